@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace kvmesh {
+
+/// A run of bytes and whatever keeps it alive: a tensor's storage, a received ZeroMQ message, a string. Copying shares
+/// the owner and never the bytes; the bytes are never written through it. Safe to hand between threads.
+class OwnedBytes {
+ public:
+  OwnedBytes() = default;
+  OwnedBytes(std::shared_ptr<const void> owner, std::span<const std::byte> bytes)
+      : owner_(std::move(owner)), bytes_(bytes) {}
+
+  /// Bytes that live in a string of their own.
+  static OwnedBytes from_string(std::string text) {
+    auto owner = std::make_shared<const std::string>(std::move(text));
+    auto bytes = std::as_bytes(std::span(owner->data(), owner->size()));
+    return OwnedBytes(std::move(owner), bytes);
+  }
+
+  std::span<const std::byte> span() const { return bytes_; }
+  const std::byte* data() const { return bytes_.data(); }
+  std::size_t size() const { return bytes_.size(); }
+  bool empty() const { return bytes_.empty(); }
+  const std::shared_ptr<const void>& owner() const { return owner_; }
+
+  /// The bytes as text; valid as long as this object or a copy of it lives.
+  std::string_view text() const { return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()}; }
+
+ private:
+  std::shared_ptr<const void> owner_;
+  std::span<const std::byte> bytes_;
+};
+
+}  // namespace kvmesh

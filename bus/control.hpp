@@ -1,0 +1,156 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+
+/// What the orchestrator and the agents say to each other, in the order in which it happens:
+///   agent -> orchestrator: join; <- assign; -> hello; <- edges; -> ready; <- task, -> result or task_error; <- bye, -> bye
+/// and at any time heartbeat (both ways), cancel and scores (to an agent), failed (from one), refused (to one).
+/// On the wire each is one frame of JSON, {"type": ..., ...}; see docs/wire.md. Unknown keys are skipped, missing ones
+/// take the value that stands here. Texts that other rooms own (an edge's spec, a manifest) are JSON in a string.
+namespace kvmesh::bus {
+
+inline constexpr int kControlVersion = 1;
+
+/// "Here I am." The first message of an agent.
+struct Join {
+  int version = kControlVersion;
+  std::string agent;
+  std::int64_t pid = 0;
+  std::string host;
+};
+
+/// "This is what you are." Paths are as the orchestrator's host sees them.
+struct Assign {
+  std::string mesh;
+  std::string model_path;
+  std::string dtype;   ///< compute dtype: "auto", "fp32", "bf16"
+  std::string device;  ///< "cpu", "cuda:0"
+  int threads = 0;     ///< compute threads; 0: all cores
+};
+
+/// "This is what my model can share", before its weights are read.
+struct Hello {
+  std::string manifest;          ///< kvcodec/wire's Manifest as JSON
+  std::string publish_endpoint;  ///< where others subscribe
+};
+
+struct EdgeEnd {
+  std::string spec;      ///< kvcodec/wire's EdgeSpec as JSON
+  std::string topic;
+  std::string manifest;  ///< of the agent at the other end
+  std::string endpoint;  ///< inbound edges: the sender's publisher; empty on outbound ones
+  bool carries_sink = true;  ///< kv: this sender is the receiver's first, its first token is the sink
+};
+
+/// "This is whom you hear and who hears you." Inbound edges in declared order.
+struct Edges {
+  std::vector<EdgeEnd> inbound;
+  std::vector<EdgeEnd> outbound;
+};
+
+/// "Weights are read, my subscriptions stand, and my publisher has seen every one of my receivers."
+struct Ready {
+  std::string weights_fingerprint;
+  std::string tokenizer_fingerprint;
+};
+
+/// One piece of a prompt: text as it stands, or the place of what the sender `from` says.
+struct PromptPiece {
+  std::string text;
+  std::string from;  ///< empty for text
+  bool operator==(const PromptPiece&) const = default;
+};
+
+/// "Do your part of this record." Sent to every agent at once; each waits for its inbound edges by itself.
+struct Task {
+  std::string request;              ///< unique within a mesh's life
+  std::uint64_t record_index = 0;   ///< of the input record, from 0; seeds random layers
+  std::vector<PromptPiece> prompt;
+  bool chat = true;                 ///< the prompt is a user turn of the chat template
+  bool generate = false;            ///< an answer is wanted
+  int max_tokens = 0;
+  bool calibrate = false;           ///< share every layer and measure the attention on each kv edge
+  std::int64_t deadline_ms = 0;     ///< from receipt; 0: none
+};
+
+/// What one edge carried for one request, as its sender counts it.
+struct EdgeReport {
+  std::string from;
+  std::string to;
+  std::string medium;
+  std::string layers;        ///< kv: "2 of 8 + layer 0"; otherwise empty
+  std::uint64_t bytes = 0;   ///< every frame of every message, topic and envelope included
+};
+
+/// Attention of a receiver on what came over one kv edge, a number a receiver layer (docs/method.md), not normalised.
+struct EdgeScores {
+  std::string from;
+  std::string to;
+  std::vector<double> scores;
+};
+
+struct Result {
+  std::string request;
+  std::optional<std::string> answer;  ///< none: this agent was not asked to generate
+  std::vector<EdgeReport> edges;      ///< outbound
+  std::vector<EdgeScores> scores;     ///< of a calibrating task, inbound kv edges
+  double ttft_ms = 0;                 ///< from the task's receipt to the first generated token
+  double receiver_ttft_ms = 0;        ///< from the arrival of the last thing it waited for to that token
+  std::uint64_t prefill_tokens = 0;
+  std::uint64_t generated_tokens = 0;
+  double flops = 0;                   ///< counted from shapes (docs/method.md)
+};
+
+/// "I cannot do this record." The mesh goes on.
+struct TaskError {
+  std::string request;
+  ErrorKind kind = ErrorKind::kGiveUp;
+  std::string reason;
+};
+
+/// "Stop that request, nobody waits for it any more."
+struct Cancel {
+  std::string request;
+};
+
+/// "From the next task on, these are the scores of this edge." Goes to the edge's sender, which selects the layers.
+struct Scores {
+  EdgeScores edge;
+};
+
+struct Heartbeat {};
+
+/// "You may not take part", with the reason; the agent prints it and exits.
+struct Refused {
+  std::string reason;
+};
+
+/// "I cannot go on", with the reason; the agent exits.
+struct Failed {
+  ErrorKind kind = ErrorKind::kGiveUp;
+  std::string reason;
+};
+
+/// "We are done." Answered in kind by an agent before it exits.
+struct Bye {
+  std::string reason;
+};
+
+using Control = std::variant<Join, Assign, Hello, Edges, Ready, Task, Result, TaskError, Cancel, Scores, Heartbeat,
+                             Refused, Failed, Bye>;
+
+/// One JSON object; text that is not UTF-8 has its bad bytes replaced by U+FFFD.
+OwnedBytes encode_control(const Control& message);
+
+/// Throws Error{kReconnect}: not JSON, nested too deeply, longer than 16 MiB, an unknown type, a field of a wrong type. 
+/// The text of the error names the type and the field.
+Control decode_control(const OwnedBytes& body);
+
+}  // namespace kvmesh::bus

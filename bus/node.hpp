@@ -1,0 +1,94 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "bus/endpoint.hpp"
+#include "bus/message.hpp"
+
+namespace kvmesh::bus {
+
+/// A control message came in. `peer` names its sender: on a node that binds its control socket an opaque id, good for
+/// answering; on one that connects, empty.
+struct ControlReceived {
+  std::string peer;
+  OwnedBytes body;
+};
+/// The first subscriber to `topic` is there: what is published from now on reaches it.
+struct SubscriptionOpened {
+  std::string topic;
+};
+/// The last subscriber to `topic` is gone.
+struct SubscriptionClosed {
+  std::string topic;
+};
+/// A whole message on a topic that this node subscribed to. `message` is what follows the topic frame.
+struct Delivered {
+  std::string topic;
+  Message message;
+};
+/// A message was not sent, and never will be. `topic` is empty for a control message, `peer` for a published one.
+struct SendFailed {
+  std::string topic;
+  std::string peer;
+  std::string reason;
+};
+/// The node's thread has ended; nothing else will come. `reason` says why.
+struct NodeFailed {
+  std::string reason;
+};
+
+using Event = std::variant<ControlReceived, SubscriptionOpened, SubscriptionClosed, Delivered, SendFailed, NodeFailed>;
+
+struct NodeOptions {
+  Endpoint control;                  ///< bound (ROUTER) or connected to (DEALER)
+  bool bind_control = false;         ///< true for the orchestrator
+  std::optional<Endpoint> publish;   ///< bound (XPUB); none: this node publishes nothing
+  /// Bytes that may wait to be published on all topics together. A message that does not fit waits in publish(); one
+  /// that still waits after `send_deadline` is a SendFailed event that names the topic.
+  std::size_t publish_budget_bytes = std::size_t{1} << 30;
+  std::chrono::milliseconds send_deadline{10'000};
+};
+
+/// A process's place on the bus: a control socket, a publisher, a subscriber, and the one thread that owns the three
+/// and sleeps in poll. Everything that happens is an Event, handed to `handler` on that thread: the handler only passes
+/// it on (to an Asio loop, a queue) and must not block or throw.
+///
+/// All members may be called from any thread. What is sent to one peer, or published on one topic, arrives in the order
+/// of the calls.
+class Node {
+ public:
+  using Handler = std::function<void(Event)>;
+
+  /// Binds and connects before it returns. Throws Error, naming the endpoint, where that fails.
+  Node(NodeOptions options, Handler handler);
+  /// Gives what is queued one second to leave, then closes the sockets and joins the thread.
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  /// Where the control socket is: the bound endpoint with its real port, or the one connected to.
+  const Endpoint& control_endpoint() const;
+  /// Where the publisher is bound, with its real port. Only for a node with NodeOptions::publish.
+  const Endpoint& publish_endpoint() const;
+
+  /// To `peer` as ControlReceived named it; the empty string on a node that connects.
+  void send_control(const std::string& peer, OwnedBytes body);
+  /// Publishes `message` on `topic`, which ends in the terminator that bus/topic.hpp writes. Waits while the budget is
+  /// full; throws Error{kRetry}, naming the topic, when `send_deadline` passes before there is room.
+  void publish(const std::string& topic, Message message);
+  /// Connects to a publisher, once for each endpoint, and subscribes to a topic there.
+  void subscribe(const Endpoint& publisher, const std::string& topic);
+  void unsubscribe(const std::string& topic);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kvmesh::bus

@@ -1,0 +1,43 @@
+# kvmesh_room(NAME SOURCES ... [PUBLIC targets...] [PRIVATE targets...] [TENSORS])
+# A room: a static library kvmesh_NAME, known as kvmesh::NAME, whose headers are included from the root of the tree.
+# TENSORS: the room uses ATen; it shares one precompiled ATen header with the other rooms that do.
+include_guard()
+include(GNUInstallDirs)
+
+set_property(GLOBAL PROPERTY KVMESH_ROOMS "")
+
+add_library(kvmesh_options INTERFACE)
+target_compile_features(kvmesh_options INTERFACE cxx_std_20)
+target_compile_options(kvmesh_options INTERFACE
+  $<BUILD_INTERFACE:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers>)
+
+function(kvmesh_room name)
+  cmake_parse_arguments(ROOM "TENSORS" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  set(target kvmesh_${name})
+  add_library(${target} STATIC ${ROOM_SOURCES})
+  add_library(kvmesh::${name} ALIAS ${target})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
+  target_include_directories(${target} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/kvmesh>)
+  target_link_libraries(${target} PUBLIC ${ROOM_PUBLIC} PRIVATE $<BUILD_INTERFACE:kvmesh_options> ${ROOM_PRIVATE})
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  if(ROOM_TENSORS)
+    kvmesh_use_tensors(${target})
+  endif()
+  set_property(GLOBAL APPEND PROPERTY KVMESH_ROOMS ${target})
+endfunction()
+
+# ATen through one precompiled header: it costs ten seconds a file otherwise.
+function(kvmesh_use_tensors target)
+  if(NOT TARGET kvmesh_tensors_pch)
+    file(WRITE ${PROJECT_BINARY_DIR}/tensors_pch.cpp "// Carries the precompiled ATen header.\n")
+    add_library(kvmesh_tensors_pch OBJECT ${PROJECT_BINARY_DIR}/tensors_pch.cpp)
+    set_target_properties(kvmesh_tensors_pch PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
+    target_link_libraries(kvmesh_tensors_pch PRIVATE kvmesh_options kvmesh_torch)
+    target_precompile_headers(kvmesh_tensors_pch PRIVATE <ATen/ATen.h>)
+  endif()
+  target_link_libraries(${target} PUBLIC kvmesh_torch)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
+  target_precompile_headers(${target} REUSE_FROM kvmesh_tensors_pch)
+endfunction()

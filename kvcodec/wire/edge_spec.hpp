@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kvmesh::wire {
+
+/// What an edge carries: keys and values, generated text, expected embeddings (CIPHER), a hidden state (AC).
+enum class Medium { kKv, kText, kEmbedding, kActivation };
+
+/// "kv", "text", "embedding", "activation".
+std::string to_string(Medium medium);
+std::optional<Medium> find_medium(const std::string& name);
+
+/// Which receiver layers a kv edge shares, besides layer 0.
+struct LayerChoice {
+  enum class Kind {
+    kRatio,       ///< the floor(ratio * L) best of the calibrated ranking
+    kTop,         ///< the `top` best of it
+    kExplicit,    ///< `layers`
+    kAll,
+    kRandom,      ///< floor(ratio * L) drawn anew for each record from mt19937_64(seed, record index)
+    kContiguous,  ///< floor(ratio * L) in a row around mu
+  };
+  Kind kind = Kind::kRatio;
+  double ratio = 0.3;                ///< kRatio, kRandom, kContiguous; in [0, 1]
+  int top = 0;                       ///< kTop
+  std::vector<int> layers;           ///< kExplicit: sorted, no duplicates; empty shares none besides layer 0
+  std::uint64_t seed = 0;            ///< kRandom
+  double alpha = 1.0, mu = 0.5, sigma = 10.0;  ///< the prior: kRatio and kTop; mu also kContiguous
+  bool operator==(const LayerChoice&) const = default;
+
+  /// True where the choice needs a ranking that somebody has measured (kRatio, kTop).
+  bool calibrated() const { return kind == Kind::kRatio || kind == Kind::kTop; }
+};
+
+/// What a kv edge shares of its sender's turn.
+enum class Share { kPrompt, kPromptAndOutput };
+/// How an activation enters the receiver's state.
+enum class Combine { kReplace, kSum, kMean };
+/// Which mask and positions a kv edge has. The authors' and the two others exist to compare with the released code.
+enum class Mask { kCausal, kAuthors };
+enum class Positions { kContinue, kCompact, kOverlap };
+
+/// One edge of a topology as its two ends need it. A value.
+struct EdgeSpec {
+  std::string from;
+  std::string to;
+  Medium medium = Medium::kKv;
+
+  // kv
+  LayerChoice layers;
+  Share share = Share::kPrompt;
+  bool forward = false;  ///< also pass on what the sender itself was given over kv
+  int recalibrate_every = 0;  ///< measure anew on every n-th record; 0: never
+  Mask mask = Mask::kCausal;
+  Positions positions = Positions::kContinue;
+
+  int max_tokens = 128;      ///< text, embedding; kv with Share::kPromptAndOutput
+  double temperature = 0.7;  ///< embedding
+
+  // activation
+  int from_layer = 0;  ///< the state entering this layer of the sender
+  int to_layer = 0;    ///< goes in before this layer of the receiver
+  Combine combine = Combine::kReplace;
+
+  bool operator==(const EdgeSpec&) const = default;
+};
+
+/// "reader -> solver (kv)": how messages name an edge.
+std::string describe(const EdgeSpec& edge);
+
+std::string to_json(const EdgeSpec& edge);
+/// Throws Error{kReconnect} that names the missing or mistyped field.
+EdgeSpec edge_spec_from_json(const std::string& text);
+
+}  // namespace kvmesh::wire

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "kvcodec/wire/edge_spec.hpp"
+#include "kvcodec/wire/limits.hpp"
+#include "kvcodec/wire/tensor_frame.hpp"
+
+namespace kvmesh::wire {
+
+/// `count` positions in a row.
+struct PositionRange {
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+  bool operator==(const PositionRange&) const = default;
+};
+
+/// The second frame of a message: what the payload frames behind it are. A value.
+struct Envelope {
+  int version = kProtocolVersion;
+  Medium kind = Medium::kKv;
+  std::string mesh;
+  std::string from;
+  std::string to;
+  std::string request;
+  std::uint32_t sequence = 0;  ///< of this message among those of this request on this edge, from 0
+  std::uint32_t count = 0;     ///< how many there are; the last has sequence count - 1
+  std::string manifest;        ///< Manifest::hash() of the sender's model
+  std::uint64_t checksum = 0;  ///< XXH3-64 of the payload frames, one after the other
+  std::vector<TensorFrame> tensors;  ///< a description a payload frame, in order
+
+  // kv
+  std::int32_t layer = -1;     ///< receiver layer
+  std::vector<PositionRange> positions;  ///< of the rows of keys and values, in row order
+  std::int64_t context_start = 0;  ///< position of the sender's own first token
+  std::int64_t context_end = 0;    ///< one past its last: where a lone receiver's tokens begin
+
+  bool operator==(const Envelope&) const = default;
+};
+
+/// msgpack map with the names of docs/wire.md.
+OwnedBytes encode_envelope(const Envelope& envelope);
+/// Throws Error{kReconnect}: too long, not msgpack, nested too deeply, another protocol version (named, with ours), a
+/// missing or mistyped field (named), limits exceeded. Unknown keys are skipped.
+Envelope decode_envelope(const OwnedBytes& bytes);
+
+/// XXH3-64 over the frames, as if they were one run of bytes.
+std::uint64_t payload_checksum(std::span<const OwnedBytes> frames);
+
+/// A message as it travels behind its topic: envelope and payload frames.
+struct WireMessage {
+  Envelope envelope;
+  std::vector<OwnedBytes> payload;
+  /// Bytes of the encoded envelope and the payload.
+  std::size_t wire_bytes = 0;
+};
+
+/// Fills in checksum, encodes, and returns [envelope, payload...]; the payload is shared, never copied.
+std::vector<OwnedBytes> encode_message(Envelope envelope, std::span<const OwnedBytes> payload);
+
+/// Reads [envelope, payload...] and checks all that can be checked without knowing the models: number of frames, each
+/// frame's size against its shape and dtype, rows against positions, checksum. Throws Error{kReconnect} that names edge,
+/// request, layer and what is wrong. The payload shares the frames' memory.
+WireMessage decode_message(std::span<const OwnedBytes> frames);
+
+}  // namespace kvmesh::wire
