@@ -1,0 +1,27 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+
+#include "kvcodec/snapshot.hpp"
+#include "kvcodec/wire/envelope.hpp"
+
+namespace kvmesh::kvcodec {
+
+/// Tensors out of messages that wire::decode_message has checked. They view the received frames and keep them alive: no
+/// copy, except of a frame that is not aligned for its dtype. They must not be written to. All throw
+/// Error{kReconnect} that names the edge, the request and both numbers where the message is not what was asked for.
+/// Safe from any thread.
+
+/// Rows of keys and values of `message.envelope.layer`; they must have the receiver's kv_heads and head_dim.
+LayerKv decode_layer(const wire::WireMessage& message, std::int64_t kv_heads, std::int64_t head_dim);
+
+/// The tensor called `name`, with the shape of its frame.
+at::Tensor decode_tensor(const wire::WireMessage& message, const std::string& name);
+
+/// The text of a text message. Bytes that are not UTF-8 are left to the tokenizer.
+std::string decode_text(const wire::WireMessage& message);
+
+}  // namespace kvmesh::kvcodec
