@@ -1,0 +1,43 @@
+#include "agents/llm/kv_cache.hpp"
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+
+namespace kvmesh::llm {
+
+LayerCache::LayerCache(std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim, at::TensorOptions options) {
+  c10::InferenceMode guard;
+  keys_ = at::empty({capacity, kv_heads, head_dim}, options);
+  values_ = at::empty({capacity, kv_heads, head_dim}, options);
+}
+
+void LayerCache::reserve(std::int64_t capacity) {
+  if (capacity <= keys_.size(0)) return;
+  c10::InferenceMode guard;
+  const std::int64_t rows = std::max(capacity, 2 * keys_.size(0));
+  for (at::Tensor* store : {&keys_, &values_}) {
+    at::Tensor larger = at::empty({rows, store->size(1), store->size(2)}, store->options());
+    larger.narrow(0, 0, length()).copy_(store->narrow(0, 0, length()));
+    *store = larger;
+  }
+}
+
+void LayerCache::append(const at::Tensor& keys, const at::Tensor& values, const std::vector<std::int64_t>& positions) {
+  const auto rows = static_cast<std::int64_t>(positions.size());
+  TORCH_INTERNAL_ASSERT(keys.sizes() == at::IntArrayRef({rows, keys_.size(1), keys_.size(2)}));
+  TORCH_INTERNAL_ASSERT(values.sizes() == keys.sizes());
+  c10::InferenceMode guard;
+  reserve(length() + rows);
+  keys_.narrow(0, length(), rows).copy_(keys);
+  values_.narrow(0, length(), rows).copy_(values);
+  positions_.insert(positions_.end(), positions.begin(), positions.end());
+}
+
+KvCache::KvCache(std::int64_t layers, std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim,
+                 at::TensorOptions options) {
+  for (std::int64_t l = 0; l < layers; ++l) layers_.emplace_back(capacity, kv_heads, head_dim, options);
+}
+
+}  // namespace kvmesh::llm

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace kvmesh::llm {
+
+/// Keys and values of one layer, token-major, so that a run of tokens is one piece of memory: the sink, a chunk, a whole
+/// context leave without a gather. Rows are only ever added; a view of rows that are there stays valid and unchanged
+/// for as long as somebody holds it, also when the cache grows into new memory. One thread at a time.
+class LayerCache {
+ public:
+  LayerCache(std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim, at::TensorOptions options);
+
+  std::int64_t length() const { return static_cast<std::int64_t>(positions_.size()); }
+  at::Tensor keys() const { return keys_.narrow(0, 0, length()); }      ///< [length, kv_heads, head_dim]
+  at::Tensor values() const { return values_.narrow(0, 0, length()); }  ///< [length, kv_heads, head_dim]
+  /// Position of each row in the sequence; keys are rotated by it.
+  const std::vector<std::int64_t>& positions() const { return positions_; }
+
+  /// Adds rows, copied and converted to the cache's dtype and device. `keys`, `values`: [tokens, kv_heads, head_dim].
+  void append(const at::Tensor& keys, const at::Tensor& values, const std::vector<std::int64_t>& positions);
+  /// Room for `capacity` rows in all; grows by doubling.
+  void reserve(std::int64_t capacity);
+
+  /// The position that the next token of this cache's owner takes here. The same at every layer, save where an edge
+  /// reproduces the released code's compact positions.
+  std::int64_t next_position = 0;
+  /// Rows that were there before the owner's own first token: what others shared. Seen by every query.
+  std::int64_t shared_rows = 0;
+  /// Set to reproduce the released code's mask during prefill: the i-th own token sees the columns up to this number
+  /// plus i, its own successors among them (../shared/METHOD.md, slip 1). Unset: causal.
+  std::optional<std::int64_t> authors_mask_context;
+
+ private:
+  at::Tensor keys_;    // [capacity, kv_heads, head_dim]
+  at::Tensor values_;  // [capacity, kv_heads, head_dim]
+  std::vector<std::int64_t> positions_;
+};
+
+/// All layers of one sequence. A resource: moved, never copied.
+class KvCache {
+ public:
+  KvCache(std::int64_t layers, std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim,
+          at::TensorOptions options);
+  KvCache(KvCache&&) = default;
+  KvCache& operator=(KvCache&&) = default;
+
+  int layers() const { return static_cast<int>(layers_.size()); }
+  LayerCache& layer(int l) { return layers_.at(static_cast<std::size_t>(l)); }
+  const LayerCache& layer(int l) const { return layers_.at(static_cast<std::size_t>(l)); }
+
+ private:
+  std::vector<LayerCache> layers_;
+};
+
+}  // namespace kvmesh::llm

@@ -1,0 +1,101 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "agents/llm/attention.hpp"
+#include "agents/llm/config.hpp"
+#include "agents/llm/kv_cache.hpp"
+#include "kvcodec/wire/edge_spec.hpp"
+
+namespace kvmesh::llm {
+
+/// Prefill and decode are told apart by what the caller does, not by length: a prompt of one token is a prefill.
+enum class Phase { kPrefill, kDecode };
+enum class LogitRows { kNone, kLast, kAll };
+
+/// A hidden state that enters the last token before a layer (activation communication).
+struct Injection {
+  int layer = 0;
+  at::Tensor state;  ///< [width]; the trailing min(width, hidden_size) coordinates take part
+  wire::Combine combine = wire::Combine::kReplace;
+};
+
+/// One run of tokens through the model.
+struct ForwardInput {
+  at::Tensor embeddings;  ///< [tokens, hidden_size], of Model::embed or received
+  Phase phase = Phase::kPrefill;
+  LogitRows logits = LogitRows::kLast;
+  std::optional<int> capture_layer;    ///< keep the state that enters this layer at the last token
+  std::optional<Injection> injection;  ///< prefill only
+  std::vector<AttentionMeter*> meters;
+  /// Called as soon as a layer's cache holds all of this input's rows, from the calling thread.
+  std::function<void(int layer)> on_layer;
+};
+
+struct ForwardOutput {
+  at::Tensor logits;    ///< fp32 [rows, vocab_size]; undefined for LogitRows::kNone
+  at::Tensor captured;  ///< [hidden_size]; undefined unless asked for
+};
+
+/// A decoder and its weights. Const members may be called from several threads, each with a cache of its own.
+class Model {
+ public:
+  struct Options {
+    std::string dtype = "auto";  ///< compute dtype: "fp32", "bf16"; "auto": bf16 for 16-bit weights, else fp32
+    std::string device = "cpu";  ///< or "cuda:0"
+  };
+
+  /// Reads config.json and the weights. Throws Error{kFixInput} that names file and tensor.
+  static Model load(const std::filesystem::path& model_dir, const Options& options);
+
+  const ModelConfig& config() const { return config_; }
+  at::ScalarType dtype() const { return dtype_; }
+  at::Device device() const { return device_; }
+  /// [vocab_size, hidden_size]: what the embedding layer gives out for each token.
+  const at::Tensor& embedding_table() const { return embed_tokens_; }
+  const at::Tensor& inverse_frequencies() const { return inverse_frequencies_; }
+  /// 16 hex digits over every weight; what profiles and reports know the model by.
+  const std::string& fingerprint() const { return fingerprint_; }
+  /// Names of tensors in the checkpoint that the architecture does not use.
+  const std::vector<std::string>& unused_tensors() const { return unused_; }
+
+  KvCache make_cache(std::int64_t capacity) const;
+  /// [ids, hidden_size]. Throws Error{kFixInput} on an id outside the table.
+  at::Tensor embed(std::span<const std::int64_t> ids) const;
+  /// Runs `input` after what `cache` holds, from each layer's next_position, and adds its rows. Long inputs go through
+  /// in chunks of kPrefillChunk tokens, which bounds the memory of activations.
+  ForwardOutput forward(const ForwardInput& input, KvCache& cache) const;
+
+  static constexpr std::int64_t kPrefillChunk = 512;
+
+ private:
+  struct Layer {
+    at::Tensor input_norm, post_attention_norm;
+    at::Tensor qkv, qkv_bias, out, out_bias;
+    at::Tensor gate_up, gate_up_bias, down, down_bias;
+  };
+  Model() : device_(at::kCPU) {}
+  void load_weights(const std::filesystem::path& model_dir);
+  at::Tensor norm(const at::Tensor& hidden, const at::Tensor& weight) const;
+  at::Tensor attention_block(const Layer& layer, const at::Tensor& hidden, LayerCache& cache, const ForwardInput& input,
+                             int index) const;
+  at::Tensor mlp_block(const Layer& layer, const at::Tensor& hidden) const;
+  ForwardOutput forward_chunk(const ForwardInput& input, KvCache& cache) const;
+
+  ModelConfig config_;
+  at::ScalarType dtype_ = at::kFloat;
+  at::Device device_;
+  at::Tensor embed_tokens_, final_norm_, lm_head_, inverse_frequencies_;
+  std::vector<Layer> layers_;
+  std::vector<std::string> unused_;
+  std::string fingerprint_;
+};
+
+}  // namespace kvmesh::llm

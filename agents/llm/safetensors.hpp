@@ -1,0 +1,38 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace kvmesh::llm {
+
+/// One .safetensors file, memory-mapped. Its tensors view the mapping and keep it alive. Const members are thread-safe.
+class SafetensorsFile {
+ public:
+  /// Maps the file and checks its header whole: lengths against the file, dtypes, shapes against byte ranges, overlaps.
+  /// Throws Error{kFixInput} that names the file and the tensor.
+  static SafetensorsFile open(const std::filesystem::path& path);
+
+  bool contains(const std::string& name) const { return entries_.count(name) != 0; }
+  /// A read-only view in the stored dtype. Throws Error{kFixInput} where the file has no such tensor.
+  at::Tensor get(const std::string& name) const;
+  const std::filesystem::path& path() const { return path_; }
+
+  struct Entry {
+    at::ScalarType dtype;
+    std::vector<std::int64_t> shape;
+    std::size_t begin = 0;  ///< byte offset in the file
+    std::size_t end = 0;
+  };
+  const std::map<std::string, Entry>& entries() const { return entries_; }
+
+ private:
+  std::filesystem::path path_;
+  std::shared_ptr<const std::byte> mapping_;
+  std::map<std::string, Entry> entries_;
+};
+
+}  // namespace kvmesh::llm
