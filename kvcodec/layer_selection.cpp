@@ -1,0 +1,122 @@
+#include "kvcodec/layer_selection.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <random>
+
+#include "base/error.hpp"
+#include "kvcodec/layer_score.hpp"
+
+namespace kvmesh::kvcodec {
+namespace {
+
+using wire::LayerChoice;
+
+std::vector<int> all_layers(int num_layers) {
+  std::vector<int> layers(static_cast<std::size_t>(num_layers));
+  std::iota(layers.begin(), layers.end(), 0);
+  return layers;
+}
+
+std::vector<int> best_layers(const LayerChoice& choice, int count, int num_layers, std::span<const double> importances) {
+  if (importances.size() != static_cast<std::size_t>(num_layers)) {
+    fail_input("layers are to be chosen by calibration, but there are scores for ", importances.size(), " of ",
+               num_layers, " layers: calibrate the edge first");
+  }
+  std::vector<int> ranking = rank_layers(layer_scores(importances, choice.alpha, choice.mu, choice.sigma));
+  ranking.resize(static_cast<std::size_t>(count));
+  return ranking;
+}
+
+std::vector<int> top_layers(const LayerChoice& choice, int num_layers, std::span<const double> importances) {
+  if (choice.top < 0 || choice.top > num_layers) {
+    fail_input("layers: {top: ", choice.top, "} does not fit a receiver of ", num_layers, " layers");
+  }
+  return best_layers(choice, choice.top, num_layers, importances);
+}
+
+std::vector<int> explicit_layers(const LayerChoice& choice, int num_layers) {
+  for (int layer : choice.layers) {
+    if (layer < 0 || layer >= num_layers) {
+      fail_input("layer ", layer, " is not one of the receiver's ", num_layers, " layers (0 to ", num_layers - 1, ")");
+    }
+  }
+  return choice.layers;
+}
+
+/// A number below `bound`, each with the same chance. Not std::uniform_int_distribution, whose outcome is left to the
+/// library.
+std::uint64_t draw_below(std::mt19937_64& generator, std::uint64_t bound) {
+  const std::uint64_t rejected = (0 - bound) % bound;  // 2^64 mod bound: the overhang that would favour low numbers
+  std::uint64_t drawn = generator();
+  while (drawn < rejected) drawn = generator();
+  return drawn % bound;
+}
+
+std::mt19937_64 generator_of_record(std::uint64_t seed, std::uint64_t record_index) {
+  constexpr auto low = [](std::uint64_t value) { return static_cast<std::uint32_t>(value); };
+  constexpr auto high = [](std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32); };
+  std::seed_seq sequence{low(seed), high(seed), low(record_index), high(record_index)};
+  return std::mt19937_64(sequence);
+}
+
+std::vector<int> random_layers(const LayerChoice& choice, int num_layers, std::uint64_t record_index) {
+  const auto count = static_cast<std::size_t>(layer_count(choice.ratio, num_layers));
+  std::mt19937_64 generator = generator_of_record(choice.seed, record_index);
+  std::vector<int> layers = all_layers(num_layers);
+  for (std::size_t i = 0; i < count; ++i) {  // Fisher-Yates, as far as it is needed
+    std::swap(layers[i], layers[i + draw_below(generator, layers.size() - i)]);
+  }
+  layers.resize(count);
+  return layers;
+}
+
+std::vector<int> contiguous_layers(const LayerChoice& choice, int num_layers) {
+  if (!(choice.mu >= 0 && choice.mu <= 1)) fail_input("mu is ", choice.mu, ", but must be between 0 and 1");
+  const int count = layer_count(choice.ratio, num_layers);
+  // nearbyint rounds half to even in the default rounding mode, which nothing here changes.
+  const double centred = std::nearbyint(choice.mu * (num_layers - 1) - (count - 1) / 2.0);
+  const int first = std::clamp(static_cast<int>(centred), 0, num_layers - count);
+  std::vector<int> layers(static_cast<std::size_t>(count));
+  std::iota(layers.begin(), layers.end(), first);
+  return layers;
+}
+
+std::vector<int> chosen_layers(const LayerChoice& choice, int num_layers, std::span<const double> importances,
+                               std::uint64_t record_index) {
+  switch (choice.kind) {
+    case LayerChoice::Kind::kRatio:
+      return best_layers(choice, layer_count(choice.ratio, num_layers), num_layers, importances);
+    case LayerChoice::Kind::kTop: return top_layers(choice, num_layers, importances);
+    case LayerChoice::Kind::kExplicit: return explicit_layers(choice, num_layers);
+    case LayerChoice::Kind::kAll: return all_layers(num_layers);
+    case LayerChoice::Kind::kRandom: return random_layers(choice, num_layers, record_index);
+    case LayerChoice::Kind::kContiguous: return contiguous_layers(choice, num_layers);
+  }
+  throw Error(ErrorKind::kGiveUp, cat("a layer choice with the number ", static_cast<int>(choice.kind), " is unknown"));
+}
+
+}  // namespace
+
+int layer_count(double ratio, int num_layers) {
+  if (!(ratio >= 0 && ratio <= 1)) fail_input("the ratio of layers is ", ratio, ", but must be between 0 and 1");
+  constexpr double kRoundingError = 1e-9;
+  return static_cast<int>(std::floor(ratio * num_layers + kRoundingError));
+}
+
+std::vector<int> select_layers(const LayerChoice& choice, int num_layers, std::span<const double> importances,
+                               std::uint64_t record_index) {
+  if (num_layers < 1) fail_input("a receiver of ", num_layers, " layers has none to share");
+  std::vector<int> layers = chosen_layers(choice, num_layers, importances, record_index);
+  std::sort(layers.begin(), layers.end());
+  layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
+  return layers;
+}
+
+std::string describe_selection(const std::vector<int>& selected, int num_layers) {
+  const bool holds_first = !selected.empty() && selected.front() == 0;
+  return cat(selected.size(), " of ", num_layers, holds_first ? "" : " + layer 0");
+}
+
+}  // namespace kvmesh::kvcodec

@@ -1,0 +1,58 @@
+#include "kvcodec/reassembly.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+
+namespace kvmesh::kvcodec {
+
+void Reassembly::feed(wire::WireMessage message) {
+  check_addressed_to_us(message.envelope);
+  check_in_order(message.envelope);
+  count_ = message.envelope.count;
+  messages_.push_back(std::move(message));
+}
+
+std::vector<wire::WireMessage> Reassembly::take() {
+  if (!complete()) {
+    throw Error(ErrorKind::kGiveUp, cat("edge ", expected_.from, " -> ", expected_.to, ", request \"", expected_.request,
+                                        "\": taken when only ", received(), " of ", count_, " messages had come"));
+  }
+  count_ = 0;
+  return std::exchange(messages_, {});
+}
+
+void Reassembly::refuse(const std::string& reason) const {
+  throw Error(ErrorKind::kReconnect, cat("edge ", expected_.from, " -> ", expected_.to, " (", to_string(expected_.kind),
+                                         "), request \"", expected_.request, "\": ", reason));
+}
+
+void Reassembly::check_addressed_to_us(const wire::Envelope& envelope) const {
+  const auto check = [this](const char* what, const std::string& got, const std::string& wanted) {
+    if (got != wanted) refuse(cat("a message with the ", what, " \"", got, "\" came, expected \"", wanted, "\""));
+  };
+  check("mesh", envelope.mesh, expected_.mesh);
+  check("sender", envelope.from, expected_.from);
+  check("receiver", envelope.to, expected_.to);
+  check("kind", to_string(envelope.kind), to_string(expected_.kind));
+  check("request", envelope.request, expected_.request);
+  check("manifest hash", envelope.manifest, expected_.manifest);
+}
+
+void Reassembly::check_in_order(const wire::Envelope& envelope) const {
+  const std::size_t next = messages_.size();
+  if (count_ != 0 && envelope.count != count_) {
+    refuse(cat("message ", envelope.sequence, " says that there are ", envelope.count, " messages, the first said ",
+               count_));
+  }
+  if (envelope.sequence < next) refuse(cat("message ", envelope.sequence, " of ", envelope.count, " came twice"));
+  if (envelope.sequence > next) {
+    refuse(cat("messages ", next, " to ", envelope.sequence - 1, " of ", envelope.count, " were lost on the way"));
+  }
+  const auto has_layer = [&](const wire::WireMessage& earlier) { return earlier.envelope.layer == envelope.layer; };
+  if (envelope.kind == wire::Medium::kKv && std::any_of(messages_.begin(), messages_.end(), has_layer)) {
+    refuse(cat("layer ", envelope.layer, " came twice"));
+  }
+}
+
+}  // namespace kvmesh::kvcodec

@@ -1,0 +1,79 @@
+#include <xxhash.h>
+
+#include <memory>
+
+#include "base/error.hpp"
+#include "kvcodec/wire/envelope.hpp"
+
+namespace kvmesh::wire {
+namespace {
+
+[[noreturn]] void refuse(const Envelope& envelope, const std::string& reason) {
+  std::string where = cat("edge ", envelope.from, " -> ", envelope.to, " (", to_string(envelope.kind), "), request \"",
+                          envelope.request, "\", message ", envelope.sequence, " of ", envelope.count);
+  if (envelope.kind == Medium::kKv) where += cat(", layer ", envelope.layer);
+  throw Error(ErrorKind::kReconnect, cat(where, ": ", reason));
+}
+
+void check_frame_sizes(const Envelope& envelope, std::span<const OwnedBytes> payload) {
+  if (payload.size() != envelope.tensors.size()) {
+    refuse(envelope, cat(payload.size(), " payload frames came, but the envelope describes ", envelope.tensors.size()));
+  }
+  for (std::size_t i = 0; i < payload.size(); ++i) {
+    const TensorFrame& tensor = envelope.tensors[i];
+    if (payload[i].size() == tensor.byte_size()) continue;
+    refuse(envelope, cat("the frame of \"", tensor.name, "\" has ", payload[i].size(), " bytes, but its shape and dtype ",
+                         "make ", tensor.byte_size()));
+  }
+}
+
+void check_rows(const Envelope& envelope) {
+  std::int64_t rows = 0;
+  for (const PositionRange& range : envelope.positions) rows += range.count;
+  for (const TensorFrame& tensor : envelope.tensors) {
+    if (tensor.name != "keys" && tensor.name != "values") continue;
+    const std::int64_t tensor_rows = tensor.shape.empty() ? 0 : tensor.shape.front();
+    if (tensor_rows == rows) continue;
+    refuse(envelope, cat("\"", tensor.name, "\" has ", tensor_rows, " rows, but the positions name ", rows));
+  }
+}
+
+}  // namespace
+
+std::uint64_t payload_checksum(std::span<const OwnedBytes> frames) {
+  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), &XXH3_freeState);
+  if (!state) throw Error(ErrorKind::kGiveUp, "no memory for a checksum's state");
+  XXH3_64bits_reset(state.get());
+  for (const OwnedBytes& frame : frames) {
+    if (!frame.empty()) XXH3_64bits_update(state.get(), frame.data(), frame.size());
+  }
+  return XXH3_64bits_digest(state.get());
+}
+
+std::vector<OwnedBytes> encode_message(Envelope envelope, std::span<const OwnedBytes> payload) {
+  envelope.checksum = payload_checksum(payload);
+  std::vector<OwnedBytes> frames;
+  frames.reserve(payload.size() + 1);
+  frames.push_back(encode_envelope(envelope));
+  frames.insert(frames.end(), payload.begin(), payload.end());
+  return frames;
+}
+
+WireMessage decode_message(std::span<const OwnedBytes> frames) {
+  if (frames.empty()) throw Error(ErrorKind::kReconnect, "a message without an envelope frame came");
+  WireMessage message;
+  message.envelope = decode_envelope(frames.front());
+  message.payload.assign(frames.begin() + 1, frames.end());
+  for (const OwnedBytes& frame : frames) message.wire_bytes += frame.size();
+
+  check_frame_sizes(message.envelope, message.payload);
+  if (message.envelope.kind == Medium::kKv) check_rows(message.envelope);
+  const std::uint64_t checksum = payload_checksum(message.payload);
+  if (checksum != message.envelope.checksum) {
+    refuse(message.envelope, cat("the payload's checksum is ", checksum, ", but the envelope says ",
+                                 message.envelope.checksum, ": the message was damaged on its way"));
+  }
+  return message;
+}
+
+}  // namespace kvmesh::wire
