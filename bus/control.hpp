@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,6 +18,8 @@
 namespace kvmesh::bus {
 
 inline constexpr int kControlVersion = 1;
+inline constexpr std::size_t kMaxControlBytes = std::size_t{16} << 20;
+inline constexpr int kMaxControlDepth = 16;
 
 /// "Here I am." The first message of an agent.
 struct Join {
@@ -149,7 +152,7 @@ using Control = std::variant<Join, Assign, Hello, Edges, Ready, Task, Result, Ta
 /// One JSON object; text that is not UTF-8 has its bad bytes replaced by U+FFFD.
 OwnedBytes encode_control(const Control& message);
 
-/// Throws Error{kReconnect}: not JSON, nested too deeply, longer than 16 MiB, an unknown type, a field of a wrong type. 
+/// Throws Error{kReconnect}: not JSON, nested too deeply, longer than 16 MiB, an unknown type, a field of a wrong type.
 /// The text of the error names the type and the field.
 Control decode_control(const OwnedBytes& body);
 

@@ -40,7 +40,10 @@ void check_host(std::string_view host, std::string_view text) {
 }
 
 void check_path(std::string_view path, std::string_view text) {
-  if (path.empty()) fail_input("endpoint \"", text, "\" has no path: write it as ipc:///FOLDER/FILE");
+  if (path.empty() || path == "*") fail_input("endpoint \"", text, "\" has no path: write it as ipc:///FOLDER/FILE");
+  if (path.front() == '@') {
+    fail_input("endpoint \"", text, "\" is an abstract socket, which every user may connect to: write a path");
+  }
   if (path.size() > kLongestIpcPath) {
     fail_input("endpoint \"", text, "\" has a path of ", path.size(), " bytes, and a socket's path holds ",
                kLongestIpcPath, ": use a shorter folder");

@@ -19,7 +19,8 @@ struct ControlReceived {
   std::string peer;
   OwnedBytes body;
 };
-/// The first subscriber to `topic` is there: what is published from now on reaches it.
+/// A subscriber to `topic` is there: what is published from now on reaches it. Said again for each one that joins, so
+/// that a restarted subscriber is heard before the loss of its predecessor is noticed.
 struct SubscriptionOpened {
   std::string topic;
 };
@@ -32,13 +33,14 @@ struct Delivered {
   std::string topic;
   Message message;
 };
-/// A message was not sent, and never will be. `topic` is empty for a control message, `peer` for a published one.
+/// A message was not sent, and never will be: nobody subscribes to its topic, its peer is unknown or does not keep up.
+/// `topic` is empty for a control message, `peer` for a published one.
 struct SendFailed {
   std::string topic;
   std::string peer;
   std::string reason;
 };
-/// The node's thread has ended; nothing else will come. `reason` says why.
+/// The node's thread has ended; nothing else will come, and publish() throws. `reason` says why.
 struct NodeFailed {
   std::string reason;
 };
@@ -49,15 +51,17 @@ struct NodeOptions {
   Endpoint control;                  ///< bound (ROUTER) or connected to (DEALER)
   bool bind_control = false;         ///< true for the orchestrator
   std::optional<Endpoint> publish;   ///< bound (XPUB); none: this node publishes nothing
-  /// Bytes that may wait to be published on all topics together. A message that does not fit waits in publish(); one
-  /// that still waits after `send_deadline` is a SendFailed event that names the topic.
+  /// Bytes that may wait to be published on all topics together, in the node and in ZeroMQ. A message that does not fit
+  /// waits in publish(), which throws when `send_deadline` has passed.
   std::size_t publish_budget_bytes = std::size_t{1} << 30;
   std::chrono::milliseconds send_deadline{10'000};
+  /// A publisher that announces a longer frame is hung up on before anything is allocated for it.
+  std::size_t max_frame_bytes = std::size_t{1} << 32;
 };
 
 /// A process's place on the bus: a control socket, a publisher, a subscriber, and the one thread that owns the three
 /// and sleeps in poll. Everything that happens is an Event, handed to `handler` on that thread: the handler only passes
-/// it on (to an Asio loop, a queue) and must not block or throw.
+/// it on (to an Asio loop, a queue) and must not block or throw. It may be called before the constructor has returned.
 ///
 /// All members may be called from any thread. What is sent to one peer, or published on one topic, arrives in the order
 /// of the calls.
@@ -65,7 +69,8 @@ class Node {
  public:
   using Handler = std::function<void(Event)>;
 
-  /// Binds and connects before it returns. Throws Error, naming the endpoint, where that fails.
+  /// Binds and connects before it returns. Throws Error, naming the endpoint, where that fails. An ipc socket's file is
+  /// open to its own user alone, and gone when the node is. To connect needs no listener: that may come later.
   Node(NodeOptions options, Handler handler);
   /// Gives what is queued one second to leave, then closes the sockets and joins the thread.
   ~Node();
@@ -77,12 +82,16 @@ class Node {
   /// Where the publisher is bound, with its real port. Only for a node with NodeOptions::publish.
   const Endpoint& publish_endpoint() const;
 
-  /// To `peer` as ControlReceived named it; the empty string on a node that connects.
+  /// To `peer` as ControlReceived named it; the empty string on a node that connects. SendFailed where the peer is gone,
+  /// leaves too many messages unread, or `body` is longer than kMaxControlBytes.
   void send_control(const std::string& peer, OwnedBytes body);
   /// Publishes `message` on `topic`, which ends in the terminator that bus/topic.hpp writes. Waits while the budget is
-  /// full; throws Error{kRetry}, naming the topic, when `send_deadline` passes before there is room.
+  /// full; throws Error{kRetry}, naming the topic, when `send_deadline` passes before there is room, and
+  /// Error{kFixInput} for a message larger than the budget. SendFailed where nobody subscribes to the topic. The owners
+  /// of the frames are let go on a thread of ZeroMQ's once the bytes have left.
   void publish(const std::string& topic, Message message);
-  /// Connects to a publisher, once for each endpoint, and subscribes to a topic there.
+  /// Connects to a publisher, once for each endpoint, and subscribes to a topic there. Throws Error{kFixInput} for an
+  /// endpoint that only a bind can use.
   void subscribe(const Endpoint& publisher, const std::string& topic);
   void unsubscribe(const std::string& topic);
 

@@ -1,0 +1,212 @@
+#include "bus/detail/sockets.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <utility>
+
+#include "base/error.hpp"
+#include "bus/control.hpp"
+#include "bus/detail/socket_file.hpp"
+#include "bus/detail/zmq_frame.hpp"
+
+namespace kvmesh::bus::detail {
+namespace {
+
+constexpr std::chrono::milliseconds kLinger{1'000};
+/// Messages taken from one socket before the next one and the commands have their turn.
+constexpr int kRound = 64;
+
+zmq::socket_t make_socket(zmq::context_t& context, zmq::socket_type type) {
+  zmq::socket_t socket(context, type);
+  socket.set(zmq::sockopt::linger, static_cast<int>(kLinger.count()));
+  return socket;
+}
+
+zmq::socket_t make_control(zmq::context_t& context, bool binds) {
+  auto socket = make_socket(context, binds ? zmq::socket_type::router : zmq::socket_type::dealer);
+  socket.set(zmq::sockopt::sndhwm, Sockets::kControlHighWater);
+  socket.set(zmq::sockopt::rcvhwm, Sockets::kControlHighWater);
+  socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(kMaxControlBytes));
+  if (binds) socket.set(zmq::sockopt::router_mandatory, true);
+  return socket;
+}
+
+zmq::socket_t make_publisher(zmq::context_t& context) {
+  auto socket = make_socket(context, zmq::socket_type::xpub);
+  socket.set(zmq::sockopt::sndhwm, 0);
+  socket.set(zmq::sockopt::xpub_verbose, true);
+  socket.set(zmq::sockopt::xpub_nodrop, true);
+  return socket;
+}
+
+zmq::socket_t make_subscriber(zmq::context_t& context, std::size_t max_frame_bytes) {
+  auto socket = make_socket(context, zmq::socket_type::sub);
+  socket.set(zmq::sockopt::rcvhwm, Sockets::kSubscriberHighWater);
+  socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(max_frame_bytes));
+  return socket;
+}
+
+bool is_ipv6(const Endpoint& endpoint) {
+  return endpoint.scheme() == Endpoint::Scheme::kTcp && endpoint.host().front() == '[';
+}
+
+[[noreturn]] void fail_attach(const char* verb, const Endpoint& endpoint) {
+  const char* hint = ".";
+  if (zmq_errno() == ENODEV) hint = ": a bind takes a numeric address, the name of a network interface, or *.";
+  if (zmq_errno() == ENOENT) hint = ": make the folder first.";
+  if (zmq_errno() == EADDRINUSE) hint = ": stop what listens there or choose another port.";
+  fail_input("cannot ", verb, " ", endpoint.string(), ": ", zmq_strerror(zmq_errno()), hint);
+}
+
+/// Binds and returns the endpoint with the port that was really taken.
+Endpoint bind(zmq::socket_t& socket, const Endpoint& endpoint) {
+  if (is_ipv6(endpoint)) socket.set(zmq::sockopt::ipv6, true);
+  std::optional<PrivateUmask> mask;
+  if (endpoint.scheme() == Endpoint::Scheme::kIpc) {
+    check_socket_path_is_free(endpoint.path());
+    mask.emplace();
+  }
+  if (zmq_bind(socket.handle(), endpoint.string().c_str()) != 0) fail_attach("bind", endpoint);
+  return Endpoint::parse(socket.get(zmq::sockopt::last_endpoint));
+}
+
+void connect(zmq::socket_t& socket, const Endpoint& endpoint) {
+  if (is_ipv6(endpoint)) socket.set(zmq::sockopt::ipv6, true);
+  if (zmq_connect(socket.handle(), endpoint.string().c_str()) != 0) fail_attach("connect to", endpoint);
+}
+
+}  // namespace
+
+Sockets::Sockets(const NodeOptions& options, const Node::Handler& handler)
+    : handler_(handler),
+      binds_control_(options.bind_control),
+      control_(make_control(context_, options.bind_control)),
+      subscriber_(make_subscriber(context_, options.max_frame_bytes)),
+      control_endpoint_(options.control) {
+  if (binds_control_) {
+    control_endpoint_ = bind(control_, options.control);
+  } else {
+    connect(control_, options.control);
+  }
+  if (options.publish) {
+    publisher_ = make_publisher(context_);
+    publish_endpoint_ = bind(publisher_, *options.publish);
+  }
+}
+
+void Sockets::wait(int wake_descriptor) {
+  std::array<zmq::pollitem_t, 4> items{{{nullptr, wake_descriptor, ZMQ_POLLIN, 0},
+                                        {control_.handle(), 0, ZMQ_POLLIN, 0},
+                                        {subscriber_.handle(), 0, ZMQ_POLLIN, 0},
+                                        {publisher_.handle(), 0, ZMQ_POLLIN, 0}}};
+  const int count = publish_endpoint_ ? 4 : 3;
+  if (zmq_poll(items.data(), count, /*timeout=*/-1) < 0 && zmq_errno() != EINTR) throw zmq::error_t();
+}
+
+void Sockets::receive() {
+  receive_control();
+  if (publish_endpoint_) receive_subscriptions();
+  receive_published();
+}
+
+void Sockets::receive_control() {
+  for (int i = 0; i < kRound; ++i) {
+    Message frames = receive_now(control_);
+    if (frames.empty()) return;
+    ControlReceived event;
+    std::size_t body_at = 0;
+    if (binds_control_) {
+      event.peer = frames.front().text();
+      body_at = 1;
+    }
+    // A message of another shape is no control message; it is handed on without a body, which does not decode, so that
+    // the one who knows the peer turns it away.
+    if (frames.size() == body_at + 1) event.body = std::move(frames[body_at]);
+    handler_(std::move(event));
+  }
+}
+
+// XPUB reports each subscribe (that is XPUB_VERBOSE), and an unsubscribe only when the last subscriber is gone, also
+// when it went by dying. So a set is enough, and counting would be wrong: one that subscribes twice leaves once.
+void Sockets::receive_subscriptions() {
+  for (int i = 0; i < kRound; ++i) {
+    const Message frames = receive_now(publisher_);
+    if (frames.empty()) return;
+    const std::string_view report = frames.front().text();
+    if (report.empty()) continue;
+    std::string topic(report.substr(1));
+    if (report.front() == 1) {
+      subscribers_to_.insert(topic);
+      handler_(SubscriptionOpened{std::move(topic)});
+    } else if (report.front() == 0) {
+      subscribers_to_.erase(topic);
+      handler_(SubscriptionClosed{std::move(topic)});
+    }
+  }
+}
+
+void Sockets::receive_published() {
+  for (int i = 0; i < kRound; ++i) {
+    Message frames = receive_now(subscriber_);
+    if (frames.empty()) return;
+    std::string topic(frames.front().text());
+    // ZeroMQ matches by prefix; what we did not ask for by its whole name is another edge's.
+    if (!subscribed_to_.contains(topic)) continue;
+    frames.erase(frames.begin());
+    handler_(Delivered{std::move(topic), std::move(frames)});
+  }
+}
+
+void Sockets::send_control(const std::string& peer, OwnedBytes body) {
+  if (body.size() > kMaxControlBytes) {
+    handler_(SendFailed{{}, peer, cat("a control message of ", body.size(), " bytes is longer than ", kMaxControlBytes)});
+    return;
+  }
+  int failure = 0;
+  if (binds_control_) {
+    zmq::message_t id(peer.data(), peer.size());
+    failure = send_now(control_, id, /*more=*/true);
+  }
+  if (failure == 0) {
+    zmq::message_t part = to_zmq(std::move(body));
+    failure = send_now(control_, part, /*more=*/false);
+  }
+  if (failure == 0) return;
+  if (failure == EHOSTUNREACH) {
+    handler_(SendFailed{{}, peer, "the peer is not connected"});
+  } else if (failure == EAGAIN) {
+    handler_(SendFailed{{}, peer, cat("the peer has left ", kControlHighWater, " control messages unread")});
+  } else {
+    throw Error(ErrorKind::kGiveUp, cat("cannot send a control message: ", zmq_strerror(failure)));
+  }
+}
+
+void Sockets::publish(const std::string& topic, Message message, std::shared_ptr<const void> keeps) {
+  receive_subscriptions();
+  if (!subscribers_to_.contains(topic)) {
+    handler_(SendFailed{topic, {}, cat("nobody subscribes to \"", topic, "\"")});
+    return;
+  }
+  zmq::message_t part(topic.data(), topic.size());
+  int failure = send_now(publisher_, part, /*more=*/!message.empty());
+  for (std::size_t i = 0; i < message.size() && failure == 0; ++i) {
+    part = to_zmq(std::move(message[i]), keeps);
+    failure = send_now(publisher_, part, /*more=*/i + 1 < message.size());
+  }
+  // Without a high-water mark nothing is left that a later try could mend, and half a message cannot be taken back.
+  if (failure != 0) {
+    throw Error(ErrorKind::kGiveUp, cat("cannot publish on \"", topic, "\": ", zmq_strerror(failure)));
+  }
+}
+
+void Sockets::subscribe(const Endpoint& publisher, const std::string& topic) {
+  if (subscribed_to_.insert(topic).second) subscriber_.set(zmq::sockopt::subscribe, topic);
+  if (connected_to_.insert(publisher.string()).second) connect(subscriber_, publisher);
+}
+
+void Sockets::unsubscribe(const std::string& topic) {
+  if (subscribed_to_.erase(topic) > 0) subscriber_.set(zmq::sockopt::unsubscribe, topic);
+}
+
+}  // namespace kvmesh::bus::detail

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <zmq.hpp>
+
+#include "bus/endpoint.hpp"
+#include "bus/node.hpp"
+
+namespace kvmesh::bus::detail {
+
+/// The three sockets of a node. Made on one thread and then used, and destroyed, by one other. Nothing here waits but
+/// wait() and the destructor, which gives what is queued up to a second to leave.
+///
+/// Bounds. Published messages: ZeroMQ's high-water mark counts messages and not bytes, so the publisher has none and the
+/// node's ByteBudget bounds what it holds; with a mark as well, a run of small layers would block long before the budget
+/// does, and POLLOUT, which XPUB always reports, could not be slept on. Control messages: at most kControlHighWater
+/// unread ones a peer; beyond it a message fails, because such a peer is not a slow one but a stuck one. Received
+/// messages: handed on at once, so kSubscriberHighWater is small, and what it holds back stays with the publisher.
+class Sockets {
+ public:
+  static constexpr int kControlHighWater = 1'000;
+  static constexpr int kSubscriberHighWater = 64;
+
+  /// Binds and connects. Throws Error that names the endpoint. `handler` outlives this.
+  Sockets(const NodeOptions& options, const Node::Handler& handler);
+
+  const Endpoint& control_endpoint() const { return control_endpoint_; }
+  const std::optional<Endpoint>& publish_endpoint() const { return publish_endpoint_; }
+
+  /// Sleeps until there is something to receive or `wake_descriptor` can be read.
+  void wait(int wake_descriptor);
+  /// Hands what came in to the handler, a bounded number of messages a socket.
+  void receive();
+
+  void send_control(const std::string& peer, OwnedBytes body);
+  /// `keeps` is held until ZeroMQ has let go of every frame.
+  void publish(const std::string& topic, Message message, std::shared_ptr<const void> keeps);
+  void subscribe(const Endpoint& publisher, const std::string& topic);
+  void unsubscribe(const std::string& topic);
+
+ private:
+  void receive_control();
+  void receive_subscriptions();
+  void receive_published();
+
+  const Node::Handler& handler_;
+  const bool binds_control_;
+  zmq::context_t context_;
+  zmq::socket_t control_;
+  zmq::socket_t publisher_;  ///< closed on a node that publishes nothing
+  zmq::socket_t subscriber_;
+  Endpoint control_endpoint_;
+  std::optional<Endpoint> publish_endpoint_;
+  std::set<std::string> subscribers_to_;   ///< topics with at least one subscriber
+  std::set<std::string> subscribed_to_;    ///< topics that we hear
+  std::set<std::string> connected_to_;     ///< publishers that we hear them from
+};
+
+}  // namespace kvmesh::bus::detail

@@ -1,0 +1,208 @@
+#include "bus/node.hpp"
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/deadline.hpp"
+#include "base/error.hpp"
+#include "bus/detail/byte_budget.hpp"
+#include "bus/detail/sockets.hpp"
+
+namespace kvmesh::bus {
+namespace {
+
+struct SendControl {
+  std::string peer;
+  OwnedBytes body;
+};
+struct Publish {
+  std::string topic;
+  Message message;
+  std::shared_ptr<detail::ByteBudget::Charge> charge;
+};
+struct Subscribe {
+  Endpoint publisher;
+  std::string topic;
+};
+struct Unsubscribe {
+  std::string topic;
+};
+/// The last command: everything before it has been handed to ZeroMQ when it is reached.
+struct Stop {};
+
+using Command = std::variant<SendControl, Publish, Subscribe, Unsubscribe, Stop>;
+
+/// Commands on their way to the socket thread, and the descriptor that wakes it. Bounded by what it carries: published
+/// bytes by the budget; control messages are few and the thread, which never waits for a peer, takes them at once.
+class Inbox {
+ public:
+  Inbox() : descriptor_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (descriptor_ < 0) throw Error(ErrorKind::kGiveUp, cat("cannot make an eventfd: ", std::strerror(errno)));
+  }
+  ~Inbox() { ::close(descriptor_); }
+  Inbox(const Inbox&) = delete;
+  Inbox& operator=(const Inbox&) = delete;
+
+  int descriptor() const { return descriptor_; }
+
+  void post(Command command) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (closed_) return;
+      commands_.push_back(std::move(command));
+    }
+    const std::uint64_t one = 1;
+    // It fails only when the count is at its end, and then the thread is woken already.
+    [[maybe_unused]] const auto written = ::write(descriptor_, &one, sizeof(one));
+  }
+
+  std::vector<Command> take_all() {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto read = ::read(descriptor_, &count, sizeof(count));
+    const std::lock_guard lock(mutex_);
+    return std::exchange(commands_, {});
+  }
+
+  /// Nobody takes commands any more: lets go of those that wait and of those still to come.
+  void close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    commands_.clear();
+  }
+
+ private:
+  const int descriptor_;
+  std::mutex mutex_;
+  std::vector<Command> commands_;
+  bool closed_ = false;
+};
+
+/// A thread that no signal is delivered to: signals belong to the process's own loop, and none interrupts a poll here.
+template <typename Body>
+std::thread start_without_signals(Body body) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::thread thread;
+  try {
+    thread = std::thread(std::move(body));
+  } catch (...) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    throw;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return thread;
+}
+
+}  // namespace
+
+class Node::Impl {
+ public:
+  Impl(NodeOptions options, Handler handler)
+      : send_deadline_(options.send_deadline),
+        handler_(std::move(handler)),
+        budget_(std::make_shared<detail::ByteBudget>(options.publish_budget_bytes)),
+        sockets_(std::make_unique<detail::Sockets>(options, handler_)),
+        control_endpoint_(sockets_->control_endpoint()),
+        publish_endpoint_(sockets_->publish_endpoint()),
+        thread_(start_without_signals([this] { run(); })) {}
+
+  ~Impl() {
+    budget_->close("the node is closing");
+    inbox_.post(Stop{});
+    thread_.join();
+  }
+
+  const Endpoint& control_endpoint() const { return control_endpoint_; }
+  const Endpoint& publish_endpoint() const {
+    if (!publish_endpoint_) throw Error(ErrorKind::kGiveUp, "this node publishes nothing: give NodeOptions::publish");
+    return *publish_endpoint_;
+  }
+
+  void post(Command command) { inbox_.post(std::move(command)); }
+
+  void publish(const std::string& topic, Message message) {
+    publish_endpoint();
+    std::size_t bytes = topic.size();
+    for (const Frame& frame : message) bytes += frame.size();
+    auto charge = budget_->take(bytes, topic, Deadline::after(send_deadline_));
+    inbox_.post(Publish{topic, std::move(message), std::move(charge)});
+  }
+
+ private:
+  void run() {
+    std::string failure;
+    try {
+      while (obey()) {
+        sockets_->wait(inbox_.descriptor());
+        sockets_->receive();
+      }
+    } catch (const std::exception& error) {
+      failure = cat("the bus thread failed: ", error.what());
+      budget_->close(failure);
+    }
+    inbox_.close();
+    sockets_.reset();  // lets what is queued leave, up to the sockets' linger
+    if (!failure.empty()) handler_(NodeFailed{failure});
+  }
+
+  /// Carries out what was asked for since the last time; false once it was to stop.
+  bool obey() {
+    for (Command& command : inbox_.take_all()) {
+      if (std::holds_alternative<Stop>(command)) return false;
+      std::visit([this](auto& one) { obey(one); }, command);
+    }
+    return true;
+  }
+
+  void obey(SendControl& command) { sockets_->send_control(command.peer, std::move(command.body)); }
+  void obey(Publish& command) {
+    sockets_->publish(command.topic, std::move(command.message), std::move(command.charge));
+  }
+  void obey(Subscribe& command) { sockets_->subscribe(command.publisher, command.topic); }
+  void obey(Unsubscribe& command) { sockets_->unsubscribe(command.topic); }
+  void obey(Stop&) {}
+
+  const std::chrono::milliseconds send_deadline_;
+  const Handler handler_;
+  const std::shared_ptr<detail::ByteBudget> budget_;
+  Inbox inbox_;
+  std::unique_ptr<detail::Sockets> sockets_;  ///< the thread's own once that runs
+  const Endpoint control_endpoint_;
+  const std::optional<Endpoint> publish_endpoint_;
+  std::thread thread_;
+};
+
+Node::Node(NodeOptions options, Handler handler)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(handler))) {}
+Node::~Node() = default;
+
+const Endpoint& Node::control_endpoint() const { return impl_->control_endpoint(); }
+const Endpoint& Node::publish_endpoint() const { return impl_->publish_endpoint(); }
+
+void Node::send_control(const std::string& peer, OwnedBytes body) { impl_->post(SendControl{peer, std::move(body)}); }
+
+void Node::publish(const std::string& topic, Message message) { impl_->publish(topic, std::move(message)); }
+
+void Node::subscribe(const Endpoint& publisher, const std::string& topic) {
+  if (publisher.scheme() == Endpoint::Scheme::kTcp && (publisher.port() == "*" || publisher.host() == "*")) {
+    fail_input("cannot subscribe at ", publisher.string(), ": it names no host or no port to connect to");
+  }
+  impl_->post(Subscribe{publisher, topic});
+}
+
+void Node::unsubscribe(const std::string& topic) { impl_->post(Unsubscribe{topic}); }
+
+}  // namespace kvmesh::bus
