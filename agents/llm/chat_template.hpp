@@ -1,0 +1,54 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace kvmesh::llm {
+
+/// A checkpoint's chat template: Jinja as transformers renders it (trim_blocks, lstrip_blocks, loop controls,
+/// raise_exception, strftime_now, its own tojson).
+/// A resource: moved, never copied. Const members may be called from several threads at once.
+class ChatTemplate {
+ public:
+  using SpecialTokens = std::map<std::string, std::string>;  ///< "bos_token" -> "<s>"
+
+  /// Reads `model_dir`/chat_template.jinja, else the `chat_template` of tokenizer_config.json (a string, or a list of
+  /// {name, template} of which "default" counts), and the special tokens that tokenizer_config.json names.
+  /// Throws Error{kFixInput} that names the file, and the line and the construct that is not understood.
+  static ChatTemplate load(const std::filesystem::path& model_dir);
+
+  /// Does `model_dir` have a template that load() would find?
+  static bool exists(const std::filesystem::path& model_dir);
+
+  /// A template from its text; `special_tokens` become variables.
+  static ChatTemplate parse(std::string source, const SpecialTokens& special_tokens);
+
+  ChatTemplate(ChatTemplate&&) noexcept;
+  ChatTemplate& operator=(ChatTemplate&&) noexcept;
+  ~ChatTemplate();
+
+  /// The text for an object of variables: `messages`, `add_generation_prompt`, `tools`, ...; they take precedence over
+  /// special tokens of the same name. Objects keep their key order only in the second form. `now` fixes the clock that
+  /// strftime_now reads (in UTC then, in local time without). Throws Error{kFixInput}, also when the template itself
+  /// refuses the variables (raise_exception).
+  std::string render(const nlohmann::json& variables,
+                     std::optional<std::chrono::system_clock::time_point> now = std::nullopt) const;
+  std::string render(const nlohmann::ordered_json& variables,
+                     std::optional<std::chrono::system_clock::time_point> now = std::nullopt) const;
+
+  /// One user message, generation prompt included.
+  std::string render_user_turn(std::string_view text) const;
+
+ private:
+  struct Parts;
+  explicit ChatTemplate(std::unique_ptr<const Parts> parts);
+  std::unique_ptr<const Parts> parts_;
+};
+
+}  // namespace kvmesh::llm

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kvmesh::llm {
+
+/// A checkpoint's tokenizer, as its tokenizer.json describes it: added tokens, normalizer, pre-tokenizer, BPE model
+/// (byte-level or with byte fallback), post-processor and decoder give the ids that Hugging Face's `tokenizers` gives.
+/// The file's `truncation` and `padding` are a batch's business and are not applied.
+/// A resource: moved, never copied. Const members may be called from several threads at once.
+class Tokenizer {
+ public:
+  /// Reads `model_dir`/tokenizer.json. Throws Error{kFixInput} that names the file and the construct in it that is
+  /// missing, malformed or not supported.
+  static Tokenizer load(const std::filesystem::path& model_dir);
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+  ~Tokenizer();
+
+  /// The ids of `text`; bytes that are not UTF-8 count as U+FFFD. `add_special` applies the post-processor, which is
+  /// right for raw text and wrong for text that a chat template made (its special tokens are in the text).
+  std::vector<std::int64_t> encode(std::string_view text, bool add_special) const;
+
+  /// The text of `ids`, always valid UTF-8. Ids that the tokenizer does not have (an embedding is often padded) give
+  /// nothing; with `skip_special` neither do special tokens.
+  std::string decode(std::span<const std::int64_t> ids, bool skip_special) const;
+
+  /// The token as the file spells it ("Ġthe", "▁the", "<0x0A>"). Throws Error{kFixInput} for an unknown id.
+  std::string token(std::int64_t id) const;
+
+  /// The id of a token spelt as in the file, added tokens included.
+  std::optional<std::int64_t> find_id(std::string_view token) const;
+
+  /// How many ids have a token, added tokens included.
+  std::size_t vocab_size() const;
+
+  bool is_special(std::int64_t id) const;
+
+  /// XXH3-64 of the bytes of tokenizer.json, 16 lower-case hexadecimal digits.
+  std::string fingerprint() const;
+
+ private:
+  friend class StreamingDecoder;
+  struct Parts;
+  explicit Tokenizer(std::unique_ptr<const Parts> parts);
+  std::unique_ptr<const Parts> parts_;
+};
+
+/// Decodes ids one at a time. What push() and flush() return, one after the other, is what Tokenizer::decode returns
+/// for all the ids together. For one thread at a time; the tokenizer outlives it.
+class StreamingDecoder {
+ public:
+  explicit StreamingDecoder(const Tokenizer& tokenizer, bool skip_special = true);
+  ~StreamingDecoder();
+
+  /// The text that `id` completes: whole characters only, often none.
+  std::string push(std::int64_t id);
+
+  /// The text held back at the end of the sequence (U+FFFD for half a character). The decoder then starts anew.
+  std::string flush();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace kvmesh::llm
