@@ -35,9 +35,23 @@ void LayerCache::append(const at::Tensor& keys, const at::Tensor& values, const 
   positions_.insert(positions_.end(), positions.begin(), positions.end());
 }
 
+LayerCache LayerCache::copy() const {
+  c10::InferenceMode guard;
+  LayerCache other = *this;
+  other.keys_ = keys_.clone();
+  other.values_ = values_.clone();
+  return other;
+}
+
 KvCache::KvCache(std::int64_t layers, std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim,
                  at::TensorOptions options) {
   for (std::int64_t l = 0; l < layers; ++l) layers_.emplace_back(capacity, kv_heads, head_dim, options);
+}
+
+KvCache KvCache::copy() const {
+  KvCache other;
+  for (const LayerCache& layer : layers_) other.layers_.push_back(layer.copy());
+  return other;
 }
 
 }  // namespace kvmesh::llm

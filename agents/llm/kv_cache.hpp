@@ -25,6 +25,8 @@ class LayerCache {
   void append(const at::Tensor& keys, const at::Tensor& values, const std::vector<std::int64_t>& positions);
   /// Room for `capacity` rows in all; grows by doubling.
   void reserve(std::int64_t capacity);
+  /// The same rows in memory of their own.
+  LayerCache copy() const;
 
   /// The position that the next token of this cache's owner takes here. The same at every layer, save where an edge
   /// reproduces the released code's compact positions.
@@ -49,11 +51,15 @@ class KvCache {
   KvCache(KvCache&&) = default;
   KvCache& operator=(KvCache&&) = default;
 
+  /// A cache with the same rows in memory of its own.
+  KvCache copy() const;
+
   int layers() const { return static_cast<int>(layers_.size()); }
   LayerCache& layer(int l) { return layers_.at(static_cast<std::size_t>(l)); }
   const LayerCache& layer(int l) const { return layers_.at(static_cast<std::size_t>(l)); }
 
  private:
+  KvCache() = default;
   std::vector<LayerCache> layers_;
 };
 

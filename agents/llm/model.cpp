@@ -173,10 +173,13 @@ at::Tensor Model::mlp_block(const Layer& layer, const at::Tensor& hidden) const 
 
 ForwardOutput Model::forward_chunk(const ForwardInput& input, KvCache& cache) const {
   ForwardOutput output;
+  output.captured.resize(input.capture_layers.size());
   at::Tensor hidden = input.embeddings.to(device_, dtype_);
   for (int l = 0; l < cache.layers(); ++l) {
-    if (input.capture_layer == l) output.captured = hidden.select(0, hidden.size(0) - 1).clone();
-    if (input.injection && input.injection->layer == l) hidden = inject(hidden, *input.injection);
+    for (std::size_t i = 0; i < input.capture_layers.size(); ++i)
+      if (input.capture_layers[i] == l) output.captured[i] = hidden.select(0, hidden.size(0) - 1).clone();
+    for (const Injection& injection : input.injections)
+      if (injection.layer == l) hidden = inject(hidden, injection);
     const Layer& layer = layers_[static_cast<std::size_t>(l)];
     hidden = hidden + attention_block(layer, hidden, cache.layer(l), input, l);
     hidden = hidden + mlp_block(layer, hidden);
@@ -207,8 +210,8 @@ ForwardOutput Model::forward(const ForwardInput& input, KvCache& cache) const {
                        .logits = last || input.logits == LogitRows::kAll ? input.logits : LogitRows::kNone,
                        .meters = input.meters};
     if (last) {
-      chunk.capture_layer = input.capture_layer;
-      chunk.injection = input.injection;
+      chunk.capture_layers = input.capture_layers;
+      chunk.injections = input.injections;
       chunk.on_layer = input.on_layer;
     }
     output = forward_chunk(chunk, cache);

@@ -32,16 +32,16 @@ struct ForwardInput {
   at::Tensor embeddings;  ///< [tokens, hidden_size], of Model::embed or received
   Phase phase = Phase::kPrefill;
   LogitRows logits = LogitRows::kLast;
-  std::optional<int> capture_layer;    ///< keep the state that enters this layer at the last token
-  std::optional<Injection> injection;  ///< prefill only
+  std::vector<int> capture_layers;      ///< keep the states that enter these layers at the last token
+  std::vector<Injection> injections;    ///< prefill only
   std::vector<AttentionMeter*> meters;
   /// Called as soon as a layer's cache holds all of this input's rows, from the calling thread.
   std::function<void(int layer)> on_layer;
 };
 
 struct ForwardOutput {
-  at::Tensor logits;    ///< fp32 [rows, vocab_size]; undefined for LogitRows::kNone
-  at::Tensor captured;  ///< [hidden_size]; undefined unless asked for
+  at::Tensor logits;  ///< fp32 [rows, vocab_size]; undefined for LogitRows::kNone
+  std::vector<at::Tensor> captured;  ///< [hidden_size] each, in the order of ForwardInput::capture_layers
 };
 
 /// A decoder and its weights. Const members may be called from several threads, each with a cache of its own.

@@ -1,0 +1,121 @@
+#include "agents/agent.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+
+namespace kvmesh::agents {
+namespace {
+
+constexpr std::size_t kClosedRemembered = 64;
+
+kvcodec::ExpectedMessages expected(const Wiring& wiring, const InboundEdge& edge, const std::string& request) {
+  return {wiring.mesh, edge.spec.from, edge.spec.to, edge.spec.medium, request, edge.sender.hash()};
+}
+
+}  // namespace
+
+Agent::Agent(Wiring wiring) : wiring_(std::move(wiring)) {}
+
+Agent::Request& Agent::open(const std::string& request) {
+  auto [found, fresh] = requests_.try_emplace(request);
+  if (fresh)
+    for (const InboundEdge& edge : wiring_.inbound)
+      found->second.inbox.emplace_back(expected(wiring_, edge, request));
+  return found->second;
+}
+
+void Agent::close(const std::string& request) {
+  requests_.erase(request);
+  closed_.push_back(request);
+  if (closed_.size() > kClosedRemembered) closed_.pop_front();
+}
+
+bool Agent::closed(const std::string& request) const {
+  return std::find(closed_.begin(), closed_.end(), request) != closed_.end();
+}
+
+Agent::Outcome Agent::on_task(bus::Task task, Clock::time_point now) {
+  if (closed(task.request)) return {};
+  const std::string name = task.request;
+  Request& request = open(name);
+  request.received_at = now;
+  if (task.deadline_ms > 0) request.deadline = Deadline::after(std::chrono::milliseconds(task.deadline_ms), now);
+  request.task = std::move(task);
+  return begin_if_complete(name, now);
+}
+
+Agent::Outcome Agent::on_message(std::size_t edge, const std::vector<OwnedBytes>& frames, Clock::time_point now) {
+  try {
+    wire::WireMessage message = wire::decode_message(frames);
+    const std::string name = message.envelope.request;
+    if (closed(name)) return {};
+    const auto early = std::count_if(requests_.begin(), requests_.end(), [](auto& r) { return !r.second.task; });
+    if (requests_.count(name) == 0 && static_cast<std::size_t>(early) >= kMaxEarlyRequests)
+      throw Error(ErrorKind::kReconnect, cat("edge ", wire::describe(wiring_.inbound.at(edge).spec), ": messages of ",
+                                             early, " requests came before their tasks; ", name, " is refused"));
+    open(name).inbox.at(edge).feed(std::move(message));
+    return begin_if_complete(name, now);
+  } catch (const Error& error) {
+    return fail_waiting(edge, error);
+  }
+}
+
+/// Whom a bad message hurts: the request that waits for this edge. Its own request id cannot be trusted.
+Agent::Outcome Agent::fail_waiting(std::size_t edge, const Error& error) {
+  for (auto& [name, request] : requests_) {
+    if (!request.task || request.inbox.at(edge).complete()) continue;
+    Outcome outcome{.turn = std::nullopt, .failure = Failure{name, error.kind(), error.what()}};
+    close(outcome.failure->request);
+    return outcome;
+  }
+  throw Error(error.kind(), error.what());
+}
+
+Agent::Outcome Agent::begin_if_complete(const std::string& name, Clock::time_point now) {
+  Request& request = requests_.at(name);
+  if (!request.task) return {};
+  for (const kvcodec::Reassembly& edge : request.inbox)
+    if (!edge.complete()) return {};
+  Turn turn{.task = std::move(*request.task), .inbox = {}, .received_at = request.received_at, .complete_at = now};
+  for (kvcodec::Reassembly& edge : request.inbox) turn.inbox.push_back(edge.take());
+  close(name);
+  return {.turn = std::move(turn), .failure = std::nullopt};
+}
+
+void Agent::on_cancel(const std::string& request) { close(request); }
+
+void Agent::on_scores(const bus::EdgeScores& scores) {
+  bool found = false;
+  for (OutboundEdge& edge : wiring_.outbound) {
+    if (edge.spec.medium != wire::Medium::kKv || edge.spec.to != scores.to || edge.spec.from != scores.from) continue;
+    edge.scores = scores.scores;
+    found = true;
+  }
+  if (!found)
+    throw Error(ErrorKind::kGiveUp, cat("scores came for edge ", scores.from, " -> ", scores.to, ", which is not ours"));
+}
+
+std::vector<Agent::Failure> Agent::expire(Clock::time_point now) {
+  std::vector<Failure> failures;
+  for (auto& [name, request] : requests_) {
+    if (!request.deadline || !request.deadline->expired(now)) continue;
+    std::string missing;
+    for (std::size_t i = 0; i < request.inbox.size(); ++i)
+      if (!request.inbox[i].complete())
+        missing += cat(missing.empty() ? "" : ", ", wire::describe(wiring_.inbound[i].spec), " (",
+                       request.inbox[i].received(), " of ", request.inbox[i].count(), " messages came)");
+    failures.push_back({name, ErrorKind::kRetry, cat("the deadline passed while waiting for ", missing)});
+  }
+  for (const Failure& failure : failures) close(failure.request);
+  return failures;
+}
+
+std::optional<Agent::Clock::time_point> Agent::next_deadline() const {
+  std::optional<Clock::time_point> next;
+  for (const auto& [name, request] : requests_)
+    if (request.deadline && (!next || request.deadline->when() < *next)) next = request.deadline->when();
+  return next;
+}
+
+}  // namespace kvmesh::agents

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agents/turn.hpp"
+#include "agents/wiring.hpp"
+#include "base/bytes.hpp"
+#include "base/deadline.hpp"
+#include "bus/control.hpp"
+#include "kvcodec/reassembly.hpp"
+
+namespace kvmesh::agents {
+
+/// What an agent waits for, and when its turns begin: a plain state machine. Events go in with the time they happened,
+/// turns and failures come out; no socket, no clock, no thread.
+///
+/// A fast sender's messages may come before the task that they are for. They are kept, for at most kMaxEarlyRequests
+/// requests; beyond that the message is refused, which its caller reports.
+class Agent {
+ public:
+  using Clock = Turn::Clock;
+  static constexpr std::size_t kMaxEarlyRequests = 8;
+
+  /// A request that cannot be done, for the orchestrator.
+  struct Failure {
+    std::string request;
+    ErrorKind kind;
+    std::string reason;
+  };
+  /// What an event led to: at most one of the two.
+  struct Outcome {
+    std::optional<Turn> turn;  ///< everything is there: take it
+    std::optional<Failure> failure;
+  };
+
+  Agent() = default;
+  explicit Agent(Wiring wiring);
+
+  const Wiring& wiring() const { return wiring_; }
+
+  Outcome on_task(bus::Task task, Clock::time_point now);
+  /// A message on inbound edge number `edge`: [envelope, payload...]. One that is damaged, out of order or not for this
+  /// edge fails the request that waits on the edge; where none does, it throws Error that names the edge.
+  Outcome on_message(std::size_t edge, const std::vector<OwnedBytes>& frames, Clock::time_point now);
+  void on_cancel(const std::string& request);
+  /// Scores for every outbound kv edge to `scores.to`, from the next turn on. Throws Error for an edge that is not ours.
+  void on_scores(const bus::EdgeScores& scores);
+  /// Requests whose deadline has passed while they waited, with the edges that nothing came over.
+  std::vector<Failure> expire(Clock::time_point now);
+  /// The next moment at which expire() can have something to say.
+  std::optional<Clock::time_point> next_deadline() const;
+
+ private:
+  struct Request {
+    std::optional<bus::Task> task;
+    std::vector<kvcodec::Reassembly> inbox;
+    Clock::time_point received_at{};
+    std::optional<Deadline> deadline;
+  };
+
+  Request& open(const std::string& request);
+  Outcome begin_if_complete(const std::string& request, Clock::time_point now);
+  void close(const std::string& request);
+  bool closed(const std::string& request) const;
+  Outcome fail_waiting(std::size_t edge, const Error& error);
+
+  Wiring wiring_;
+  std::map<std::string, Request> requests_;
+  std::deque<std::string> closed_;  ///< lately: what still arrives for them is dropped
+};
+
+}  // namespace kvmesh::agents

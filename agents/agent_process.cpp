@@ -1,0 +1,311 @@
+#include "agents/agent_process.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "agents/agent.hpp"
+#include "agents/llm/runtime.hpp"
+#include "base/error.hpp"
+#include "bus/liveness.hpp"
+#include "bus/local_address.hpp"
+#include "bus/node.hpp"
+#include "bus/topic.hpp"
+
+namespace kvmesh::agents {
+namespace {
+
+namespace asio = boost::asio;
+using Clock = std::chrono::steady_clock;
+
+bus::Endpoint publisher_beside(const bus::Endpoint& orchestrator, const std::string& name) {
+  if (orchestrator.scheme() == bus::Endpoint::Scheme::kIpc)
+    return bus::Endpoint::ipc(cat(orchestrator.path(), ".", name, ".", ::getpid()));
+  return bus::Endpoint::tcp(bus::local_address_towards(orchestrator), "*");
+}
+
+std::string host_name() {
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+/// The process around an Agent. Everything but compute happens on the thread that calls run(); compute happens on one
+/// thread of its own and comes back as a posted event.
+class AgentProcess {
+ public:
+  explicit AgentProcess(const AgentOptions& options)
+      : options_(options),
+        liveness_(Clock::now()),
+        handshake_(Deadline::after(options.handshake_deadline)),
+        signals_(loop_, SIGINT, SIGTERM),
+        timer_(loop_),
+        compute_(1),
+        node_({.control = options.orchestrator,
+               .publish = options.publish ? *options.publish : publisher_beside(options.orchestrator, options.name)},
+              [this](bus::Event event) {
+                asio::post(loop_, [this, event = std::move(event)]() mutable { on_event(std::move(event)); });
+              }) {}
+
+  ~AgentProcess() {
+    cancelled_all_ = true;
+    compute_.join();
+  }
+
+  void run() {
+    signals_.async_wait([this](const boost::system::error_code& error, int) {
+      if (!error) finish();
+    });
+    send(bus::Join{.agent = options_.name, .pid = ::getpid(), .host = host_name()});
+    on_timer();
+    loop_.run();
+    if (failure_) throw Error(failure_->kind(), failure_->what());
+  }
+
+ private:
+  void send(const bus::Control& message) {
+    liveness_.sent(Clock::now());
+    node_.send_control("", bus::encode_control(message));
+  }
+
+  void finish() {
+    cancelled_all_ = true;
+    loop_.stop();
+  }
+
+  /// Ends the process with `error`; the orchestrator hears it first.
+  void fail(const Error& error) {
+    if (failure_) return;
+    send(bus::Failed{error.kind(), error.what()});
+    failure_.emplace(error);
+    finish();
+  }
+
+  /// Runs `action`; an Error ends the process.
+  template <typename Action>
+  void guarded(Action action) {
+    try {
+      action();
+    } catch (const Error& error) {
+      fail(error);
+    } catch (const std::exception& error) {
+      fail(Error(ErrorKind::kGiveUp, error.what()));
+    }
+  }
+
+  /// Runs `work` on the compute thread and `done` with its result on this one.
+  template <typename Work, typename Done>
+  void compute(Work work, Done done) {
+    asio::post(compute_, [this, work = std::move(work), done = std::move(done)]() mutable {
+      auto result = std::make_shared<decltype(work())>(work());
+      asio::post(loop_, [this, result, done = std::move(done)] { guarded([&] { done(*result); }); });
+    });
+  }
+
+  void on_timer() {
+    const auto now = Clock::now();
+    if (heard_from_orchestrator_ && liveness_.dead(now))
+      return fail(Error(ErrorKind::kReconnect,
+                        cat("agent ", options_.name, ": the orchestrator at ", options_.orchestrator.string(),
+                            " has been silent for ", bus::Liveness::kTimeout.count() / 1000, " s; it is gone")));
+    if (!ready_ && handshake_.expired(now))
+      return fail(Error(ErrorKind::kRetry, cat("agent ", options_.name, ": the orchestrator at ",
+                                               options_.orchestrator.string(), " did not finish the handshake within ",
+                                               options_.handshake_deadline.count() / 1000, " s; is it running?")));
+    if (liveness_.due_to_send(now)) send(bus::Heartbeat{});
+    for (const Agent::Failure& failure : agent_.expire(now)) report(failure);
+    auto next = std::min(now + bus::Liveness::kInterval, liveness_.next_wakeup());
+    if (auto deadline = agent_.next_deadline()) next = std::min(next, *deadline);
+    timer_.expires_at(std::max(next, now + std::chrono::milliseconds(1)));
+    timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) guarded([this] { on_timer(); });
+    });
+  }
+
+  void on_event(bus::Event event) {
+    guarded([&] { std::visit([this](auto& e) { on(e); }, event); });
+  }
+
+  void on(bus::ControlReceived& received) {
+    heard_from_orchestrator_ = true;
+    liveness_.heard(Clock::now());
+    bus::Control message = bus::decode_control(received.body);
+    std::visit([this](auto& m) { on(m); }, message);
+  }
+  void on(bus::SubscriptionOpened& opened) {
+    seen_.insert(opened.topic);
+    ready_if_all_stands();
+  }
+  void on(bus::SubscriptionClosed& closed) { seen_.erase(closed.topic); }
+  void on(bus::Delivered& delivered) {
+    auto edge = inbound_by_topic_.find(delivered.topic);
+    if (edge != inbound_by_topic_.end()) act(agent_.on_message(edge->second, delivered.message, Clock::now()));
+  }
+  void on(bus::SendFailed& failed) {
+    throw Error(ErrorKind::kRetry, cat("agent ", options_.name, ": a message",
+                                       failed.topic.empty() ? std::string() : cat(" on ", failed.topic),
+                                       " could not be sent: ", failed.reason));
+  }
+  void on(bus::NodeFailed& failed) {
+    throw Error(ErrorKind::kGiveUp, cat("agent ", options_.name, ": its sockets failed: ", failed.reason));
+  }
+
+  void on(const bus::Assign& assign) {
+    assign_ = assign;
+    llm::set_compute_threads(assign.threads);
+    manifest_ = llm::read_manifest(assign.model_path);
+    send(bus::Hello{.manifest = wire::to_json(manifest_), .publish_endpoint = node_.publish_endpoint().string()});
+  }
+
+  void on(const bus::Edges& edges) {
+    Wiring wiring{.mesh = assign_.mesh, .inbound = {}, .outbound = {}};
+    for (const bus::EdgeEnd& end : edges.inbound) {
+      inbound_by_topic_[end.topic] = wiring.inbound.size();
+      wiring.inbound.push_back({wire::edge_spec_from_json(end.spec), wire::manifest_from_json(end.manifest)});
+      node_.subscribe(bus::Endpoint::parse(end.endpoint), end.topic);
+    }
+    for (const bus::EdgeEnd& end : edges.outbound) {
+      outbound_topics_.push_back(end.topic);
+      wiring.outbound.push_back({wire::edge_spec_from_json(end.spec), wire::manifest_from_json(end.manifest),
+                                 end.carries_sink, {}});
+    }
+    agent_ = Agent(std::move(wiring));
+    load();
+  }
+
+  /// What a piece of compute came to.
+  struct Loaded {
+    std::shared_ptr<const llm::Host> host;
+    std::optional<Error> error;
+  };
+
+  void load() {
+    auto work = [assign = assign_]() -> Loaded {
+      try {
+        // Threads are set per thread by some OpenMP runtimes: say it on the one that computes.
+        llm::set_compute_threads(assign.threads);
+        return {std::make_shared<const llm::Host>(
+                    llm::Host::load(assign.model_path, {.dtype = assign.dtype, .device = assign.device})),
+                std::nullopt};
+      } catch (const Error& error) {
+        return {nullptr, error};
+      } catch (const std::exception& error) {
+        return {nullptr, Error(ErrorKind::kGiveUp, cat(assign.model_path, ": ", error.what()))};
+      }
+    };
+    compute(work, [this](const Loaded& loaded) {
+      if (loaded.error) throw Error(loaded.error->kind(), loaded.error->what());
+      host_ = loaded.host;
+      for (const std::string& name : host_->model().unused_tensors())
+        spdlog::info("agent {}: tensor {} is not used by this architecture", options_.name, name);
+      ready_if_all_stands();
+    });
+  }
+
+  /// Ready means: the model is loaded and every receiver's subscription has been seen, so nothing published is lost.
+  void ready_if_all_stands() {
+    if (ready_ || !host_) return;
+    for (const std::string& topic : outbound_topics_)
+      if (seen_.count(topic) == 0) return;
+    ready_ = true;
+    send(bus::Ready{host_->model().fingerprint(), host_->tokenizer().fingerprint()});
+  }
+
+  void on(bus::Task& task) { act(agent_.on_task(std::move(task), Clock::now())); }
+  void on(const bus::Cancel& cancel) {
+    agent_.on_cancel(cancel.request);
+    if (cancel.request == current_request_) cancelled_ = true;
+  }
+  void on(const bus::Scores& scores) { agent_.on_scores(scores.edge); }
+  void on(const bus::Heartbeat&) {}
+  void on(const bus::Refused& refused) {
+    failure_.emplace(ErrorKind::kFixInput, cat("agent ", options_.name, " was refused: ", refused.reason));
+    finish();
+  }
+  void on(const bus::Bye&) {
+    send(bus::Bye{});
+    finish();
+  }
+  template <typename Other>
+  void on(const Other&) {
+    throw Error(ErrorKind::kReconnect, cat("agent ", options_.name, ": the orchestrator sent what only agents send"));
+  }
+
+  void report(const Agent::Failure& failure) {
+    send(bus::TaskError{failure.request, failure.kind, cat("agent ", options_.name, ": ", failure.reason)});
+  }
+
+  void act(Agent::Outcome outcome) {
+    if (outcome.failure) report(*outcome.failure);
+    if (outcome.turn) begin(std::move(*outcome.turn));
+  }
+
+  using TurnOutcome = std::variant<bus::Result, bus::TaskError>;
+
+  void begin(Turn turn) {
+    current_request_ = turn.task.request;
+    cancelled_ = false;
+    auto shared = std::make_shared<Turn>(std::move(turn));
+    // The wiring is copied: scores may change it while the turn is taken.
+    auto work = [this, shared, wiring = agent_.wiring(), host = host_]() -> TurnOutcome {
+      auto error = [&](ErrorKind kind, const char* what) {
+        return bus::TaskError{shared->task.request, kind, cat("agent ", options_.name, ": ", what)};
+      };
+      TurnHooks hooks;
+      hooks.cancelled = [this] { return cancelled_.load() || cancelled_all_.load(); };
+      hooks.publish = [&](std::size_t edge, std::vector<OwnedBytes> frames) {
+        node_.publish(outbound_topics_[edge], std::move(frames));
+      };
+      try {
+        return take_turn(*host, wiring, *shared, hooks);
+      } catch (const Error& e) {
+        return error(e.kind(), e.what());
+      } catch (const std::exception& e) {
+        return error(ErrorKind::kGiveUp, e.what());
+      }
+    };
+    compute(work, [this](const TurnOutcome& outcome) {
+      std::visit([this](const auto& message) { send(message); }, outcome);
+    });
+  }
+
+  AgentOptions options_;
+  bus::Liveness liveness_;
+  Deadline handshake_;
+  asio::io_context loop_;
+  asio::signal_set signals_;
+  asio::steady_timer timer_;
+  asio::thread_pool compute_;
+
+  bool heard_from_orchestrator_ = false;
+  bool ready_ = false;
+  std::optional<Error> failure_;
+  bus::Assign assign_;
+  wire::Manifest manifest_;
+  Agent agent_;
+  std::map<std::string, std::size_t> inbound_by_topic_;
+  std::vector<std::string> outbound_topics_;
+  std::set<std::string> seen_;
+  std::shared_ptr<const llm::Host> host_;
+  std::string current_request_;
+  std::atomic<bool> cancelled_ = false;
+  std::atomic<bool> cancelled_all_ = false;
+
+  bus::Node node_;  // last: its thread posts to the members above, so it goes first
+};
+
+}  // namespace
+
+void run_agent(const AgentOptions& options) { AgentProcess(options).run(); }
+
+}  // namespace kvmesh::agents

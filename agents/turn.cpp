@@ -1,0 +1,288 @@
+#include "agents/turn.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "agents/llm/flops.hpp"
+#include "agents/llm/generate.hpp"
+#include "agents/media/embedding.hpp"
+#include "agents/media/kv.hpp"
+#include "agents/prompt_input.hpp"
+#include "base/error.hpp"
+#include "bus/topic.hpp"
+#include "kvcodec/decode.hpp"
+#include "kvcodec/encode.hpp"
+
+namespace kvmesh::agents {
+namespace {
+
+double milliseconds(Turn::Clock::duration time) { return std::chrono::duration<double, std::milli>(time).count(); }
+
+std::vector<std::int64_t> rows_of_layers(const llm::KvCache& cache) {
+  std::vector<std::int64_t> rows;
+  for (int l = 0; l < cache.layers(); ++l) rows.push_back(cache.layer(l).length());
+  return rows;
+}
+
+/// The state of one turn, in the order of its members' first use.
+class TurnTaker {
+ public:
+  TurnTaker(const llm::Host& host, const Wiring& wiring, const Turn& turn, const TurnHooks& hooks)
+      : host_(host), model_(host.model()), wiring_(wiring), turn_(turn), hooks_(hooks), cache_(model_.make_cache(1)) {
+    result_.request = turn.task.request;
+  }
+
+  bus::Result take() {
+    open_inbox();
+    prepare_senders();
+    prefill();
+    generate();
+    send_embeddings();
+    report();
+    return std::move(result_);
+  }
+
+ private:
+  /// One outbound edge's count of messages and bytes.
+  struct Outbox {
+    std::optional<KvSender> kv;
+    std::uint32_t sent = 0;
+    std::uint64_t bytes = 0;
+  };
+
+  void open_inbox() {
+    std::vector<KvArrival> arrivals;
+    std::vector<const InboundEdge*> kv_edges;
+    for (std::size_t i = 0; i < wiring_.inbound.size(); ++i) {
+      const InboundEdge& edge = wiring_.inbound[i];
+      const std::vector<wire::WireMessage>& messages = turn_.inbox.at(i);
+      switch (edge.spec.medium) {
+        case wire::Medium::kKv: arrivals.push_back({&edge, &messages}); break;
+        case wire::Medium::kText: said_.text[edge.spec.from] = kvcodec::decode_text(messages.front()); break;
+        case wire::Medium::kEmbedding: said_.vectors[edge.spec.from] = vectors_of(edge, messages.front()); break;
+        case wire::Medium::kActivation:
+          injections_.push_back({.layer = edge.spec.to_layer,
+                                 .state = kvcodec::decode_tensor(messages.front(), "state"),
+                                 .combine = edge.spec.combine});
+          break;
+      }
+    }
+    if (arrivals.empty()) return;
+    const auto rows = place_kv(model_, arrivals, cache_);
+    if (!turn_.task.calibrate) return;
+    for (std::size_t i = 0; i < arrivals.size(); ++i) {
+      std::vector<llm::RowRange> ranges = rows[i];
+      // The very first token of all is the sink: every query looks at it, whatever it says.
+      for (llm::RowRange& range : ranges) range.begin = std::max<std::int64_t>(range.begin, 1);
+      meters_.emplace_back(ranges);
+      metered_.push_back(arrivals[i].edge);
+    }
+  }
+
+  at::Tensor vectors_of(const InboundEdge& edge, const wire::WireMessage& message) const {
+    at::Tensor vectors = kvcodec::decode_tensor(message, "vectors");
+    if (vectors.dim() != 2 || vectors.size(1) != model_.config().hidden_size)
+      fail_input("edge ", wire::describe(edge.spec), ": vectors of shape ", vectors.sizes(), " came, this model's width is ",
+                 model_.config().hidden_size);
+    return vectors;
+  }
+
+  void prepare_senders() {
+    for (const OutboundEdge& edge : wiring_.outbound) {
+      Outbox& outbox = outboxes_.emplace_back();
+      if (edge.spec.medium == wire::Medium::kKv)
+        outbox.kv.emplace(edge, cache_.layers(), turn_.task.record_index, turn_.task.calibrate);
+    }
+  }
+
+  void prefill() {
+    const at::Tensor embeddings = embed_prompt(host_, turn_.task.prompt, turn_.task.chat, said_);
+    check_room(embeddings.size(0));
+    llm::ForwardInput input{.embeddings = embeddings, .injections = injections_};
+    for (llm::AttentionMeter& meter : meters_) input.meters.push_back(&meter);
+    for (const OutboundEdge& edge : wiring_.outbound)
+      if (edge.spec.medium == wire::Medium::kActivation) input.capture_layers.push_back(edge.spec.from_layer);
+    input.on_layer = [this](int layer) { send_layer(layer, wire::Share::kPrompt); };
+    const llm::ForwardOutput output = counted_forward(input);
+    result_.prefill_tokens = static_cast<std::uint64_t>(embeddings.size(0));
+    logits_ = output.logits;
+    send_activations(output.captured);
+  }
+
+  /// Senders, prompt and what may be generated must fit into the model's positions.
+  void check_room(std::int64_t tokens) const {
+    std::int64_t before = 0;
+    for (int l = 0; l < cache_.layers(); ++l) before = std::max(before, cache_.layer(l).next_position);
+    const std::int64_t limit = model_.config().max_position_embeddings, output = longest_output();
+    if (before + tokens + output > limit)
+      fail_input("shared contexts of ", before, " tokens, a prompt of ", tokens, " and up to ", output,
+                 " to generate are ", before + tokens + output, " positions; the model has max_position_embeddings ",
+                 limit);
+  }
+
+  int max_tokens_to_generate() const {
+    int most = turn_.task.generate ? turn_.task.max_tokens : 0;
+    for (const OutboundEdge& edge : wiring_.outbound)
+      if (shares_output(edge)) most = std::max(most, edge.spec.max_tokens);
+    return most;
+  }
+
+  int longest_output() const {
+    int most = max_tokens_to_generate();
+    for (const OutboundEdge& edge : wiring_.outbound)
+      if (edge.spec.medium == wire::Medium::kEmbedding) most = std::max(most, edge.spec.max_tokens);
+    return most;
+  }
+
+  static bool shares_output(const OutboundEdge& edge) {
+    return edge.spec.medium == wire::Medium::kText ||
+           (edge.spec.medium == wire::Medium::kKv && edge.spec.share == wire::Share::kPromptAndOutput);
+  }
+
+  llm::ForwardOutput counted_forward(const llm::ForwardInput& input) {
+    result_.flops += llm::forward_flops(model_.config(), input.embeddings.size(0), rows_of_layers(cache_), 1);
+    return model_.forward(input, cache_);
+  }
+
+  void generate() {
+    const int max_tokens = max_tokens_to_generate();
+    if (max_tokens <= 0 && !turn_.task.generate) return;
+    const bool also_embeds = std::any_of(wiring_.outbound.begin(), wiring_.outbound.end(), [](const OutboundEdge& e) {
+      return e.spec.medium == wire::Medium::kEmbedding;
+    });
+    if (also_embeds) cache_before_output_ = cache_.copy();
+    llm::GenerateOptions options{.max_tokens = max_tokens, .stop_tokens = host_.stop_tokens()};
+    options.complete_cache = std::any_of(wiring_.outbound.begin(), wiring_.outbound.end(), [](const OutboundEdge& e) {
+      return e.spec.medium == wire::Medium::kKv && e.spec.share == wire::Share::kPromptAndOutput;
+    });
+    options.on_token = [this](std::int64_t) {
+      if (result_.generated_tokens++ == 0) stamp_first_token();
+      else result_.flops += llm::forward_flops(model_.config(), 1, rows_of_layers(cache_), 1);
+      return !cancelled();
+    };
+    const llm::Generation generation = llm::generate_greedy(model_, cache_, logits_, options);
+    if (generation.tokens.empty()) stamp_first_token();
+    if (turn_.task.generate) result_.answer = text_of(generation.tokens, turn_.task.max_tokens);
+    send_output(generation.tokens);
+  }
+
+  void stamp_first_token() {
+    const auto now = Turn::Clock::now();
+    result_.ttft_ms = milliseconds(now - turn_.received_at);
+    result_.receiver_ttft_ms = milliseconds(now - turn_.complete_at);
+  }
+
+  bool cancelled() const { return hooks_.cancelled && hooks_.cancelled(); }
+
+  wire::Envelope envelope_for(std::size_t edge, std::uint32_t count) {
+    const wire::EdgeSpec& spec = wiring_.outbound[edge].spec;
+    wire::Envelope envelope;
+    envelope.kind = spec.medium;
+    envelope.mesh = wiring_.mesh;
+    envelope.from = spec.from;
+    envelope.to = spec.to;
+    envelope.request = turn_.task.request;
+    envelope.sequence = outboxes_[edge].sent;
+    envelope.count = count;
+    envelope.manifest = llm::manifest_of(model_.config()).hash();
+    return envelope;
+  }
+
+  void publish(std::size_t edge, std::vector<OwnedBytes> frames) {
+    const wire::EdgeSpec& spec = wiring_.outbound[edge].spec;
+    Outbox& outbox = outboxes_[edge];
+    ++outbox.sent;
+    outbox.bytes += bus::edge_topic(wiring_.mesh, spec.from, spec.to, wire::to_string(spec.medium)).size();
+    for (const OwnedBytes& frame : frames) outbox.bytes += frame.size();
+    hooks_.publish(edge, std::move(frames));
+  }
+
+  /// The rows of one layer, on every kv edge that shares `share`.
+  void send_layer(int layer, wire::Share share) {
+    for (std::size_t edge = 0; edge < outboxes_.size(); ++edge) {
+      if (!outboxes_[edge].kv || wiring_.outbound[edge].spec.share != share) continue;
+      for (KvSender::LayerMessage& message : outboxes_[edge].kv->messages_of(layer, cache_.layer(layer))) {
+        wire::Envelope envelope = envelope_for(edge, outboxes_[edge].kv->message_count());
+        envelope.layer = message.receiver_layer;
+        envelope.context_start = message.context_start;
+        envelope.context_end = message.context_end;
+        publish(edge, kvcodec::encode_layer(message.rows, envelope));
+      }
+    }
+  }
+
+  void send_activations(const std::vector<at::Tensor>& captured) {
+    std::size_t next = 0;
+    for (std::size_t edge = 0; edge < outboxes_.size(); ++edge)
+      if (wiring_.outbound[edge].spec.medium == wire::Medium::kActivation)
+        publish(edge, kvcodec::encode_tensor(captured.at(next++), "state", envelope_for(edge, 1)));
+  }
+
+  /// The first `max_tokens` of what was generated: each edge and the answer have a bound of their own.
+  std::string text_of(std::span<const std::int64_t> tokens, int max_tokens) const {
+    return host_.tokenizer().decode(tokens.first(std::min(tokens.size(), static_cast<std::size_t>(max_tokens))),
+                                    /*skip_special=*/true);
+  }
+
+  void send_output(std::span<const std::int64_t> tokens) {
+    for (int layer = 0; layer < cache_.layers(); ++layer) send_layer(layer, wire::Share::kPromptAndOutput);
+    for (std::size_t edge = 0; edge < outboxes_.size(); ++edge) {
+      const wire::EdgeSpec& spec = wiring_.outbound[edge].spec;
+      if (spec.medium == wire::Medium::kText)
+        publish(edge, kvcodec::encode_text(text_of(tokens, spec.max_tokens), envelope_for(edge, 1)));
+    }
+  }
+
+  void send_embeddings() {
+    for (std::size_t edge = 0; edge < outboxes_.size(); ++edge) {
+      const wire::EdgeSpec& spec = wiring_.outbound[edge].spec;
+      if (spec.medium != wire::Medium::kEmbedding) continue;
+      llm::KvCache cache = cache_before_output_ ? cache_before_output_->copy() : cache_.copy();
+      const std::vector<std::int64_t> rows = rows_of_layers(cache);
+      const ExpectedEmbeddings said = generate_embeddings(model_, cache, logits_,
+                                                          {.temperature = spec.temperature,
+                                                           .max_steps = spec.max_tokens,
+                                                           .stop_tokens = host_.stop_tokens(),
+                                                           .keep_going = [this] { return !cancelled(); }});
+      result_.generated_tokens += said.nearest.size();
+      result_.flops += llm::forward_flops(model_.config(), said.vectors.size(0), rows, said.vectors.size(0));
+      publish(edge, kvcodec::encode_tensor(said.vectors, "vectors", envelope_for(edge, 1)));
+    }
+  }
+
+  void report() {
+    for (std::size_t edge = 0; edge < outboxes_.size(); ++edge) {
+      const wire::EdgeSpec& spec = wiring_.outbound[edge].spec;
+      const Outbox& outbox = outboxes_[edge];
+      result_.edges.push_back({spec.from, spec.to, wire::to_string(spec.medium),
+                               outbox.kv ? outbox.kv->description() : std::string(), outbox.bytes});
+    }
+    for (std::size_t i = 0; i < meters_.size(); ++i)
+      result_.scores.push_back({metered_[i]->spec.from, metered_[i]->spec.to, meters_[i].scores()});
+  }
+
+  const llm::Host& host_;
+  const llm::Model& model_;
+  const Wiring& wiring_;
+  const Turn& turn_;
+  const TurnHooks& hooks_;
+  llm::KvCache cache_;
+  Said said_;
+  std::vector<llm::Injection> injections_;
+  std::vector<llm::AttentionMeter> meters_;
+  std::vector<const InboundEdge*> metered_;
+  std::vector<Outbox> outboxes_;
+  at::Tensor logits_;
+  std::optional<llm::KvCache> cache_before_output_;
+  bus::Result result_;
+};
+
+}  // namespace
+
+bus::Result take_turn(const llm::Host& host, const Wiring& wiring, const Turn& turn, const TurnHooks& hooks) {
+  return TurnTaker(host, wiring, turn, hooks).take();
+}
+
+}  // namespace kvmesh::agents

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kvcodec/wire/edge_spec.hpp"
+#include "kvcodec/wire/envelope.hpp"
+#include "kvcodec/wire/manifest.hpp"
+
+namespace kvmesh::agents {
+
+/// An edge as its receiver knows it.
+struct InboundEdge {
+  wire::EdgeSpec spec;
+  wire::Manifest sender;
+};
+
+/// An edge as its sender knows it.
+struct OutboundEdge {
+  wire::EdgeSpec spec;
+  wire::Manifest receiver;
+  bool carries_sink = true;    ///< kv: this sender is the receiver's first, its first token is the sink everywhere
+  std::vector<double> scores;  ///< kv: measured importance of each receiver layer; empty until somebody measured
+};
+
+/// One agent's place in the mesh. A value.
+struct Wiring {
+  std::string mesh;
+  std::vector<InboundEdge> inbound;  ///< in declared order
+  std::vector<OutboundEdge> outbound;
+};
+
+/// What came in over each inbound edge for one request, in the order of Wiring::inbound.
+using Inbox = std::vector<std::vector<wire::WireMessage>>;
+
+}  // namespace kvmesh::agents

@@ -1,0 +1,29 @@
+#include "agents/agent_process.hpp"
+#include "cli/commands.hpp"
+
+namespace kvmesh::cli {
+
+void add_agent_command(CLI::App& app, Action& action) {
+  struct Arguments {
+    std::string name, connect, publish;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("agent", "host one agent of a mesh in this process");
+  command->add_option("name", arguments->name, "the agent's name in the topology")->required();
+  command->add_option("--connect", arguments->connect, "where the orchestrator listens: ipc://PATH or tcp://HOST:PORT")
+      ->required();
+  command->add_option("--publish", arguments->publish,
+                      "where this agent publishes; default: beside an ipc endpoint, any free port for tcp");
+  command->callback([&action, arguments] {
+    action = [arguments] {
+      agents::AgentOptions options{.name = arguments->name,
+                                   .orchestrator = bus::Endpoint::parse(arguments->connect),
+                                   .publish = std::nullopt};
+      if (!arguments->publish.empty()) options.publish = bus::Endpoint::parse(arguments->publish);
+      agents::run_agent(options);
+      return kExitOk;
+    };
+  });
+}
+
+}  // namespace kvmesh::cli

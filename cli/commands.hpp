@@ -1,0 +1,28 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+namespace kvmesh::cli {
+
+/// What the command line asked for: set by the subcommand that was chosen, run by main, gives the exit status.
+using Action = std::function<int()>;
+
+// Each adds its subcommand to `app`; docs/cli.md has the table of all of them.
+void add_agent_command(CLI::App& app, Action& action);
+void add_check_command(CLI::App& app, Action& action);
+void add_demo_command(CLI::App& app, Action& action);
+void add_generate_command(CLI::App& app, Action& action);
+void add_inspect_command(CLI::App& app, Action& action);
+void add_logits_command(CLI::App& app, Action& action);
+void add_orchestrate_command(CLI::App& app, Action& action);
+void add_run_command(CLI::App& app, Action& action);
+void add_tokenize_command(CLI::App& app, Action& action);
+
+/// Exit statuses that every command uses alike.
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitRecordFailed = 1;
+inline constexpr int kExitBadInput = 2;
+inline constexpr int kExitMeshFailed = 3;
+
+}  // namespace kvmesh::cli

@@ -1,0 +1,55 @@
+#include <ATen/ATen.h>
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "cli/commands.hpp"
+#include "cli/model_arguments.hpp"
+#include "cli/token_ids.hpp"
+
+namespace kvmesh::cli {
+namespace {
+
+struct Arguments {
+  ModelArguments model;
+  std::string ids;
+  bool json = false;
+};
+
+int logits(const Arguments& arguments) {
+  const std::vector<std::int64_t> ids = parse_token_ids("--ids", arguments.ids);
+  llm::set_compute_threads(arguments.model.threads);
+  const llm::Model model = llm::Model::load(arguments.model.model_dir, arguments.model.options);
+  const std::int64_t limit = model.config().max_position_embeddings;
+  if (static_cast<std::int64_t>(ids.size()) > limit)
+    fail_input("--ids: ", ids.size(), " tokens are more than the model's max_position_embeddings ", limit);
+  llm::KvCache cache = model.make_cache(static_cast<std::int64_t>(ids.size()));
+  const at::Tensor rows =
+      model.forward({.embeddings = model.embed(ids), .logits = llm::LogitRows::kAll}, cache).logits.cpu().contiguous();
+  nlohmann::json out = nlohmann::json::array();
+  for (std::int64_t r = 0; r < rows.size(0); ++r) {
+    const float* row = rows.data_ptr<float>() + r * rows.size(1);
+    if (arguments.json) {
+      out.push_back(std::vector<float>(row, row + rows.size(1)));
+      continue;
+    }
+    const auto best = rows.select(0, r).argmax().item<std::int64_t>();
+    std::cout << "position " << r << ": best id " << best << " (" << row[best] << ")\n";
+  }
+  if (arguments.json) std::cout << nlohmann::json{{"logits", std::move(out)}}.dump() << '\n';
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_logits_command(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("logits", "print the logits of given token ids; needs no tokenizer");
+  arguments->model.add_to(*command);
+  command->add_option("--ids", arguments->ids, "token ids, as 1,2,3")->required();
+  command->add_flag("--json", arguments->json, "{\"logits\": [[...], ...]}, a row a position");
+  command->callback([&action, arguments] { action = [arguments] { return logits(*arguments); }; });
+}
+
+}  // namespace kvmesh::cli

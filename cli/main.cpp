@@ -1,0 +1,49 @@
+// The kvmesh program: builds everything explicitly and runs the subcommand that was asked for.
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <iostream>
+
+#include "agents/llm/runtime.hpp"
+#include "base/error.hpp"
+#include "cli/commands.hpp"
+
+int main(int argc, char** argv) {
+  using namespace kvmesh;
+  llm::prepare_process();
+  // A reader that goes away ("kvmesh run ... | head") is an error of that write, not the end of the mesh.
+  std::signal(SIGPIPE, SIG_IGN);
+  spdlog::set_default_logger(spdlog::stderr_color_mt("kvmesh"));
+  spdlog::set_pattern("%^%l%$: %v");
+
+  CLI::App app("kvmesh: language models that talk in KV cache");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", KVMESH_VERSION);
+  cli::Action action;
+  cli::add_run_command(app, action);
+  cli::add_check_command(app, action);
+  cli::add_orchestrate_command(app, action);
+  cli::add_agent_command(app, action);
+  cli::add_inspect_command(app, action);
+  cli::add_generate_command(app, action);
+  cli::add_logits_command(app, action);
+  cli::add_tokenize_command(app, action);
+  cli::add_demo_command(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? cli::kExitOk : cli::kExitBadInput;
+  }
+  try {
+    return action();
+  } catch (const Error& error) {
+    std::cerr << "kvmesh: " << error.what() << '\n';
+    return error.kind() == ErrorKind::kFixInput ? cli::kExitBadInput : cli::kExitMeshFailed;
+  } catch (const std::exception& error) {
+    std::cerr << "kvmesh: " << error.what() << '\n';
+    return cli::kExitMeshFailed;
+  }
+}

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "agents/llm/model.hpp"
+#include "agents/llm/runtime.hpp"
+
+namespace kvmesh::cli {
+
+/// A model folder and how to compute with it, as several commands take them.
+struct ModelArguments {
+  std::string model_dir;
+  llm::Model::Options options;
+  int threads = 0;
+
+  void add_to(CLI::App& command) {
+    command.add_option("model_dir", model_dir, "a Hugging Face checkpoint folder")->required();
+    command.add_option("--dtype", options.dtype, "compute dtype: auto, fp32, bf16")
+        ->check(CLI::IsMember({"auto", "fp32", "bf16"}))
+        ->capture_default_str();
+    command.add_option("--device", options.device, "cpu or cuda:N")->capture_default_str();
+    command.add_option("--threads", threads, "compute threads; 0: every core")->check(CLI::NonNegativeNumber);
+  }
+};
+
+}  // namespace kvmesh::cli

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+namespace kvmesh::cli {
+
+/// A table for a terminal: columns as wide as their widest cell, numbers to the right, a rule under the head.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> head) : rows_{std::move(head)} {}
+  /// A row with as many cells as the head.
+  void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  void print(std::ostream& out) const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// `value` with `digits` behind the point.
+std::string fixed(double value, int digits);
+
+/// "512 B", "3.4 KiB", "1.2 MiB".
+std::string human_bytes(double bytes);
+
+}  // namespace kvmesh::cli

@@ -1,0 +1,61 @@
+#include <iostream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "agents/llm/tokenizer.hpp"
+#include "base/error.hpp"
+#include "cli/commands.hpp"
+
+namespace kvmesh::cli {
+namespace {
+
+struct Arguments {
+  std::string model_dir;
+  bool special = false, decode = false, skip_special = false;
+};
+
+std::string print(const nlohmann::ordered_json& object) {
+  // A token of a byte-level vocabulary is text; one of another kind may hold bytes that are no UTF-8 on their own.
+  return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+std::vector<std::int64_t> ids_from(const std::string& text) {
+  const auto object = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object() || !object.contains("ids") || !object["ids"].is_array())
+    fail_input("standard input: --decode reads an object such as {\"ids\": [1, 2, 3]}");
+  std::vector<std::int64_t> ids;
+  for (const nlohmann::json& id : object["ids"]) {
+    if (!id.is_number_integer()) fail_input("standard input: \"ids\" holds ", id.dump(), ", which is no token id");
+    ids.push_back(id.get<std::int64_t>());
+  }
+  return ids;
+}
+
+int tokenize(const Arguments& arguments) {
+  const llm::Tokenizer tokenizer = llm::Tokenizer::load(arguments.model_dir);
+  const std::string input{std::istreambuf_iterator<char>(std::cin), {}};
+  if (arguments.decode) {
+    std::cout << print({{"text", tokenizer.decode(ids_from(input), arguments.skip_special)}}) << '\n';
+    return kExitOk;
+  }
+  const std::vector<std::int64_t> ids = tokenizer.encode(input, arguments.special);
+  std::vector<std::string> tokens;
+  for (std::int64_t id : ids) tokens.push_back(tokenizer.token(id));
+  std::cout << print({{"ids", ids}, {"tokens", tokens}}) << '\n';
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_tokenize_command(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("tokenize", "tokenise standard input, or turn ids back into text");
+  command->add_option("model_dir", arguments->model_dir, "a folder with tokenizer.json")->required();
+  CLI::Option* special = command->add_flag("--special", arguments->special, "apply the post-processor");
+  CLI::Option* decode = command->add_flag("--decode", arguments->decode, "read {\"ids\": [...]}, print {\"text\": ...}");
+  command->add_flag("--skip-special", arguments->skip_special, "leave special tokens out of the text")->needs(decode);
+  special->excludes(decode);
+  command->callback([&action, arguments] { action = [arguments] { return tokenize(*arguments); }; });
+}
+
+}  // namespace kvmesh::cli
