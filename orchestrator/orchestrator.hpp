@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bus/control.hpp"
+#include "bus/endpoint.hpp"
+#include "orchestrator/deadlines.hpp"
+#include "orchestrator/record_outcome.hpp"
+#include "orchestrator/topology.hpp"
+
+namespace kvmesh::orchestrator {
+
+struct OrchestratorOptions {
+  /// Where agents connect to. None: an ipc socket in a private folder, which goes away with the orchestrator.
+  std::optional<bus::Endpoint> bind;
+  /// Start every agent as a child process; otherwise agents come by themselves.
+  bool spawn = true;
+  /// The kvmesh program, run as `PROGRAM agent NAME --connect ENDPOINT`. Needed with `spawn`.
+  std::filesystem::path program;
+  int threads = 0;  ///< compute threads an agent; 0: this host's cores shared evenly, at least one each
+  int samples = 1;  ///< records of the topology's calibration file that scores are averaged over, at most
+  Deadlines deadlines;
+  /// Progress, one line a call without a newline; from a thread of the orchestrator's own. None: silence.
+  std::function<void(const std::string&)> log;
+};
+
+/// A running mesh: the agents' processes, the control socket they speak to, and the records on their way through. A
+/// resource; its members are called from one thread. While it lives it takes SIGINT and SIGTERM: either ends the mesh.
+///
+/// When the mesh fails (an agent dies or falls silent, a deadline of the start passes, a signal comes) everything is
+/// stopped at once and the member that waits, or else the next one called, throws Error that names the agent. After that
+/// only stop() and the destructor are of use.
+class Orchestrator {
+ public:
+  /// Binds the control socket and starts nothing else. Throws Error{kFixInput} for options that do not go together and for calibration records that
+  /// cannot be read.
+  Orchestrator(Topology topology, OrchestratorOptions options);
+  /// As stop().
+  ~Orchestrator();
+  Orchestrator(const Orchestrator&) = delete;
+  Orchestrator& operator=(const Orchestrator&) = delete;
+
+  /// Spawns the agents and waits until every agent is ready. Throws Error{kFixInput} where agents do not fit together, with
+  /// every difference; Error{kReconnect} or {kRetry} where one does not come in time.
+  void start();
+
+  /// Where agents connect to, with its real port. Bound by the constructor, so that agents can be told before start().
+  bus::Endpoint endpoint() const;
+
+  /// Takes one record, an object with an "id" (orchestrator/records.hpp), through the mesh and waits for it. `index`
+  /// counts input records from 0. What goes wrong with this record alone is RecordOutcome::error; the mesh goes on.
+  /// Throws Error{kFixInput} for a record that lacks a field. Edges that need scores and have none are calibrated
+  /// first: on the topology's calibration file, or else on this record.
+  RecordOutcome run(const nlohmann::json& record, std::uint64_t index);
+
+  /// Measures every kv edge on `records`, averages over them, and installs the scores on the edges that select by them.
+  /// Throws Error where a record cannot be done.
+  std::vector<bus::EdgeScores> calibrate(const std::vector<nlohmann::json>& records);
+
+  /// Installs scores that were measured before, as a profile has them, from the next record on.
+  void set_scores(const std::vector<bus::EdgeScores>& scores);
+
+  /// Says bye, waits for the agents to go, ends those that do not, removes the socket. Idempotent.
+  void stop();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kvmesh::orchestrator
