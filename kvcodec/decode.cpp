@@ -18,8 +18,8 @@ namespace {
 at::Tensor view_of(const OwnedBytes& bytes, const wire::TensorFrame& frame) {
   const auto options = at::TensorOptions().dtype(detail::to_tensor_dtype(frame.dtype)).device(at::kCPU);
   if (frame.byte_size() != bytes.size()) {
-    throw Error(ErrorKind::kReconnect, cat("tensor \"", frame.name, "\" has ", bytes.size(), " bytes, but its shape and ",
-                                           "dtype make ", frame.byte_size()));
+    throw Error(ErrorKind::kReconnect, cat("tensor \"", frame.name, "\" has ", bytes.size(),
+                                           " bytes, but its shape and ", "dtype make ", frame.byte_size()));
   }
   if (bytes.empty()) return at::empty(frame.shape, options);
   const bool aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % wire::bytes_of(frame.dtype) == 0;
@@ -30,7 +30,8 @@ at::Tensor view_of(const OwnedBytes& bytes, const wire::TensorFrame& frame) {
   }
   // ATen has no read-only tensors; that nobody writes is decode.hpp's rule.
   auto* data = const_cast<std::byte*>(bytes.data());
-  return at::from_blob(data, frame.shape, [owner = bytes.owner()](void*) {}, options);
+  return at::from_blob(
+      data, frame.shape, [owner = bytes.owner()](void*) {}, options);
 }
 
 void check_layer_frames(const wire::Envelope& envelope, std::int64_t kv_heads, std::int64_t head_dim) {
@@ -44,15 +45,15 @@ void check_layer_frames(const wire::Envelope& envelope, std::int64_t kv_heads, s
                            " axes, but must be [tokens, kv_heads, head_dim]"));
     }
     if (tensor.shape[1] != kv_heads || tensor.shape[2] != head_dim) {
-      refuse(envelope, cat("\"", tensor.name, "\" of layer ", envelope.layer, " has ", tensor.shape[1],
-                           " kv heads of dimension ", tensor.shape[2], ", but the receiver has ", kv_heads, " of ",
-                           head_dim));
+      refuse(envelope,
+             cat("\"", tensor.name, "\" of layer ", envelope.layer, " has ", tensor.shape[1], " kv heads of dimension ",
+                 tensor.shape[2], ", but the receiver has ", kv_heads, " of ", head_dim));
     }
   }
   if (tensors[0].shape != tensors[1].shape || tensors[0].dtype != tensors[1].dtype) {
-    refuse(envelope, cat("keys and values of layer ", envelope.layer, " differ in shape or dtype: ",
-                         tensors[0].shape[0], " rows of ", to_string(tensors[0].dtype), " against ",
-                         tensors[1].shape[0], " of ", to_string(tensors[1].dtype)));
+    refuse(envelope, cat("keys and values of layer ", envelope.layer,
+                         " differ in shape or dtype: ", tensors[0].shape[0], " rows of ", to_string(tensors[0].dtype),
+                         " against ", tensors[1].shape[0], " of ", to_string(tensors[1].dtype)));
   }
 }
 

@@ -59,9 +59,8 @@ std::vector<OwnedBytes> encode_tensor(const at::Tensor& tensor, std::string name
 std::vector<OwnedBytes> encode_text(std::string text, wire::Envelope base) {
   base.kind = wire::Medium::kText;
   const std::array payload{OwnedBytes::from_string(std::move(text))};
-  base.tensors = {{.name = "text",
-                   .dtype = wire::Dtype::kUint8,
-                   .shape = {static_cast<std::int64_t>(payload.front().size())}}};
+  base.tensors = {
+      {.name = "text", .dtype = wire::Dtype::kUint8, .shape = {static_cast<std::int64_t>(payload.front().size())}}};
   return wire::encode_message(std::move(base), payload);
 }
 

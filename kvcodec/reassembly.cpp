@@ -15,8 +15,9 @@ void Reassembly::feed(wire::WireMessage message) {
 
 std::vector<wire::WireMessage> Reassembly::take() {
   if (!complete()) {
-    throw Error(ErrorKind::kGiveUp, cat("edge ", expected_.from, " -> ", expected_.to, ", request \"", expected_.request,
-                                        "\": taken when only ", received(), " of ", count_, " messages had come"));
+    throw Error(ErrorKind::kGiveUp,
+                cat("edge ", expected_.from, " -> ", expected_.to, ", request \"", expected_.request,
+                    "\": taken when only ", received(), " of ", count_, " messages had come"));
   }
   count_ = 0;
   return std::exchange(messages_, {});

@@ -28,9 +28,8 @@ constexpr Names<Share, 2> kShareNames{{{Share::kPrompt, "prompt"}, {Share::kProm
 constexpr Names<Combine, 3> kCombineNames{
     {{Combine::kReplace, "replace"}, {Combine::kSum, "sum"}, {Combine::kMean, "mean"}}};
 constexpr Names<Mask, 2> kMaskNames{{{Mask::kCausal, "causal"}, {Mask::kAuthors, "authors"}}};
-constexpr Names<Positions, 3> kPositionsNames{{{Positions::kContinue, "continue"},
-                                               {Positions::kCompact, "compact"},
-                                               {Positions::kOverlap, "overlap"}}};
+constexpr Names<Positions, 3> kPositionsNames{
+    {{Positions::kContinue, "continue"}, {Positions::kCompact, "compact"}, {Positions::kOverlap, "overlap"}}};
 
 template <typename Enum, std::size_t Size>
 std::string name_of(const Names<Enum, Size>& names, Enum value) {

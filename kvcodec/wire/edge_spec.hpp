@@ -17,18 +17,18 @@ std::optional<Medium> find_medium(const std::string& name);
 /// Which receiver layers a kv edge shares, besides layer 0.
 struct LayerChoice {
   enum class Kind {
-    kRatio,       ///< the floor(ratio * L) best of the calibrated ranking
-    kTop,         ///< the `top` best of it
-    kExplicit,    ///< `layers`
+    kRatio,     ///< the floor(ratio * L) best of the calibrated ranking
+    kTop,       ///< the `top` best of it
+    kExplicit,  ///< `layers`
     kAll,
     kRandom,      ///< floor(ratio * L) drawn anew for each record from mt19937_64(seed, record index)
     kContiguous,  ///< floor(ratio * L) in a row around mu
   };
   Kind kind = Kind::kRatio;
-  double ratio = 0.3;                ///< kRatio, kRandom, kContiguous; in [0, 1]
-  int top = 0;                       ///< kTop
-  std::vector<int> layers;           ///< kExplicit: sorted, no duplicates; empty shares none besides layer 0
-  std::uint64_t seed = 0;            ///< kRandom
+  double ratio = 0.3;                          ///< kRatio, kRandom, kContiguous; in [0, 1]
+  int top = 0;                                 ///< kTop
+  std::vector<int> layers;                     ///< kExplicit: sorted, no duplicates; empty shares none besides layer 0
+  std::uint64_t seed = 0;                      ///< kRandom
   double alpha = 1.0, mu = 0.5, sigma = 10.0;  ///< the prior: kRatio and kTop; mu also kContiguous
   bool operator==(const LayerChoice&) const = default;
 
@@ -53,7 +53,7 @@ struct EdgeSpec {
   // kv
   LayerChoice layers;
   Share share = Share::kPrompt;
-  bool forward = false;  ///< also pass on what the sender itself was given over kv
+  bool forward = false;       ///< also pass on what the sender itself was given over kv
   int recalibrate_every = 0;  ///< measure anew on every n-th record; 0: never
   Mask mask = Mask::kCausal;
   Positions positions = Positions::kContinue;

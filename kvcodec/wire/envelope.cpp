@@ -66,7 +66,8 @@ std::vector<PositionRange> read_positions(const Fields& fields) {
                               .count = fields.to_integer<std::int64_t>("positions", element[1], 0)};
     // Keeps every later sum of firsts and counts far from overflow.
     if (range.first > kMaxTensorElements || range.count > kMaxTensorElements) {
-      fields.refuse(cat("field \"positions\": range ", ranges.size(), " goes beyond the limit of ", kMaxTensorElements));
+      fields.refuse(
+          cat("field \"positions\": range ", ranges.size(), " goes beyond the limit of ", kMaxTensorElements));
     }
     ranges.push_back(range);
   }
@@ -101,10 +102,17 @@ OwnedBytes encode_envelope(const Envelope& envelope) {
   for (const TensorFrame& tensor : envelope.tensors) {
     tensors.push_back({{"name", tensor.name}, {"dtype", to_string(tensor.dtype)}, {"shape", tensor.shape}});
   }
-  json fields = {{"version", envelope.version},   {"kind", to_string(envelope.kind)}, {"mesh", envelope.mesh},
-                 {"from", envelope.from},         {"to", envelope.to},                {"request", envelope.request},
-                 {"sequence", envelope.sequence}, {"count", envelope.count},          {"manifest", envelope.manifest},
-                 {"checksum", envelope.checksum}, {"tensors", std::move(tensors)}};
+  json fields = {{"version", envelope.version},
+                 {"kind", to_string(envelope.kind)},
+                 {"mesh", envelope.mesh},
+                 {"from", envelope.from},
+                 {"to", envelope.to},
+                 {"request", envelope.request},
+                 {"sequence", envelope.sequence},
+                 {"count", envelope.count},
+                 {"manifest", envelope.manifest},
+                 {"checksum", envelope.checksum},
+                 {"tensors", std::move(tensors)}};
   if (envelope.kind == Medium::kKv) {
     json positions = json::array();
     for (const PositionRange& range : envelope.positions) positions.push_back(json::array({range.first, range.count}));
@@ -117,8 +125,8 @@ OwnedBytes encode_envelope(const Envelope& envelope) {
   json::to_msgpack(fields, bytes);
   if (bytes.size() > kMaxEnvelopeBytes) {
     throw Error(ErrorKind::kGiveUp,
-                cat("the envelope of a message from \"", envelope.from, "\" to \"", envelope.to, "\" takes ", bytes.size(),
-                    " bytes, more than the limit of ", kMaxEnvelopeBytes));
+                cat("the envelope of a message from \"", envelope.from, "\" to \"", envelope.to, "\" takes ",
+                    bytes.size(), " bytes, more than the limit of ", kMaxEnvelopeBytes));
   }
   return OwnedBytes::from_string(std::move(bytes));
 }

@@ -27,17 +27,17 @@ struct Envelope {
   std::string from;
   std::string to;
   std::string request;
-  std::uint32_t sequence = 0;  ///< of this message among those of this request on this edge, from 0
-  std::uint32_t count = 0;     ///< how many there are; the last has sequence count - 1
-  std::string manifest;        ///< Manifest::hash() of the sender's model
-  std::uint64_t checksum = 0;  ///< XXH3-64 of the payload frames, one after the other
+  std::uint32_t sequence = 0;        ///< of this message among those of this request on this edge, from 0
+  std::uint32_t count = 0;           ///< how many there are; the last has sequence count - 1
+  std::string manifest;              ///< Manifest::hash() of the sender's model
+  std::uint64_t checksum = 0;        ///< XXH3-64 of the payload frames, one after the other
   std::vector<TensorFrame> tensors;  ///< a description a payload frame, in order
 
   // kv
-  std::int32_t layer = -1;     ///< receiver layer
+  std::int32_t layer = -1;               ///< receiver layer
   std::vector<PositionRange> positions;  ///< of the rows of keys and values, in row order
-  std::int64_t context_start = 0;  ///< position of the sender's own first token
-  std::int64_t context_end = 0;    ///< one past its last: where a lone receiver's tokens begin
+  std::int64_t context_start = 0;        ///< position of the sender's own first token
+  std::int64_t context_end = 0;          ///< one past its last: where a lone receiver's tokens begin
 
   bool operator==(const Envelope&) const = default;
 };
@@ -63,8 +63,8 @@ struct WireMessage {
 std::vector<OwnedBytes> encode_message(Envelope envelope, std::span<const OwnedBytes> payload);
 
 /// Reads [envelope, payload...] and checks all that can be checked without knowing the models: number of frames, each
-/// frame's size against its shape and dtype, rows against positions, checksum. Throws Error{kReconnect} that names edge,
-/// request, layer and what is wrong. The payload shares the frames' memory.
+/// frame's size against its shape and dtype, rows against positions, checksum. Throws Error{kReconnect} that names
+/// edge, request, layer and what is wrong. The payload shares the frames' memory.
 WireMessage decode_message(std::span<const OwnedBytes> frames);
 
 }  // namespace kvmesh::wire

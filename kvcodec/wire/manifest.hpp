@@ -11,11 +11,11 @@ namespace kvmesh::wire {
 /// The fields down to position_convention are what the ends of a kv edge must agree on, and hash() covers exactly
 /// them. Depth, width and weights may differ: the paper's pairs are fine-tunes of one base.
 struct Manifest {
-  std::string family;                ///< "llama", "qwen2", ...: the architecture's maths
+  std::string family;  ///< "llama", "qwen2", ...: the architecture's maths
   std::int64_t num_key_value_heads = 0;
   std::int64_t head_dim = 0;
   double rope_theta = 0;
-  std::string rope_scaling;          ///< canonical JSON of the scaling block, "" for none
+  std::string rope_scaling;                      ///< canonical JSON of the scaling block, "" for none
   std::string position_convention = "continue";  ///< the receiver's tokens follow the sender's
 
   std::int64_t num_hidden_layers = 0;

@@ -22,8 +22,8 @@ void check_frame_sizes(const Envelope& envelope, std::span<const OwnedBytes> pay
   for (std::size_t i = 0; i < payload.size(); ++i) {
     const TensorFrame& tensor = envelope.tensors[i];
     if (payload[i].size() == tensor.byte_size()) continue;
-    refuse(envelope, cat("the frame of \"", tensor.name, "\" has ", payload[i].size(), " bytes, but its shape and dtype ",
-                         "make ", tensor.byte_size()));
+    refuse(envelope, cat("the frame of \"", tensor.name, "\" has ", payload[i].size(),
+                         " bytes, but its shape and dtype ", "make ", tensor.byte_size()));
   }
 }
 

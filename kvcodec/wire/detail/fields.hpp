@@ -65,9 +65,8 @@ class Fields {
                      Integer low = std::numeric_limits<Integer>::min()) const {
     if (!value.is_number_integer()) mistyped(key, value, "a whole number");
     constexpr auto kHigh = static_cast<std::uint64_t>(std::numeric_limits<Integer>::max());
-    const bool fits = value.is_number_unsigned()
-                          ? value.get<std::uint64_t>() <= kHigh
-                          : std::in_range<Integer>(value.get<std::int64_t>());
+    const bool fits = value.is_number_unsigned() ? value.get<std::uint64_t>() <= kHigh
+                                                 : std::in_range<Integer>(value.get<std::int64_t>());
     if (!fits || value.get<Integer>() < low) refuse(cat("field \"", key, "\" is out of range: ", value.dump()));
     return value.get<Integer>();
   }
@@ -88,7 +87,8 @@ class Fields {
 /// Throws Error{kReconnect} where `text` is not JSON.
 inline nlohmann::json parse_json(const std::string& text, const char* what) {
   nlohmann::json parsed = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (parsed.is_discarded()) throw Error(ErrorKind::kReconnect, cat(what, " is not JSON: \"", text.substr(0, 80), "\""));
+  if (parsed.is_discarded())
+    throw Error(ErrorKind::kReconnect, cat(what, " is not JSON: \"", text.substr(0, 80), "\""));
   return parsed;
 }
 

@@ -1,0 +1,162 @@
+#include "kvcodec/wire/envelope.hpp"
+
+#include <catch2/catch.hpp>
+#include <random>
+
+#include "tests/kvcodec/wire_fixture.hpp"
+
+using namespace kvmesh;
+using namespace kvmesh::test;
+using nlohmann::json;
+
+TEST_CASE("an envelope of each kind comes back as it went") {
+  for (wire::Medium kind :
+       {wire::Medium::kKv, wire::Medium::kText, wire::Medium::kEmbedding, wire::Medium::kActivation}) {
+    wire::Envelope envelope = example_envelope();
+    envelope.checksum = 0xfedcba9876543210;
+    envelope.kind = kind;
+    if (kind != wire::Medium::kKv) {
+      envelope.layer = -1;
+      envelope.positions.clear();
+      envelope.context_start = envelope.context_end = 0;
+    }
+    CHECK(wire::decode_envelope(wire::encode_envelope(envelope)) == envelope);
+  }
+}
+
+TEST_CASE("an envelope cut anywhere is refused") {
+  const OwnedBytes whole = wire::encode_envelope(example_envelope());
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    const OwnedBytes cut(whole.owner(), whole.span().first(size));
+    ErrorKind kind = ErrorKind::kGiveUp;
+    CHECK_THAT(error_of([&] { wire::decode_envelope(cut); }, &kind), holds("not msgpack"));
+    CHECK(kind == ErrorKind::kReconnect);
+  }
+}
+
+TEST_CASE("an envelope with bytes behind it is refused") {
+  const OwnedBytes longer =
+      OwnedBytes::from_string(std::string(wire::encode_envelope(example_envelope()).text()) + "x");
+  CHECK_THAT(error_of([&] { wire::decode_envelope(longer); }), holds("not msgpack"));
+}
+
+TEST_CASE("random damage to an envelope ends in an envelope or in an Error, never otherwise") {
+  const std::string whole(wire::encode_envelope(example_envelope()).text());
+  std::mt19937 generator(7);
+  int refused = 0;
+  for (int round = 0; round < 20000; ++round) {
+    std::string damaged = whole;
+    for (int i = 0; i < 3; ++i) damaged[generator() % damaged.size()] = static_cast<char>(generator());
+    refused += !error_of([&] { wire::decode_envelope(OwnedBytes::from_string(damaged)); }).empty();
+  }
+  CHECK(refused > 10000);
+}
+
+TEST_CASE("an envelope above the size limit is refused before it is parsed") {
+  const OwnedBytes huge = OwnedBytes::from_string(std::string(wire::kMaxEnvelopeBytes + 1, '\0'));
+  CHECK_THAT(error_of([&] { wire::decode_envelope(huge); }), holds("65537 bytes") && holds("65536"));
+}
+
+TEST_CASE("an envelope that would be too large is not sent") {
+  wire::Envelope envelope = example_envelope();
+  envelope.request = std::string(wire::kMaxEnvelopeBytes, 'r');
+  CHECK_THAT(error_of([&] { wire::encode_envelope(envelope); }), holds("reader") && holds("65536"));
+}
+
+TEST_CASE("deep nesting is refused, however deep") {
+  for (std::size_t depth : {std::size_t{9}, std::size_t{60000}}) {
+    const OwnedBytes nested = OwnedBytes::from_string(std::string(depth, '\x91') + '\xc0');
+    CHECK_THAT(error_of([&] { wire::decode_envelope(nested); }), holds("nested more deeply than the limit of 8"));
+  }
+}
+
+TEST_CASE("another protocol version is refused with both numbers, whatever else it holds") {
+  const OwnedBytes newer = edited_envelope([](json& fields) { fields = {{"version", 2}, {"novel", true}}; });
+  CHECK_THAT(error_of([&] { wire::decode_envelope(newer); }), holds("version 2") && holds("speaks version 1"));
+}
+
+TEST_CASE("unknown keys are skipped") {
+  const OwnedBytes richer = edited_envelope([](json& fields) {
+    fields["novel"] = {{"a", {1, 2, 3}}, {"b", nullptr}};
+    fields["blob"] = json::binary({1, 2, 3});
+  });
+  wire::Envelope wanted = example_envelope();
+  wanted.checksum = wire::payload_checksum(example_payload());
+  CHECK(wire::decode_envelope(richer) == wanted);
+}
+
+TEST_CASE("a missing field is named") {
+  const json whole = envelope_fields(example_frames().front());
+  REQUIRE(whole.size() == 15);
+  for (const auto& field : whole.items()) {
+    const OwnedBytes poorer = edited_envelope([&](json& fields) { fields.erase(field.key()); });
+    CHECK_THAT(error_of([&] { wire::decode_envelope(poorer); }), holds("\"" + field.key() + "\" is missing"));
+  }
+}
+
+TEST_CASE("a field of another type is named") {
+  const json whole = envelope_fields(example_frames().front());
+  for (const auto& field : whole.items()) {
+    const OwnedBytes other = edited_envelope([&](json& fields) { fields[field.key()] = 1.5; });
+    CHECK_THAT(error_of([&] { wire::decode_envelope(other); }), holds("\"" + field.key() + "\" is number"));
+  }
+}
+
+TEST_CASE("a field that comes twice is refused") {
+  const OwnedBytes twice = OwnedBytes::from_string("\x82\xa4kind\xa2kv\xa4kind\xa4text");
+  CHECK_THAT(error_of([&] { wire::decode_envelope(twice); }), holds("\"kind\" comes twice"));
+}
+
+TEST_CASE("an envelope that is no map is refused") {
+  CHECK_THAT(error_of([&] { wire::decode_envelope(OwnedBytes::from_string("\x93\x01\x02\x03")); }), holds("a map"));
+}
+
+TEST_CASE("numbers out of range are refused") {
+  const auto refusal = [](const char* key, const json& value) {
+    const OwnedBytes bytes = edited_envelope([&](json& fields) { fields[key] = value; });
+    return error_of([&] { wire::decode_envelope(bytes); });
+  };
+  CHECK_THAT(refusal("sequence", 3), holds("sequence 3 is not below count 3"));
+  CHECK_THAT(refusal("sequence", -1), holds("\"sequence\" is out of range"));
+  CHECK_THAT(refusal("count", 0), holds("\"count\" is out of range"));
+  CHECK_THAT(refusal("count", wire::kMaxMessagesPerRequest + 1), holds("count 1048577 is above the limit of 1048576"));
+  CHECK_THAT(refusal("count", std::uint64_t{1} << 32), holds("\"count\" is out of range"));
+  CHECK_THAT(refusal("layer", -1), holds("\"layer\" is out of range"));
+  CHECK_THAT(refusal("context_end", -1), holds("\"context_end\" is out of range"));
+  CHECK_THAT(refusal("context_start", 5), holds("from 5 to 2"));
+  CHECK_THAT(refusal("checksum", -1), holds("\"checksum\" is out of range"));
+  CHECK_THAT(refusal("kind", "smell"), holds("unknown kind \"smell\""));
+}
+
+TEST_CASE("positions that no model has are refused") {
+  const auto refusal = [](const json& positions) {
+    const OwnedBytes bytes = edited_envelope([&](json& fields) { fields["positions"] = positions; });
+    return error_of([&] { wire::decode_envelope(bytes); });
+  };
+  CHECK_THAT(refusal({{0, 1}, {5}}), holds("range 1 is not a pair"));
+  CHECK_THAT(refusal({{-1, 2}}), holds("out of range"));
+  CHECK_THAT(refusal({{0, -2}}), holds("out of range"));
+  CHECK_THAT(refusal({{0, INT64_MAX}}), holds("beyond the limit"));
+  CHECK_THAT(refusal(json(1025, json::array({0, 1}))), holds("1025 elements, more than the limit of 1024"));
+}
+
+TEST_CASE("tensors that cannot be are refused before anything is read") {
+  const auto refusal = [](const json& shape, const char* dtype = "bf16") {
+    const OwnedBytes bytes = edited_envelope([&](json& fields) {
+      fields["tensors"][0]["shape"] = shape;
+      fields["tensors"][0]["dtype"] = dtype;
+    });
+    return error_of([&] { wire::decode_envelope(bytes); });
+  };
+  CHECK_THAT(refusal({-2, 1, 2}), holds("negative extent, -2"));
+  CHECK_THAT(refusal({1, 1, 1, 1, 1}), holds("5 elements, more than the limit of 4"));
+  CHECK_THAT(refusal({INT64_MAX, INT64_MAX, 4}), holds("\"keys\"") && holds("limit of 1099511627776"));
+  CHECK_THAT(refusal({2, 1, 2}, "f8"), holds("unknown dtype \"f8\""));
+  CHECK(refusal({0, INT64_MAX, 4}).empty());
+  const OwnedBytes crowd = edited_envelope([](json& fields) { fields["tensors"] = json(9, fields["tensors"][0]); });
+  CHECK_THAT(error_of([&] { wire::decode_envelope(crowd); }), holds("9 elements, more than the limit of 8"));
+}
+
+TEST_CASE("an envelope is the same bytes each time") {
+  CHECK(wire::encode_envelope(example_envelope()).text() == wire::encode_envelope(example_envelope()).text());
+}

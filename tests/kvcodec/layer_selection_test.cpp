@@ -1,0 +1,114 @@
+#include "kvcodec/layer_selection.hpp"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <set>
+
+#include "tests/kvcodec/wire_fixture.hpp"
+
+using namespace kvmesh;
+using namespace kvmesh::test;
+using kvcodec::describe_selection;
+using kvcodec::layer_count;
+using kvcodec::select_layers;
+using wire::LayerChoice;
+using Kind = wire::LayerChoice::Kind;
+using Layers = std::vector<int>;
+
+namespace {
+
+const std::vector<double> kImportances{0.1, 0.5, 0.3, 0.2, 0.9, 0.4, 0.8, 0.05};
+
+Layers contiguous(double ratio, int num_layers, double mu = 0.5) {
+  return select_layers({.kind = Kind::kContiguous, .ratio = ratio, .mu = mu}, num_layers, {}, 0);
+}
+
+Layers random(std::uint64_t seed, std::uint64_t record, int num_layers = 32, double ratio = 0.5) {
+  return select_layers({.kind = Kind::kRandom, .ratio = ratio, .seed = seed}, num_layers, {}, record);
+}
+
+}  // namespace
+
+TEST_CASE("a ratio's share of the layers is the floor, whatever binary makes of the product") {
+  CHECK(layer_count(0.3, 10) == 3);
+  CHECK(layer_count(0.7, 10) == 7);
+  CHECK(layer_count(0.29, 100) == 29);
+  CHECK(layer_count(0.3, 8) == 2);
+  CHECK(layer_count(0.999, 8) == 7);
+  CHECK(layer_count(0, 8) == 0);
+  CHECK(layer_count(1, 8) == 8);
+  for (int layers = 1; layers <= 200; ++layers) {
+    for (int percent = 0; percent <= 100; ++percent) {
+      REQUIRE(layer_count(percent / 100.0, layers) == percent * layers / 100);
+    }
+  }
+}
+
+TEST_CASE("a ratio takes the best of the ranking, sorted") {
+  CHECK(select_layers({.kind = Kind::kRatio, .ratio = 0.3}, 8, kImportances, 0) == Layers{4, 6});
+  CHECK(select_layers({.kind = Kind::kRatio, .ratio = 0.0}, 8, kImportances, 0).empty());
+  CHECK(select_layers({.kind = Kind::kTop, .top = 3}, 8, kImportances, 0) == Layers{1, 4, 6});
+  CHECK(select_layers({.kind = Kind::kRatio, .ratio = 0.25, .alpha = 0, .sigma = 1}, 8, kImportances, 0) ==
+        Layers{3, 4});
+}
+
+TEST_CASE("all and explicit layers need no scores") {
+  CHECK(select_layers({.kind = Kind::kAll}, 3, {}, 0) == Layers{0, 1, 2});
+  CHECK(select_layers({.kind = Kind::kExplicit, .layers = {5, 2, 5}}, 8, {}, 0) == Layers{2, 5});
+  CHECK(select_layers({.kind = Kind::kExplicit}, 8, {}, 0).empty());
+}
+
+TEST_CASE("contiguous layers stand around mu, rounded half to even and kept inside the model") {
+  CHECK(contiguous(0.25, 8) == Layers{3, 4});      // 3.5 - 0.5 = 3
+  CHECK(contiguous(0.375, 8) == Layers{2, 3, 4});  // 3.5 - 1 = 2.5, to even
+  CHECK(contiguous(0.125, 8) == Layers{4});        // 3.5, to even
+  CHECK(contiguous(0.5, 8, 0) == Layers{0, 1, 2, 3});
+  CHECK(contiguous(0.5, 8, 1) == Layers{4, 5, 6, 7});
+  CHECK(contiguous(1, 3) == Layers{0, 1, 2});
+  CHECK(contiguous(0, 8, 1).empty());
+}
+
+TEST_CASE("random layers depend on seed and record alone") {
+  CHECK(random(1, 0) == random(1, 0));
+  CHECK(random(1, 0) != random(1, 1));
+  CHECK(random(1, 0) != random(2, 0));
+  CHECK(random(0, 1) != random(1, 0));
+  CHECK(random(std::uint64_t{1} << 32, 0) != random(0, 0));
+}
+
+TEST_CASE("random layers are the numbers written down here, on every platform") {
+  CHECK(random(42, 0, 8, 0.5) == Layers{1, 2, 4, 6});
+  CHECK(random(42, 1, 8, 0.5) == Layers{2, 3, 6, 7});
+}
+
+TEST_CASE("random layers are distinct, in range, as many as asked for, and every layer has its turn") {
+  std::vector<int> drawn(8, 0);
+  for (std::uint64_t record = 0; record < 4000; ++record) {
+    const Layers layers = random(3, record, 8, 0.25);
+    REQUIRE(layers.size() == 2);
+    REQUIRE(layers[0] < layers[1]);
+    for (int layer : layers) ++drawn.at(static_cast<std::size_t>(layer));
+  }
+  for (int times : drawn) CHECK(std::abs(times - 1000) < 150);  // five standard deviations
+}
+
+TEST_CASE("a choice that does not fit the model is refused with the numbers") {
+  const auto refusal = [](const LayerChoice& choice, std::span<const double> importances = kImportances) {
+    return error_of([&] { select_layers(choice, 8, importances, 0); });
+  };
+  CHECK_THAT(refusal({.kind = Kind::kExplicit, .layers = {0, 8}}), holds("layer 8") && holds("8 layers (0 to 7)"));
+  CHECK_THAT(refusal({.kind = Kind::kExplicit, .layers = {-1}}), holds("layer -1"));
+  CHECK_THAT(refusal({.kind = Kind::kTop, .top = 9}), holds("top: 9") && holds("8 layers"));
+  CHECK_THAT(refusal({.kind = Kind::kRatio, .ratio = 1.01}), holds("1.01"));
+  CHECK_THAT(refusal({.kind = Kind::kRandom, .ratio = -0.1}), holds("-0.1"));
+  CHECK_THAT(refusal({.kind = Kind::kContiguous, .ratio = 2}), holds("ratio of layers is 2"));
+  CHECK_THAT(refusal({.kind = Kind::kRatio}, {}), holds("scores for 0 of 8 layers") && holds("calibrate"));
+  CHECK_THAT(refusal({.kind = Kind::kTop, .top = 1}, std::span(kImportances).first(7)), holds("7 of 8"));
+}
+
+TEST_CASE("a selection is told as layers and layer 0") {
+  CHECK(describe_selection({4, 6}, 8) == "2 of 8 + layer 0");
+  CHECK(describe_selection({0, 6}, 8) == "2 of 8");
+  CHECK(describe_selection({}, 8) == "0 of 8 + layer 0");
+  CHECK(describe_selection({0, 1, 2}, 3) == "3 of 3");
+}

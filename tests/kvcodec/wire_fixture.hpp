@@ -1,0 +1,114 @@
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+#include "kvcodec/wire/envelope.hpp"
+#include "kvcodec/wire/manifest.hpp"
+
+// For failing assertions. libtorch's glog makes every vector printable, and then its elements must be too.
+namespace kvmesh::wire {
+
+inline std::ostream& operator<<(std::ostream& out, const PositionRange& range) {
+  return out << range.count << " from " << range.first;
+}
+
+inline std::ostream& operator<<(std::ostream& out, const TensorFrame& tensor) {
+  return out << tensor.name << " " << to_string(tensor.dtype) << " of " << tensor.shape.size() << " axes";
+}
+
+}  // namespace kvmesh::wire
+
+namespace kvmesh::test {
+
+/// The text of the Error that `action` throws, "" where it throws none; the kind goes to `kind` where that is wanted.
+template <typename Action>
+std::string error_of(Action action, ErrorKind* kind = nullptr) {
+  try {
+    action();
+  } catch (const Error& error) {
+    if (kind) *kind = error.kind();
+    return error.what();
+  }
+  return "";
+}
+
+inline Catch::Matchers::StdString::ContainsMatcher holds(const std::string& part) {
+  return Catch::Matchers::Contains(part);
+}
+
+/// The model of docs/wire.md's examples.
+inline wire::Manifest example_manifest() {
+  wire::Manifest manifest;
+  manifest.family = "llama";
+  manifest.num_key_value_heads = 1;
+  manifest.head_dim = 2;
+  manifest.rope_theta = 10000;
+  manifest.num_hidden_layers = 8;
+  manifest.hidden_size = 4;
+  manifest.max_position_embeddings = 512;
+  return manifest;
+}
+
+/// The kv message of docs/wire.md: two tokens, one kv head of dimension 2, bf16.
+inline wire::Envelope example_envelope() {
+  wire::Envelope envelope;
+  envelope.mesh = "demo";
+  envelope.from = "reader";
+  envelope.to = "solver";
+  envelope.request = "r0";
+  envelope.sequence = 1;
+  envelope.count = 3;
+  envelope.manifest = example_manifest().hash();
+  envelope.tensors = {{.name = "keys", .dtype = wire::Dtype::kBFloat16, .shape = {2, 1, 2}},
+                      {.name = "values", .dtype = wire::Dtype::kBFloat16, .shape = {2, 1, 2}}};
+  envelope.layer = 4;
+  envelope.positions = {{.first = 0, .count = 2}};
+  envelope.context_start = 0;
+  envelope.context_end = 2;
+  return envelope;
+}
+
+inline OwnedBytes bytes_of(std::initializer_list<int> numbers) {
+  std::string bytes;
+  for (int number : numbers) bytes += static_cast<char>(number);
+  return OwnedBytes::from_string(std::move(bytes));
+}
+
+/// 1, 2, 3, 4 as keys and -1, 0.5, 0, 8 as values.
+inline std::vector<OwnedBytes> example_payload() {
+  return {bytes_of({0x80, 0x3f, 0x00, 0x40, 0x40, 0x40, 0x80, 0x40}),
+          bytes_of({0x80, 0xbf, 0x00, 0x3f, 0x00, 0x00, 0x00, 0x41})};
+}
+
+inline std::vector<OwnedBytes> example_frames() { return wire::encode_message(example_envelope(), example_payload()); }
+
+inline nlohmann::json envelope_fields(const OwnedBytes& bytes) {
+  return nlohmann::json::from_msgpack(bytes.text().begin(), bytes.text().end());
+}
+
+/// The example's envelope after `edit` has changed its fields.
+template <typename Edit>
+OwnedBytes edited_envelope(Edit edit) {
+  nlohmann::json fields = envelope_fields(example_frames().front());
+  edit(fields);
+  std::string bytes;
+  nlohmann::json::to_msgpack(fields, bytes);
+  return OwnedBytes::from_string(std::move(bytes));
+}
+
+/// The example's message with that envelope.
+template <typename Edit>
+std::vector<OwnedBytes> edited_message(Edit edit) {
+  std::vector<OwnedBytes> frames = example_frames();
+  frames.front() = edited_envelope(edit);
+  return frames;
+}
+
+}  // namespace kvmesh::test

@@ -1,0 +1,102 @@
+#include <array>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "tests/kvcodec/wire_fixture.hpp"
+
+using namespace kvmesh;
+using namespace kvmesh::test;
+
+namespace {
+
+/// A folder of its own that goes away with the test.
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "kvmesh-wire-XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~ScratchFolder() { std::filesystem::remove_all(path_); }
+  std::filesystem::path operator/(const char* name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// Frames in a file, each behind its length in four bytes, little-endian: wire_peer.py reads and writes the same.
+void write_frames(const std::filesystem::path& path, const std::vector<OwnedBytes>& frames) {
+  std::ofstream file(path, std::ios::binary);
+  for (const OwnedBytes& frame : frames) {
+    for (int shift : {0, 8, 16, 24}) file.put(static_cast<char>(frame.size() >> shift));
+    file.write(frame.text().data(), static_cast<std::streamsize>(frame.size()));
+  }
+}
+
+std::vector<OwnedBytes> read_frames(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<OwnedBytes> frames;
+  std::array<unsigned char, 4> length{};
+  while (file.read(reinterpret_cast<char*>(length.data()), 4)) {
+    std::string bytes(length[0] | length[1] << 8 | length[2] << 16 | length[3] << 24, '\0');
+    file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    frames.push_back(OwnedBytes::from_string(std::move(bytes)));
+  }
+  return frames;
+}
+
+/// Runs the script; false, with a warning, where this machine has no python3-msgpack.
+bool peer_is_there() {
+  if (std::system("/usr/bin/python3 -c 'import msgpack' 2>/dev/null") == 0) return true;
+  WARN("SKIPPED: /usr/bin/python3 has no msgpack (apt-get install python3-msgpack)");
+  return false;
+}
+
+int run_peer(const std::string& arguments) {
+  return std::system(("/usr/bin/python3 " KVMESH_SOURCE_DIR "/tests/kvcodec/wire_peer.py " + arguments).c_str());
+}
+
+}  // namespace
+
+TEST_CASE("a Python peer reads our message, and we read what it writes") {
+  if (!peer_is_there()) return;
+  const ScratchFolder folder;
+  write_frames(folder / "ours", example_frames());
+  REQUIRE(run_peer("answer " + (folder / "ours").string() + " " + (folder / "theirs").string()) == 0);
+
+  // The peer answers the other way round, a layer up, with keys and values exchanged.
+  const wire::WireMessage answer = wire::decode_message(read_frames(folder / "theirs"));
+  CHECK(answer.envelope.from == "solver");
+  CHECK(answer.envelope.to == "reader");
+  CHECK(answer.envelope.layer == 5);
+  CHECK(answer.envelope.positions == example_envelope().positions);
+  CHECK(answer.envelope.tensors == example_envelope().tensors);
+  CHECK(answer.payload.at(0).text() == example_payload()[1].text());
+  CHECK(answer.payload.at(1).text() == example_payload()[0].text());
+}
+
+TEST_CASE("a Python peer refuses our message when a byte of it is another") {
+  if (!peer_is_there()) return;
+  const ScratchFolder folder;
+  std::vector<OwnedBytes> frames = example_frames();
+  frames[1] = bytes_of({0, 0, 0, 0, 0, 0, 0, 0});
+  write_frames(folder / "ours", frames);
+  const std::string arguments = "answer " + (folder / "ours").string() + " " + (folder / "theirs").string();
+  CHECK(run_peer(arguments + " 2>" + (folder / "errors").string()) != 0);
+  std::ifstream errors(folder / "errors");
+  CHECK_THAT(std::string(std::istreambuf_iterator<char>(errors), {}), holds("checksum"));
+}
+
+TEST_CASE("a Python peer makes the same hash of a manifest") {
+  if (!peer_is_there()) return;
+  const ScratchFolder folder;
+  std::ofstream(folder / "manifest") << wire::to_json(example_manifest());
+  REQUIRE(run_peer("hash " + (folder / "manifest").string() + " >" + (folder / "hash").string()) == 0);
+  std::ifstream hash(folder / "hash");
+  std::string digits;
+  hash >> digits;
+  CHECK(digits == example_manifest().hash());
+}
