@@ -5,7 +5,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -36,6 +38,22 @@ void check_socket_path_is_free(const std::string& path) {
   }
   if (someone_listens_at(path)) {
     fail_input("cannot bind ipc://", path, ": another process listens there; stop it or choose another path");
+  }
+}
+
+SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
+  struct stat status{};
+  if (::lstat(path_.c_str(), &status) != 0) {
+    throw Error(ErrorKind::kGiveUp, cat("ipc://", path_, " was bound and has no file: ", std::strerror(errno)));
+  }
+  device_ = status.st_dev;
+  inode_ = status.st_ino;
+}
+
+SocketFile::~SocketFile() {
+  struct stat status{};
+  if (::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_) {
+    ::unlink(path_.c_str());
   }
 }
 

@@ -11,6 +11,21 @@ namespace kvmesh::bus::detail {
 /// is left for ZeroMQ to replace.
 void check_socket_path_is_free(const std::string& path);
 
+/// The file of an ipc socket that was bound at `path`, removed at the end of its life: libzmq 4.3.4 leaves it behind. A
+/// file that has taken its place since is another's, and stays.
+class SocketFile {
+ public:
+  explicit SocketFile(std::string path);
+  ~SocketFile();
+  SocketFile(const SocketFile&) = delete;
+  SocketFile& operator=(const SocketFile&) = delete;
+
+ private:
+  const std::string path_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
+
 /// While it lives, files that this process makes are open to its own user alone (0600), so that no other user can
 /// connect to a socket between its bind and a chmod. The mask belongs to the whole process: a file that another thread
 /// makes meanwhile is private too.

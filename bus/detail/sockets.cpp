@@ -7,7 +7,6 @@
 
 #include "base/error.hpp"
 #include "bus/control.hpp"
-#include "bus/detail/socket_file.hpp"
 #include "bus/detail/zmq_frame.hpp"
 
 namespace kvmesh::bus::detail {
@@ -59,15 +58,17 @@ bool is_ipv6(const Endpoint& endpoint) {
   fail_input("cannot ", verb, " ", endpoint.string(), ": ", zmq_strerror(zmq_errno()), hint);
 }
 
-/// Binds and returns the endpoint with the port that was really taken.
-Endpoint bind(zmq::socket_t& socket, const Endpoint& endpoint) {
+/// Binds and returns the endpoint with the port that was really taken; an ipc socket's `file` is then ours to remove.
+Endpoint bind(zmq::socket_t& socket, const Endpoint& endpoint, std::optional<SocketFile>& file) {
   if (is_ipv6(endpoint)) socket.set(zmq::sockopt::ipv6, true);
+  const bool ipc = endpoint.scheme() == Endpoint::Scheme::kIpc;
   std::optional<PrivateUmask> mask;
-  if (endpoint.scheme() == Endpoint::Scheme::kIpc) {
+  if (ipc) {
     check_socket_path_is_free(endpoint.path());
     mask.emplace();
   }
   if (zmq_bind(socket.handle(), endpoint.string().c_str()) != 0) fail_attach("bind", endpoint);
+  if (ipc) file.emplace(endpoint.path());
   return Endpoint::parse(socket.get(zmq::sockopt::last_endpoint));
 }
 
@@ -85,13 +86,13 @@ Sockets::Sockets(const NodeOptions& options, const Node::Handler& handler)
       subscriber_(make_subscriber(context_, options.max_frame_bytes)),
       control_endpoint_(options.control) {
   if (binds_control_) {
-    control_endpoint_ = bind(control_, options.control);
+    control_endpoint_ = bind(control_, options.control, control_file_);
   } else {
     connect(control_, options.control);
   }
   if (options.publish) {
     publisher_ = make_publisher(context_);
-    publish_endpoint_ = bind(publisher_, *options.publish);
+    publish_endpoint_ = bind(publisher_, *options.publish, publish_file_);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <zmq.hpp>
 
+#include "bus/detail/socket_file.hpp"
 #include "bus/endpoint.hpp"
 #include "bus/node.hpp"
 
@@ -55,6 +56,8 @@ class Sockets {
   zmq::socket_t subscriber_;
   Endpoint control_endpoint_;
   std::optional<Endpoint> publish_endpoint_;
+  std::optional<SocketFile> control_file_;  ///< of bound ipc sockets
+  std::optional<SocketFile> publish_file_;
   std::set<std::string> subscribers_to_;   ///< topics with at least one subscriber
   std::set<std::string> subscribed_to_;    ///< topics that we hear
   std::set<std::string> connected_to_;     ///< publishers that we hear them from

@@ -140,6 +140,22 @@ TEST_CASE("a node's ipc files are its user's alone, and gone when it is") {
   CHECK_FALSE(std::filesystem::exists(folder.file("publish")));
 }
 
+TEST_CASE("a node leaves the file that has taken the place of its own") {
+  const Folder folder;
+  {
+    TestNode node(TestNode::hub(folder.ipc("control")));
+    std::filesystem::remove(folder.file("control"));
+    std::ofstream(folder.file("control")) << "another's";
+  }
+  CHECK(std::filesystem::exists(folder.file("control")));
+}
+
+TEST_CASE("a node that cannot publish where it was told leaves no control file") {
+  const Folder folder;
+  CHECK_THROWS_AS(TestNode(TestNode::hub(folder.ipc("control"), folder.ipc("no/folder"))), Error);
+  CHECK_FALSE(std::filesystem::exists(folder.file("control")));
+}
+
 TEST_CASE("binding leaves the process's umask as it was") {
   const mode_t before = ::umask(022);
   const Folder folder;
