@@ -59,13 +59,13 @@ TEST_CASE("an edge's missing fields are named") {
     json poorer = whole;
     poorer.erase(field.key());
     CHECK_THAT(error_of([&] { wire::edge_spec_from_json(poorer.dump()); }),
-               holds("field \"" + field.key() + "\" is missing"));
+               holds(cat("field \"", field.key(), "\" is missing")));
   }
   for (const auto& field : whole["layers"].items()) {
     json poorer = whole;
     poorer["layers"].erase(field.key());
     CHECK_THAT(error_of([&] { wire::edge_spec_from_json(poorer.dump()); }),
-               holds("layers of an edge: field \"" + field.key() + "\" is missing"));
+               holds(cat("layers of an edge: field \"", field.key(), "\" is missing")));
   }
 }
 

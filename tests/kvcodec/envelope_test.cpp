@@ -90,7 +90,7 @@ TEST_CASE("a missing field is named") {
   REQUIRE(whole.size() == 15);
   for (const auto& field : whole.items()) {
     const OwnedBytes poorer = edited_envelope([&](json& fields) { fields.erase(field.key()); });
-    CHECK_THAT(error_of([&] { wire::decode_envelope(poorer); }), holds("\"" + field.key() + "\" is missing"));
+    CHECK_THAT(error_of([&] { wire::decode_envelope(poorer); }), holds(cat("\"", field.key(), "\" is missing")));
   }
 }
 
@@ -98,7 +98,7 @@ TEST_CASE("a field of another type is named") {
   const json whole = envelope_fields(example_frames().front());
   for (const auto& field : whole.items()) {
     const OwnedBytes other = edited_envelope([&](json& fields) { fields[field.key()] = 1.5; });
-    CHECK_THAT(error_of([&] { wire::decode_envelope(other); }), holds("\"" + field.key() + "\" is number"));
+    CHECK_THAT(error_of([&] { wire::decode_envelope(other); }), holds(cat("\"", field.key(), "\" is number")));
   }
 }
 

@@ -22,10 +22,10 @@ TEST_CASE("a manifest's missing and mistyped fields are named, unknown ones skip
     json poorer = whole;
     poorer.erase(field.key());
     CHECK_THAT(error_of([&] { wire::manifest_from_json(poorer.dump()); }),
-               holds("manifest: field \"" + field.key() + "\" is missing"));
+               holds(cat("manifest: field \"", field.key(), "\" is missing")));
     json other = whole;
     other[field.key()] = json::array();
-    CHECK_THAT(error_of([&] { wire::manifest_from_json(other.dump()); }), holds("\"" + field.key() + "\" is array"));
+    CHECK_THAT(error_of([&] { wire::manifest_from_json(other.dump()); }), holds(cat("\"", field.key(), "\" is array")));
   }
   json richer = whole;
   richer["novel"] = 1;

@@ -78,7 +78,7 @@ TEST_CASE("the worked hash of docs/wire.md is the hash of the text that it shows
 TEST_CASE("docs/wire.md names every field that an envelope has, and its limits") {
   const std::string document = wire_document();
   const nlohmann::json fields = envelope_fields(example_frames().front());
-  for (const auto& field : fields.items()) CHECK_THAT(document, holds("| `" + field.key() + "` |"));
+  for (const auto& field : fields.items()) CHECK_THAT(document, holds(cat("| `", field.key(), "` |")));
   const auto limits = {std::to_string(wire::kMaxEnvelopeBytes), std::to_string(wire::kMaxPositionRanges),
                        std::to_string(wire::kMaxMessagesPerRequest)};
   for (const std::string& limit : limits) CHECK_THAT(document, holds(limit));
