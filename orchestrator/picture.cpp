@@ -1,0 +1,117 @@
+#include "orchestrator/picture.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/error.hpp"
+#include "orchestrator/routes.hpp"
+
+namespace kvmesh::orchestrator {
+namespace {
+
+constexpr std::size_t kWidth = 100;
+
+std::string ranges(const std::vector<int>& layers) {
+  std::string text;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    std::size_t last = i;
+    while (last + 1 < layers.size() && layers[last + 1] == layers[last] + 1) ++last;
+    text += cat(text.empty() ? "" : ",", layers[i]);
+    if (last > i) text += cat('-', layers[last]);
+    i = last;
+  }
+  return text.empty() ? "layer 0 only" : cat("layers ", text);
+}
+
+std::string choice(const wire::LayerChoice& layers) {
+  switch (layers.kind) {
+    case wire::LayerChoice::Kind::kRatio: return cat("ratio ", layers.ratio);
+    case wire::LayerChoice::Kind::kTop: return cat("top ", layers.top);
+    case wire::LayerChoice::Kind::kExplicit: return ranges(layers.layers);
+    case wire::LayerChoice::Kind::kAll: return "all layers";
+    case wire::LayerChoice::Kind::kRandom: return cat("random ", layers.ratio, " seed ", layers.seed);
+    case wire::LayerChoice::Kind::kContiguous: return cat("contiguous ", layers.ratio);
+  }
+  return {};
+}
+
+class Painter {
+ public:
+  explicit Painter(const Topology& topology) : topology_(topology) {}
+
+  /// Each receiver in topological order draws what comes in, so each arrow is drawn once.
+  std::string paint() {
+    for (const std::string& agent : topological_order(topology_)) {
+      const auto edges = inbound_edges(topology_, agent);
+      if (edges.empty() && outbound_edges(topology_, agent).empty()) new_line(box(agent), agent);
+      if (edges.size() == 1) arrow(*edges.front());
+      if (edges.size() > 1) fan_in(agent, edges);
+    }
+    new_line({}, {});
+    return cat(topology_.name, ": ", topology_.agents.size(), " agents, ", topology_.edges.size(), " edges, output ",
+               topology_.output, "\n\n", picture_);
+  }
+
+ private:
+  std::string box(const std::string& agent) const {
+    return cat('[', agent, ": ", get_agent(topology_, agent).model, ']', agent == topology_.output ? " => output" : "");
+  }
+
+  void new_line(std::string text, std::string end) {
+    if (!line_.empty()) picture_ += cat("  ", line_, '\n');
+    line_ = std::move(text);
+    end_ = std::move(end);
+  }
+
+  /// One edge goes on where the line ends, as far as it is long; otherwise it starts a line.
+  void arrow(const Edge& edge) {
+    const std::string shaft = cat(" --", carries(edge.spec), "--> ", box(edge.spec.to));
+    const bool goes_on = end_ == edge.spec.from && line_.size() + shaft.size() <= kWidth;
+    if (goes_on) {
+      line_ += shaft;
+      end_ = edge.spec.to;
+    } else {
+      new_line(box(edge.spec.from) + shaft, edge.spec.to);
+    }
+  }
+
+  /// Several edges meet in one column; the last of them carries the arrow's head.
+  void fan_in(const std::string& agent, const std::vector<const Edge*>& edges) {
+    std::size_t boxes = 0;
+    std::size_t shafts = 0;
+    for (const Edge* edge : edges) {
+      boxes = std::max(boxes, box(edge->spec.from).size());
+      shafts = std::max(shafts, carries(edge->spec).size());
+    }
+    for (const Edge* edge : edges) {
+      std::string text = box(edge->spec.from);
+      text += cat(std::string(boxes - text.size(), ' '), " --", carries(edge->spec));
+      text += cat(std::string(shafts - carries(edge->spec).size(), '-'), "--+");
+      if (edge == edges.back()) text += cat("--> ", box(agent));
+      new_line(std::move(text), edge == edges.back() ? agent : std::string());
+    }
+  }
+
+  const Topology& topology_;
+  std::string picture_;
+  std::string line_;
+  std::string end_;  ///< the agent that the line ends with
+};
+
+}  // namespace
+
+std::string carries(const wire::EdgeSpec& edge) {
+  switch (edge.medium) {
+    case wire::Medium::kKv:
+      return cat("kv, ", choice(edge.layers), edge.share == wire::Share::kPromptAndOutput ? ", prompt+output" : "",
+                 edge.forward ? ", forward" : "", edge.mask == wire::Mask::kAuthors ? ", mask authors" : "");
+    case wire::Medium::kText: return cat("text, up to ", edge.max_tokens, " tokens");
+    case wire::Medium::kEmbedding: return cat("embedding, up to ", edge.max_tokens, " vectors");
+    case wire::Medium::kActivation: return cat("activation, layer ", edge.from_layer, " to ", edge.to_layer);
+  }
+  return {};
+}
+
+std::string picture(const Topology& topology) { return Painter(topology).paint(); }
+
+}  // namespace kvmesh::orchestrator
