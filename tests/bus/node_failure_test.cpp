@@ -1,8 +1,10 @@
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <zmq.hpp>
 
@@ -74,6 +76,23 @@ TEST_CASE("a publisher whose subscriber has stalled is told within the deadline,
   CHECK(since(start) < 5s);
 }
 
+TEST_CASE("waiting for a stalled subscriber costs no processor time") {
+  const Folder folder;
+  auto options = TestNode::hub(folder.ipc("control"), folder.ipc("publish"));
+  options.publish_budget_bytes = 4 << 20;
+  options.send_deadline = 400ms;
+  TestNode sender(options);
+  const StalledSubscriber stalled(folder.ipc("publish"), "slow;");
+  sender.log.next<SubscriptionOpened>();
+  const auto fill = [&] {
+    while (true) sender.node.publish("slow;", {megabyte()});
+  };
+  CHECK_THROWS_AS(fill(), Error);
+  const std::clock_t before = std::clock();
+  CHECK_THROWS_AS(fill(), Error);
+  CHECK((std::clock() - before) * 1000 / CLOCKS_PER_SEC < 200);
+}
+
 TEST_CASE("control goes on while the budget is full") {
   const Folder folder;
   auto options = TestNode::hub(folder.ipc("control"), folder.ipc("publish"));
@@ -131,7 +150,7 @@ TEST_CASE("a node's ipc files are its user's alone, and gone when it is") {
   {
     TestNode node(TestNode::hub(folder.ipc("control"), folder.ipc("publish")));
     for (const char* name : {"control", "publish"}) {
-      struct stat status{};
+      struct stat status {};
       REQUIRE(::lstat(folder.file(name).c_str(), &status) == 0);
       CHECK((status.st_mode & 0777) == 0600);
     }

@@ -21,8 +21,8 @@ struct Pair {
   TestNode receiver;
 
   explicit Pair(bool tcp = false)
-      : sender(TestNode::hub(folder.ipc("control"),
-                             tcp ? Endpoint::parse("tcp://127.0.0.1:*") : folder.ipc("publish"))),
+      : sender(
+            TestNode::hub(folder.ipc("control"), tcp ? Endpoint::parse("tcp://127.0.0.1:*") : folder.ipc("publish"))),
         receiver(TestNode::spoke(folder.ipc("control"))) {}
 
   void open(const std::string& topic) {

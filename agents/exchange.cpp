@@ -1,0 +1,179 @@
+#include "agents/exchange.hpp"
+
+#include <ATen/ATen.h>
+
+#include <optional>
+
+#include "agents/llm/generate.hpp"
+#include "agents/media/kv.hpp"
+#include "base/error.hpp"
+#include "kvcodec/decode.hpp"
+#include "kvcodec/encode.hpp"
+#include "kvcodec/reassembly.hpp"
+
+namespace kvmesh::agents {
+namespace {
+
+using Messages = std::vector<wire::WireMessage>;
+
+std::string sender_name(std::size_t index) { return cat("sender", index + 1); }
+
+wire::Envelope envelope_of(const wire::EdgeSpec& spec, const wire::Manifest& manifest, std::uint32_t sequence,
+                           std::uint32_t count) {
+  wire::Envelope envelope;
+  envelope.kind = spec.medium;
+  envelope.mesh = "exchange";
+  envelope.from = spec.from;
+  envelope.to = spec.to;
+  envelope.request = "1";
+  envelope.sequence = sequence;
+  envelope.count = count;
+  envelope.manifest = manifest.hash();
+  return envelope;
+}
+
+/// The bus between the two ends: frames in, checked messages out.
+class Wire {
+ public:
+  Wire(const wire::EdgeSpec& spec, const wire::Manifest& sender)
+      : inbox_({"exchange", spec.from, spec.to, spec.medium, "1", sender.hash()}) {}
+  void carry(const std::vector<OwnedBytes>& frames) {
+    for (const OwnedBytes& frame : frames) bytes_ += frame.size();
+    inbox_.feed(wire::decode_message(frames));
+  }
+  Messages arrived() { return inbox_.take(); }
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  kvcodec::Reassembly inbox_;
+  std::uint64_t bytes_ = 0;
+};
+
+void refuse_unfit(const wire::EdgeSpec& spec, const wire::Manifest& sender, const wire::Manifest& receiver) {
+  if (spec.medium == wire::Medium::kKv) {
+    const std::vector<std::string> problems = wire::differences(sender, receiver);
+    if (!problems.empty()) fail_input("the models cannot share KV: ", problems.front());
+  }
+  auto check_layer = [](const char* which, int layer, std::int64_t layers) {
+    if (layer < 0 || layer >= layers) fail_input(which, " is ", layer, "; the model has layers 0 to ", layers - 1);
+  };
+  if (spec.medium == wire::Medium::kActivation) {
+    check_layer("from_layer", spec.from_layer, sender.num_hidden_layers);
+    check_layer("to_layer", spec.to_layer, receiver.num_hidden_layers);
+  }
+}
+
+Messages send_kv(const OutboundEdge& edge, const llm::Model& model, const llm::KvCache& cache, std::uint64_t& bytes) {
+  const KvSender sender(edge, cache.layers(), /*record_index=*/0, /*calibrate=*/false);
+  const wire::Manifest manifest = llm::manifest_of(model.config());
+  Wire wire(edge.spec, manifest);
+  std::uint32_t sequence = 0;
+  for (int l = 0; l < cache.layers(); ++l) {
+    for (KvSender::LayerMessage& message : sender.messages_of(l, cache.layer(l))) {
+      wire::Envelope envelope = envelope_of(edge.spec, manifest, sequence++, sender.message_count());
+      envelope.layer = message.receiver_layer;
+      envelope.context_start = message.context_start;
+      envelope.context_end = message.context_end;
+      wire.carry(kvcodec::encode_layer(message.rows, envelope));
+    }
+  }
+  bytes += wire.bytes();
+  return wire.arrived();
+}
+
+/// One kv edge that has carried its messages.
+struct Carried {
+  InboundEdge edge;
+  Messages messages;
+};
+
+/// Prefills every sender; in a chain each with all of the one before it in view, and the last one alone shares.
+std::vector<Carried> run_kv_senders(const llm::Model& model, const wire::Manifest& receiver,
+                                    const ExchangeRequest& request, std::uint64_t& bytes) {
+  std::vector<Carried> carried;
+  std::optional<Carried> before;
+  for (std::size_t i = 0; i < request.sender_ids.size(); ++i) {
+    llm::KvCache cache = model.make_cache(static_cast<std::int64_t>(request.sender_ids[i].size()));
+    if (before) place_kv(model, {{&before->edge, &before->messages}}, cache);
+    model.forward({.embeddings = model.embed(request.sender_ids[i]), .logits = llm::LogitRows::kNone}, cache);
+    const bool last = i + 1 == request.sender_ids.size();
+    OutboundEdge edge{.spec = request.edge, .receiver = receiver, .carries_sink = request.chain || i == 0, .scores = {}};
+    edge.spec.from = sender_name(i);
+    edge.spec.to = "receiver";
+    if (request.chain && !last) {
+      edge.spec.layers.kind = wire::LayerChoice::Kind::kAll;
+      edge.spec.forward = true;
+      edge.receiver = llm::manifest_of(model.config());
+    }
+    Carried now{{edge.spec, llm::manifest_of(model.config())}, send_kv(edge, model, cache, bytes)};
+    if (request.chain && !last)
+      before = std::move(now);
+    else
+      carried.push_back(std::move(now));
+  }
+  return carried;
+}
+
+at::Tensor send_activation(const llm::Model& model, const ExchangeRequest& request, std::uint64_t& bytes) {
+  llm::KvCache cache = model.make_cache(1);
+  const auto output = model.forward({.embeddings = model.embed(request.sender_ids.front()),
+                                     .logits = llm::LogitRows::kNone,
+                                     .capture_layers = {request.edge.from_layer}},
+                                    cache);
+  wire::EdgeSpec spec = request.edge;
+  spec.from = sender_name(0);
+  spec.to = "receiver";
+  const wire::Manifest manifest = llm::manifest_of(model.config());
+  Wire wire(spec, manifest);
+  wire.carry(kvcodec::encode_tensor(output.captured.front(), "state", envelope_of(spec, manifest, 0, 1)));
+  bytes += wire.bytes();
+  return kvcodec::decode_tensor(wire.arrived().front(), "state");
+}
+
+}  // namespace
+
+ExchangeResult exchange(const llm::Model& sender, const llm::Model& receiver, const ExchangeRequest& request) {
+  if (request.sender_ids.empty() || request.receiver_ids.empty())
+    fail_input("an exchange needs at least one token of a sender and of the receiver");
+  const wire::Manifest receiver_manifest = llm::manifest_of(receiver.config());
+  refuse_unfit(request.edge, llm::manifest_of(sender.config()), receiver_manifest);
+
+  ExchangeResult result;
+  llm::KvCache cache = receiver.make_cache(static_cast<std::int64_t>(request.receiver_ids.size()));
+  llm::ForwardInput input{.embeddings = receiver.embed(request.receiver_ids), .logits = llm::LogitRows::kAll};
+  std::vector<Carried> carried;
+  std::vector<llm::AttentionMeter> meters;
+  if (request.edge.medium == wire::Medium::kActivation) {
+    input.injections.push_back({.layer = request.edge.to_layer,
+                                .state = send_activation(sender, request, result.bytes),
+                                .combine = request.edge.combine});
+  } else {
+    carried = run_kv_senders(sender, receiver_manifest, request, result.bytes);
+    std::vector<KvArrival> arrivals;
+    for (const Carried& edge : carried) arrivals.push_back({&edge.edge, &edge.messages});
+    for (std::vector<llm::RowRange>& ranges : place_kv(receiver, arrivals, cache)) {
+      for (llm::RowRange& range : ranges) range.begin = std::max<std::int64_t>(range.begin, 1);
+      meters.emplace_back(std::move(ranges));
+    }
+    for (llm::AttentionMeter& meter : meters) input.meters.push_back(&meter);
+  }
+  result.logits = receiver.forward(input, cache).logits;
+  if (request.edge.medium == wire::Medium::kKv && request.edge.layers.kind == wire::LayerChoice::Kind::kAll)
+    for (const llm::AttentionMeter& meter : meters) result.scores.push_back(meter.scores());
+  if (request.max_tokens > 0)
+    result.greedy = llm::generate_greedy(receiver, cache, result.logits,
+                                         {.max_tokens = request.max_tokens, .stop_tokens = request.stop_tokens})
+                        .tokens;
+  return result;
+}
+
+ExpectedEmbeddings sender_embeddings(const llm::Model& sender, const ExchangeRequest& request) {
+  llm::KvCache cache = sender.make_cache(1);
+  const auto output = sender.forward({.embeddings = sender.embed(request.sender_ids.front())}, cache);
+  return generate_embeddings(sender, cache, output.logits,
+                             {.temperature = request.edge.temperature,
+                              .max_steps = request.max_tokens,
+                              .stop_tokens = request.stop_tokens});
+}
+
+}  // namespace kvmesh::agents
