@@ -131,8 +131,8 @@ template <std::size_t I = 0>
 Control read_message(const json& object, const std::string& type) {
   if constexpr (I == std::variant_size_v<Control>) {
     // As JSON, so that what a stranger sends cannot disturb a terminal; and no more of it than one needs to see.
-    fail(cat("unknown type ", json(type.substr(0, 40)).dump(-1, ' ', /*ensure_ascii=*/true,
-                                                          json::error_handler_t::replace)));
+    fail(cat("unknown type ",
+             json(type.substr(0, 40)).dump(-1, ' ', /*ensure_ascii=*/true, json::error_handler_t::replace)));
   } else {
     using Message = std::variant_alternative_t<I, Control>;
     if (type != detail::kTypeName<Message>) return read_message<I + 1>(object, type);

@@ -11,7 +11,8 @@
 #include "base/error.hpp"
 
 /// What the orchestrator and the agents say to each other, in the order in which it happens:
-///   agent -> orchestrator: join; <- assign; -> hello; <- edges; -> ready; <- task, -> result or task_error; <- bye, -> bye
+///   agent -> orchestrator: join; <- assign; -> hello; <- edges; -> ready; <- task, -> result or task_error;
+///   <- bye, -> bye
 /// and at any time heartbeat (both ways), cancel and scores (to an agent), failed (from one), refused (to one).
 /// On the wire each is one frame of JSON, {"type": ..., ...}; see docs/wire.md. Unknown keys are skipped, missing ones
 /// take the value that stands here. Texts that other rooms own (an edge's spec, a manifest) are JSON in a string.
@@ -45,10 +46,10 @@ struct Hello {
 };
 
 struct EdgeEnd {
-  std::string spec;      ///< kvcodec/wire's EdgeSpec as JSON
+  std::string spec;  ///< kvcodec/wire's EdgeSpec as JSON
   std::string topic;
-  std::string manifest;  ///< of the agent at the other end
-  std::string endpoint;  ///< inbound edges: the sender's publisher; empty on outbound ones
+  std::string manifest;      ///< of the agent at the other end
+  std::string endpoint;      ///< inbound edges: the sender's publisher; empty on outbound ones
   bool carries_sink = true;  ///< kv: this sender is the receiver's first, its first token is the sink
 };
 
@@ -73,14 +74,14 @@ struct PromptPiece {
 
 /// "Do your part of this record." Sent to every agent at once; each waits for its inbound edges by itself.
 struct Task {
-  std::string request;              ///< unique within a mesh's life
-  std::uint64_t record_index = 0;   ///< of the input record, from 0; seeds random layers
+  std::string request;             ///< unique within a mesh's life
+  std::uint64_t record_index = 0;  ///< of the input record, from 0; seeds random layers
   std::vector<PromptPiece> prompt;
-  bool chat = true;                 ///< the prompt is a user turn of the chat template
-  bool generate = false;            ///< an answer is wanted
+  bool chat = true;       ///< the prompt is a user turn of the chat template
+  bool generate = false;  ///< an answer is wanted
   int max_tokens = 0;
-  bool calibrate = false;           ///< share every layer and measure the attention on each kv edge
-  std::int64_t deadline_ms = 0;     ///< from receipt; 0: none
+  bool calibrate = false;        ///< share every layer and measure the attention on each kv edge
+  std::int64_t deadline_ms = 0;  ///< from receipt; 0: none
 };
 
 /// What one edge carried for one request, as its sender counts it.
@@ -88,8 +89,8 @@ struct EdgeReport {
   std::string from;
   std::string to;
   std::string medium;
-  std::string layers;        ///< kv: "2 of 8 + layer 0"; otherwise empty
-  std::uint64_t bytes = 0;   ///< every frame of every message, topic and envelope included
+  std::string layers;       ///< kv: "2 of 8 + layer 0"; otherwise empty
+  std::uint64_t bytes = 0;  ///< every frame of every message, topic and envelope included
 };
 
 /// Attention of a receiver on what came over one kv edge, a number a receiver layer (docs/method.md), not normalised.
@@ -108,7 +109,7 @@ struct Result {
   double receiver_ttft_ms = 0;        ///< from the arrival of the last thing it waited for to that token
   std::uint64_t prefill_tokens = 0;
   std::uint64_t generated_tokens = 0;
-  double flops = 0;                   ///< counted from shapes (docs/method.md)
+  double flops = 0;  ///< counted from shapes (docs/method.md)
 };
 
 /// "I cannot do this record." The mesh goes on.

@@ -29,7 +29,8 @@ void check_host(std::string_view host, std::string_view text) {
   if (host.empty()) fail_input("endpoint \"", text, "\" has no host: write it as tcp://HOST:PORT");
   for (const char c : host) {
     if (c <= ' ' || c == '/' || c == ';' || c == 0x7f) {
-      fail_input("endpoint \"", text, "\" has the host \"", host, "\": a host holds no blanks and none of \"/\" and \";\"");
+      fail_input("endpoint \"", text, "\" has the host \"", host,
+                 "\": a host holds no blanks and none of \"/\" and \";\"");
     }
   }
   const bool bracketed = host.front() == '[' && host.back() == ']';

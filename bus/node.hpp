@@ -48,9 +48,9 @@ struct NodeFailed {
 using Event = std::variant<ControlReceived, SubscriptionOpened, SubscriptionClosed, Delivered, SendFailed, NodeFailed>;
 
 struct NodeOptions {
-  Endpoint control;                  ///< bound (ROUTER) or connected to (DEALER)
-  bool bind_control = false;         ///< true for the orchestrator
-  std::optional<Endpoint> publish;   ///< bound (XPUB); none: this node publishes nothing
+  Endpoint control;                 ///< bound (ROUTER) or connected to (DEALER)
+  bool bind_control = false;        ///< true for the orchestrator
+  std::optional<Endpoint> publish;  ///< bound (XPUB); none: this node publishes nothing
   /// Bytes that may wait to be published on all topics together, in the node and in ZeroMQ. A message that does not fit
   /// waits in publish(), which throws when `send_deadline` has passed.
   std::size_t publish_budget_bytes = std::size_t{1} << 30;
@@ -82,8 +82,8 @@ class Node {
   /// Where the publisher is bound, with its real port. Only for a node with NodeOptions::publish.
   const Endpoint& publish_endpoint() const;
 
-  /// To `peer` as ControlReceived named it; the empty string on a node that connects. SendFailed where the peer is gone,
-  /// leaves too many messages unread, or `body` is longer than kMaxControlBytes.
+  /// To `peer` as ControlReceived named it; the empty string on a node that connects. SendFailed where the peer is
+  /// gone, leaves too many messages unread, or `body` is longer than kMaxControlBytes.
   void send_control(const std::string& peer, OwnedBytes body);
   /// Publishes `message` on `topic`, which ends in the terminator that bus/topic.hpp writes. Waits while the budget is
   /// full; throws Error{kRetry}, naming the topic, when `send_deadline` passes before there is room, and

@@ -29,8 +29,8 @@ class ByteBudget : public std::enable_shared_from_this<ByteBudget> {
 
   explicit ByteBudget(std::size_t limit);
 
-  /// Takes `bytes`, waiting for room until `deadline`. Throws Error that names `topic`: kFixInput for more than the whole
-  /// budget, kRetry when the deadline passes, kGiveUp once closed.
+  /// Takes `bytes`, waiting for room until `deadline`. Throws Error that names `topic`: kFixInput for more than the
+  /// whole budget, kRetry when the deadline passes, kGiveUp once closed.
   std::shared_ptr<Charge> take(std::size_t bytes, const std::string& topic, const Deadline& deadline);
 
   /// From now on take() throws, for those that wait too. The first reason stays.

@@ -4,8 +4,8 @@
 
 #include "bus/control.hpp"
 
-/// The names that the fields of control messages have on the wire, one list a struct: encoding and decoding both walk it.
-/// docs/wire.md lists them too.
+/// The names that the fields of control messages have on the wire, one list a struct: encoding and decoding both walk
+/// it. docs/wire.md lists them too.
 namespace kvmesh::bus::detail {
 
 template <typename Owner, typename Value>
@@ -29,47 +29,52 @@ template <>
 inline constexpr auto kFields<Join> = std::tuple(field("version", &Join::version), field("agent", &Join::agent),
                                                  field("pid", &Join::pid), field("host", &Join::host));
 template <>
-inline constexpr auto kFields<Assign> =
-    std::tuple(field("mesh", &Assign::mesh), field("model_path", &Assign::model_path), field("dtype", &Assign::dtype),
-               field("device", &Assign::device), field("threads", &Assign::threads));
+inline constexpr auto kFields<Assign> = std::tuple(field("mesh", &Assign::mesh),
+                                                   field("model_path", &Assign::model_path),
+                                                   field("dtype", &Assign::dtype), field("device", &Assign::device),
+                                                   field("threads", &Assign::threads));
 template <>
-inline constexpr auto kFields<Hello> =
-    std::tuple(field("manifest", &Hello::manifest), field("publish_endpoint", &Hello::publish_endpoint));
+inline constexpr auto kFields<Hello> = std::tuple(field("manifest", &Hello::manifest),
+                                                  field("publish_endpoint", &Hello::publish_endpoint));
 template <>
-inline constexpr auto kFields<EdgeEnd> =
-    std::tuple(field("spec", &EdgeEnd::spec), field("topic", &EdgeEnd::topic), field("manifest", &EdgeEnd::manifest),
-               field("endpoint", &EdgeEnd::endpoint), field("carries_sink", &EdgeEnd::carries_sink));
+inline constexpr auto kFields<EdgeEnd> = std::tuple(field("spec", &EdgeEnd::spec), field("topic", &EdgeEnd::topic),
+                                                    field("manifest", &EdgeEnd::manifest),
+                                                    field("endpoint", &EdgeEnd::endpoint),
+                                                    field("carries_sink", &EdgeEnd::carries_sink));
 template <>
-inline constexpr auto kFields<Edges> =
-    std::tuple(field("inbound", &Edges::inbound), field("outbound", &Edges::outbound));
+inline constexpr auto kFields<Edges> = std::tuple(field("inbound", &Edges::inbound),
+                                                  field("outbound", &Edges::outbound));
 template <>
 inline constexpr auto kFields<Ready> = std::tuple(field("weights_fingerprint", &Ready::weights_fingerprint),
                                                   field("tokenizer_fingerprint", &Ready::tokenizer_fingerprint));
 template <>
-inline constexpr auto kFields<PromptPiece> =
-    std::tuple(field("text", &PromptPiece::text), field("from", &PromptPiece::from));
+inline constexpr auto kFields<PromptPiece> = std::tuple(field("text", &PromptPiece::text),
+                                                        field("from", &PromptPiece::from));
 template <>
-inline constexpr auto kFields<Task> =
-    std::tuple(field("request", &Task::request), field("record_index", &Task::record_index),
-               field("prompt", &Task::prompt), field("chat", &Task::chat), field("generate", &Task::generate),
-               field("max_tokens", &Task::max_tokens), field("calibrate", &Task::calibrate),
-               field("deadline_ms", &Task::deadline_ms));
+inline constexpr auto kFields<Task> = std::tuple(
+    field("request", &Task::request), field("record_index", &Task::record_index), field("prompt", &Task::prompt),
+    field("chat", &Task::chat), field("generate", &Task::generate), field("max_tokens", &Task::max_tokens),
+    field("calibrate", &Task::calibrate), field("deadline_ms", &Task::deadline_ms));
 template <>
-inline constexpr auto kFields<EdgeReport> =
-    std::tuple(field("from", &EdgeReport::from), field("to", &EdgeReport::to), field("medium", &EdgeReport::medium),
-               field("layers", &EdgeReport::layers), field("bytes", &EdgeReport::bytes));
+inline constexpr auto kFields<EdgeReport> = std::tuple(field("from", &EdgeReport::from), field("to", &EdgeReport::to),
+                                                       field("medium", &EdgeReport::medium),
+                                                       field("layers", &EdgeReport::layers),
+                                                       field("bytes", &EdgeReport::bytes));
 template <>
-inline constexpr auto kFields<EdgeScores> = std::tuple(
-    field("from", &EdgeScores::from), field("to", &EdgeScores::to), field("scores", &EdgeScores::scores));
+inline constexpr auto kFields<EdgeScores> = std::tuple(field("from", &EdgeScores::from), field("to", &EdgeScores::to),
+                                                       field("scores", &EdgeScores::scores));
 template <>
-inline constexpr auto kFields<Result> =
-    std::tuple(field("request", &Result::request), field("answer", &Result::answer), field("edges", &Result::edges),
-               field("scores", &Result::scores), field("ttft_ms", &Result::ttft_ms),
-               field("receiver_ttft_ms", &Result::receiver_ttft_ms), field("prefill_tokens", &Result::prefill_tokens),
-               field("generated_tokens", &Result::generated_tokens), field("flops", &Result::flops));
+inline constexpr auto kFields<Result> = std::tuple(field("request", &Result::request), field("answer", &Result::answer),
+                                                   field("edges", &Result::edges), field("scores", &Result::scores),
+                                                   field("ttft_ms", &Result::ttft_ms),
+                                                   field("receiver_ttft_ms", &Result::receiver_ttft_ms),
+                                                   field("prefill_tokens", &Result::prefill_tokens),
+                                                   field("generated_tokens", &Result::generated_tokens),
+                                                   field("flops", &Result::flops));
 template <>
-inline constexpr auto kFields<TaskError> = std::tuple(
-    field("request", &TaskError::request), field("kind", &TaskError::kind), field("reason", &TaskError::reason));
+inline constexpr auto kFields<TaskError> = std::tuple(field("request", &TaskError::request),
+                                                      field("kind", &TaskError::kind),
+                                                      field("reason", &TaskError::reason));
 template <>
 inline constexpr auto kFields<Cancel> = std::tuple(field("request", &Cancel::request));
 template <>

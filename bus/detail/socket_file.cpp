@@ -31,7 +31,7 @@ bool someone_listens_at(const std::string& path) {
 }  // namespace
 
 void check_socket_path_is_free(const std::string& path) {
-  struct stat status{};
+  struct stat status {};
   if (::lstat(path.c_str(), &status) != 0) return;
   if (!S_ISSOCK(status.st_mode)) {
     fail_input("cannot bind ipc://", path, ": a file that is no socket stands there; choose another path");
@@ -42,7 +42,7 @@ void check_socket_path_is_free(const std::string& path) {
 }
 
 SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
-  struct stat status{};
+  struct stat status {};
   if (::lstat(path_.c_str(), &status) != 0) {
     throw Error(ErrorKind::kGiveUp, cat("ipc://", path_, " was bound and has no file: ", std::strerror(errno)));
   }
@@ -51,7 +51,7 @@ SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
 }
 
 SocketFile::~SocketFile() {
-  struct stat status{};
+  struct stat status {};
   if (::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_) {
     ::unlink(path_.c_str());
   }

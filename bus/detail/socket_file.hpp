@@ -6,9 +6,9 @@
 
 namespace kvmesh::bus::detail {
 
-/// Throws Error{kFixInput} where an ipc socket cannot be bound at `path` without harm: something that is no socket stands
-/// there, or another process listens there. ZeroMQ would delete either and go on. A socket file that nobody listens on
-/// is left for ZeroMQ to replace.
+/// Throws Error{kFixInput} where an ipc socket cannot be bound at `path` without harm: something that is no socket
+/// stands there, or another process listens there. ZeroMQ would delete either and go on. A socket file that nobody
+/// listens on is left for ZeroMQ to replace.
 void check_socket_path_is_free(const std::string& path);
 
 /// The file of an ipc socket that was bound at `path`, removed at the end of its life: libzmq 4.3.4 leaves it behind. A

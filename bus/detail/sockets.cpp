@@ -161,7 +161,8 @@ void Sockets::receive_published() {
 
 void Sockets::send_control(const std::string& peer, OwnedBytes body) {
   if (body.size() > kMaxControlBytes) {
-    handler_(SendFailed{{}, peer, cat("a control message of ", body.size(), " bytes is longer than ", kMaxControlBytes)});
+    handler_(
+        SendFailed{{}, peer, cat("a control message of ", body.size(), " bytes is longer than ", kMaxControlBytes)});
     return;
   }
   int failure = 0;

@@ -16,11 +16,12 @@ namespace kvmesh::bus::detail {
 /// The three sockets of a node. Made on one thread and then used, and destroyed, by one other. Nothing here waits but
 /// wait() and the destructor, which gives what is queued up to a second to leave.
 ///
-/// Bounds. Published messages: ZeroMQ's high-water mark counts messages and not bytes, so the publisher has none and the
-/// node's ByteBudget bounds what it holds; with a mark as well, a run of small layers would block long before the budget
-/// does, and POLLOUT, which XPUB always reports, could not be slept on. Control messages: at most kControlHighWater
-/// unread ones a peer; beyond it a message fails, because such a peer is not a slow one but a stuck one. Received
-/// messages: handed on at once, so kSubscriberHighWater is small, and what it holds back stays with the publisher.
+/// Bounds. Published messages: ZeroMQ's high-water mark counts messages and not bytes, so the publisher has none and
+/// the node's ByteBudget bounds what it holds; with a mark as well, a run of small layers would block long before the
+/// budget does, and POLLOUT, which XPUB always reports, could not be slept on. Control messages: at most
+/// kControlHighWater unread ones a peer; beyond it a message fails, because such a peer is not a slow one but a stuck
+/// one. Received messages: handed on at once, so kSubscriberHighWater is small, and what it holds back stays with the
+/// publisher.
 class Sockets {
  public:
   static constexpr int kControlHighWater = 1'000;
@@ -58,9 +59,9 @@ class Sockets {
   std::optional<Endpoint> publish_endpoint_;
   std::optional<SocketFile> control_file_;  ///< of bound ipc sockets
   std::optional<SocketFile> publish_file_;
-  std::set<std::string> subscribers_to_;   ///< topics with at least one subscriber
-  std::set<std::string> subscribed_to_;    ///< topics that we hear
-  std::set<std::string> connected_to_;     ///< publishers that we hear them from
+  std::set<std::string> subscribers_to_;  ///< topics with at least one subscriber
+  std::set<std::string> subscribed_to_;   ///< topics that we hear
+  std::set<std::string> connected_to_;    ///< publishers that we hear them from
 };
 
 }  // namespace kvmesh::bus::detail
