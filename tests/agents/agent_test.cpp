@@ -1,0 +1,154 @@
+#include "agents/agent.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "base/error.hpp"
+#include "kvcodec/encode.hpp"
+
+using namespace kvmesh;
+using namespace kvmesh::agents;
+using namespace std::chrono_literals;
+
+namespace {
+
+const Agent::Clock::time_point kStart{};
+
+wire::Manifest a_manifest() {
+  wire::Manifest manifest;
+  manifest.family = "llama";
+  manifest.num_key_value_heads = 2;
+  manifest.head_dim = 32;
+  manifest.rope_theta = 10000;
+  manifest.num_hidden_layers = 8;
+  return manifest;
+}
+
+/// An agent called solver that hears `senders` over text edges, and the verbs of its life.
+class Fixture {
+ public:
+  explicit Fixture(const std::vector<std::string>& senders) {
+    Wiring wiring{.mesh = "test", .inbound = {}, .outbound = {}};
+    for (const std::string& from : senders) {
+      wire::EdgeSpec spec;
+      spec.from = from;
+      spec.to = "solver";
+      spec.medium = wire::Medium::kText;
+      wiring.inbound.push_back({spec, a_manifest()});
+    }
+    wire::EdgeSpec out;
+    out.from = "solver";
+    out.to = "judge";
+    wiring.outbound.push_back({out, a_manifest(), true, {}});
+    agent = Agent(wiring);
+  }
+
+  Agent::Outcome task(const std::string& request, std::int64_t deadline_ms = 0) {
+    bus::Task task;
+    task.request = request;
+    task.deadline_ms = deadline_ms;
+    return agent.on_task(task, kStart);
+  }
+
+  std::vector<OwnedBytes> message(std::size_t edge, const std::string& request, std::uint32_t sequence = 0,
+                                  std::uint32_t count = 1) const {
+    const wire::EdgeSpec& spec = agent.wiring().inbound.at(edge).spec;
+    wire::Envelope envelope;
+    envelope.kind = wire::Medium::kText;
+    envelope.mesh = "test";
+    envelope.from = spec.from;
+    envelope.to = spec.to;
+    envelope.request = request;
+    envelope.sequence = sequence;
+    envelope.count = count;
+    envelope.manifest = a_manifest().hash();
+    return kvcodec::encode_text("said by " + spec.from, envelope);
+  }
+
+  Agent::Outcome send(std::size_t edge, const std::string& request, std::uint32_t sequence = 0,
+                      std::uint32_t count = 1) {
+    return agent.on_message(edge, message(edge, request, sequence, count), kStart + 5ms);
+  }
+
+  Agent agent;
+};
+
+}  // namespace
+
+TEST_CASE("an agent that hears nobody begins its turn with the task") {
+  Fixture fixture({});
+  const auto outcome = fixture.task("r1");
+  REQUIRE(outcome.turn.has_value());
+  CHECK(outcome.turn->task.request == "r1");
+}
+
+TEST_CASE("a turn begins when the last inbound edge is complete, and knows when that was") {
+  Fixture fixture({"reader", "drafter"});
+  CHECK_FALSE(fixture.task("r1").turn.has_value());
+  CHECK_FALSE(fixture.send(1, "r1").turn.has_value());
+  const auto outcome = fixture.send(0, "r1");
+  REQUIRE(outcome.turn.has_value());
+  CHECK(outcome.turn->complete_at - outcome.turn->received_at == 5ms);
+  CHECK(outcome.turn->inbox.at(0).front().envelope.from == "reader");
+  CHECK(outcome.turn->inbox.at(1).front().envelope.from == "drafter");
+}
+
+TEST_CASE("messages that come before their task are kept for it") {
+  Fixture fixture({"reader"});
+  CHECK_FALSE(fixture.send(0, "r1").turn.has_value());
+  CHECK(fixture.task("r1").turn.has_value());
+}
+
+TEST_CASE("messages of more requests than the bound before any task are refused, naming the edge") {
+  Fixture fixture({"reader"});
+  for (std::size_t i = 0; i < Agent::kMaxEarlyRequests; ++i) fixture.send(0, "r" + std::to_string(i));
+  CHECK_THROWS_WITH(fixture.send(0, "one-more"), Catch::Contains("reader -> solver"));
+}
+
+TEST_CASE("a gap in the sequence fails the request that waits on the edge, naming the edge") {
+  Fixture fixture({"reader"});
+  fixture.task("r1");
+  fixture.send(0, "r1", 0, 3);
+  const auto outcome = fixture.send(0, "r1", 2, 3);
+  REQUIRE(outcome.failure.has_value());
+  CHECK(outcome.failure->request == "r1");
+  CHECK_THAT(outcome.failure->reason, Catch::Contains("reader") && Catch::Contains("solver"));
+}
+
+TEST_CASE("a corrupted payload fails the request that waits on the edge") {
+  Fixture fixture({"reader"});
+  fixture.task("r1");
+  auto frames = fixture.message(0, "r1");
+  frames.back() = OwnedBytes::from_string("said by readeR");
+  const auto outcome = fixture.agent.on_message(0, frames, kStart);
+  REQUIRE(outcome.failure.has_value());
+  CHECK_THAT(outcome.failure->reason, Catch::Contains("checksum"));
+}
+
+TEST_CASE("a cancelled request is forgotten, and what still arrives for it is dropped") {
+  Fixture fixture({"reader"});
+  fixture.task("r1");
+  fixture.agent.on_cancel("r1");
+  const auto late = fixture.send(0, "r1");
+  CHECK_FALSE(late.turn.has_value());
+  CHECK_FALSE(late.failure.has_value());
+  CHECK_FALSE(fixture.agent.next_deadline().has_value());
+}
+
+TEST_CASE("a request whose deadline passes while it waits fails with the edges that are missing") {
+  Fixture fixture({"reader", "drafter"});
+  fixture.task("r1", /*deadline_ms=*/100);
+  fixture.send(1, "r1");
+  CHECK(fixture.agent.expire(kStart + 99ms).empty());
+  REQUIRE(fixture.agent.next_deadline() == kStart + 100ms);
+  const auto failures = fixture.agent.expire(kStart + 100ms);
+  REQUIRE(failures.size() == 1);
+  CHECK_THAT(failures[0].reason, Catch::Contains("reader -> solver") && !Catch::Contains("drafter"));
+  CHECK(fixture.agent.expire(kStart + 200ms).empty());
+}
+
+TEST_CASE("scores reach the outbound edge they are for, and those for another edge are an error") {
+  Fixture fixture({});
+  fixture.agent.on_scores({"solver", "judge", {0.25, 0.75}});
+  CHECK(fixture.agent.wiring().outbound.at(0).scores == std::vector<double>{0.25, 0.75});
+  CHECK_THROWS_WITH(fixture.agent.on_scores({"solver", "nobody", {1}}), Catch::Contains("solver -> nobody"));
+}
