@@ -47,7 +47,7 @@ class Orchestrator {
   Orchestrator(const Orchestrator&) = delete;
   Orchestrator& operator=(const Orchestrator&) = delete;
 
-  /// Spawns the agents and waits until every agent is ready. Throws Error{kFixInput} where agents do not fit together, with
+  /// Spawns the agents, which have to join from then on, and waits until every agent is ready. Throws Error{kFixInput} where agents do not fit together, with
   /// every difference; Error{kReconnect} or {kRetry} where one does not come in time.
   void start();
 
@@ -64,7 +64,8 @@ class Orchestrator {
   /// Throws Error where a record cannot be done.
   std::vector<bus::EdgeScores> calibrate(const std::vector<nlohmann::json>& records);
 
-  /// Installs scores that were measured before, as a profile has them, from the next record on.
+  /// Installs scores that were measured before, as a profile has them, from the next record on. After start(). Throws
+  /// Error{kFixInput} for an edge that the topology does not have.
   void set_scores(const std::vector<bus::EdgeScores>& scores);
 
   /// Says bye, waits for the agents to go, ends those that do not, removes the socket. Idempotent.

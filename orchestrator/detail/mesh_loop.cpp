@@ -1,0 +1,253 @@
+#include "orchestrator/detail/mesh_loop.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <csignal>
+#include <filesystem>
+
+namespace kvmesh::orchestrator::detail {
+namespace {
+
+namespace asio = boost::asio;
+using Clock = Supervisor::Clock;
+
+constexpr std::chrono::milliseconds kLeave{1'000};
+
+int threads_of(const Topology& topology, const OrchestratorOptions& options) {
+  if (options.threads > 0) return options.threads;
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  return std::max(1, cores / static_cast<int>(topology.agents.size()));
+}
+
+bus::Endpoint place(const OrchestratorOptions& options, const std::unique_ptr<PrivateFolder>& folder) {
+  return options.bind ? *options.bind : bus::Endpoint::ipc((folder->path() / "control").string());
+}
+
+}  // namespace
+
+MeshLoop::MeshLoop(const Topology& topology, const OrchestratorOptions& options)
+    : topology_(topology),
+      options_(options),
+      folder_(options.bind ? nullptr : std::make_unique<PrivateFolder>()),
+      work_(loop_.get_executor()),
+      signals_(loop_, SIGINT, SIGTERM),
+      timer_(loop_),
+      leaving_(loop_),
+      supervisor_(topology, {.threads = threads_of(topology, options), .deadlines = options.deadlines}, Clock::now()) {
+  node_ = std::make_unique<bus::Node>(
+      bus::NodeOptions{.control = place(options, folder_), .bind_control = true, .publish = std::nullopt},
+      [this](bus::Event event) {
+        asio::post(loop_, [this, event = std::move(event)]() mutable {
+          guarded([&] { on_event(std::move(event)); });
+        });
+      });
+  wait_for_signal();
+  thread_ = std::thread([this] { loop_.run(); });
+}
+
+MeshLoop::~MeshLoop() { stop(); }
+
+void MeshLoop::log(const std::string& text) const {
+  if (options_.log) options_.log(text);
+}
+
+/// What goes wrong in a handler has nobody above it to hear of it: it ends the mesh.
+void MeshLoop::guarded(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    perform(supervisor_.fail(error.kind(), error.what(), Clock::now()));
+  } catch (const std::exception& error) {
+    perform(supervisor_.fail(ErrorKind::kGiveUp, error.what(), Clock::now()));
+  }
+}
+
+template <typename Value>
+Value MeshLoop::ask(std::function<void(std::shared_ptr<std::promise<Value>>)> action) {
+  if (stopped_) throw Error(ErrorKind::kGiveUp, cat("mesh ", topology_.name, " is stopped; start another"));
+  auto promise = std::make_shared<std::promise<Value>>();
+  auto future = promise->get_future();
+  asio::post(loop_, [this, promise, action = std::move(action)] {
+    answer_or_fail(promise, [&] { action(promise); });
+  });
+  return future.get();
+}
+
+/// The caller hears what goes wrong at once; the mesh goes on.
+template <typename Value>
+void MeshLoop::answer_or_fail(const std::shared_ptr<std::promise<Value>>& promise,
+                              const std::function<void()>& action) {
+  try {
+    if (failure_) throw Error(failure_->kind(), failure_->what());
+    action();
+  } catch (...) {
+    promise->set_exception(std::current_exception());
+  }
+}
+
+void MeshLoop::start() {
+  ask<void>([this](std::shared_ptr<std::promise<void>> promise) {
+    // Agents that run by themselves may all have come already.
+    if (supervisor_.ready()) return promise->set_value();
+    if (options_.spawn) spawn_agents();
+    starting_ = std::move(promise);
+    arm_timer();
+  });
+}
+
+void MeshLoop::spawn_agents() {
+  for (const AgentSpec& agent : topology_.agents) {
+    auto exited = [this, name = agent.name](ProcessExit exit) {
+      guarded([&] { on_child_exit(name, children_.at(name)->pid(), exit); });
+    };
+    children_[agent.name] = std::make_unique<ChildProcess>(
+        loop_, options_.program, std::vector<std::string>{"agent", agent.name, "--connect", endpoint().string()},
+        std::move(exited));
+  }
+}
+
+RecordOutcome MeshLoop::run(const RecordTasks& record) {
+  return ask<RecordOutcome>([this, &record](std::shared_ptr<std::promise<RecordOutcome>> promise) {
+    Actions actions = supervisor_.submit(record, Clock::now());
+    running_ = std::move(promise);
+    guarded([&] { perform(std::move(actions)); });
+  });
+}
+
+void MeshLoop::install(const bus::EdgeScores& scores) {
+  ask<void>([this, &scores](std::shared_ptr<std::promise<void>> promise) {
+    perform(supervisor_.install(scores, Clock::now()));
+    promise->set_value();
+  });
+}
+
+void MeshLoop::stop() {
+  if (std::exchange(stopped_, true)) return;
+  asio::post(loop_, [this] {
+    guarded([this] {
+      if (!ending_) perform(supervisor_.say_bye("the work is done", Clock::now()));
+    });
+  });
+  ended_.get_future().wait();
+  work_.reset();
+  loop_.stop();
+  thread_.join();
+  children_.clear();
+  node_.reset();
+  remove_sockets();
+}
+
+/// A killed agent leaves its publisher's socket file beside ours.
+void MeshLoop::remove_sockets() {
+  if (!options_.bind || options_.bind->scheme() != bus::Endpoint::Scheme::kIpc) return;
+  const std::filesystem::path control = options_.bind->path();
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::absolute(control).parent_path(), error)) {
+    const std::string name = entry.path().filename().string();
+    const bool agents = std::any_of(topology_.agents.begin(), topology_.agents.end(), [&](const AgentSpec& agent) {
+      return name.starts_with(cat(control.filename().string(), '.', agent.name, '.'));
+    });
+    if (agents && entry.is_socket(error)) std::filesystem::remove(entry.path(), error);
+  }
+}
+
+void MeshLoop::wait_for_signal() {
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    guarded([&] {
+      perform(supervisor_.fail(ErrorKind::kGiveUp, cat("the mesh was stopped by ",
+                                                       signal == SIGINT ? "SIGINT" : "SIGTERM"), Clock::now()));
+    });
+    wait_for_signal();  // a second one changes nothing: what can be ended is being ended
+  });
+}
+
+void MeshLoop::on_event(bus::Event event) {
+  if (const auto* received = std::get_if<bus::ControlReceived>(&event)) return on_control(*received);
+  if (const auto* failed = std::get_if<bus::SendFailed>(&event)) {
+    return perform(supervisor_.on_broken(failed->peer, cat("a message could not be sent: ", failed->reason), Clock::now()));
+  }
+  if (const auto* failed = std::get_if<bus::NodeFailed>(&event)) {
+    perform(supervisor_.fail(ErrorKind::kGiveUp, failed->reason, Clock::now()));
+  }
+}
+
+void MeshLoop::on_control(const bus::ControlReceived& received) {
+  try {
+    perform(supervisor_.on_message(received.peer, bus::decode_control(received.body), Clock::now()));
+  } catch (const Error& error) {
+    perform(supervisor_.on_broken(received.peer, error.what(), Clock::now()));
+  }
+}
+
+void MeshLoop::on_child_exit(const std::string& agent, std::int64_t pid, ProcessExit exit) {
+  perform(supervisor_.on_exit(agent, pid, exit.killed, describe(exit), Clock::now()));
+  end_if_childless();
+}
+
+void MeshLoop::perform(Actions actions) {
+  for (Action& action : actions) {
+    std::visit([this](auto& one) { perform(one); }, action);
+  }
+  arm_timer();
+}
+
+void MeshLoop::perform(SendControl& send) { node_->send_control(send.peer, bus::encode_control(send.message)); }
+
+void MeshLoop::perform(MeshReady&) {
+  log(cat("mesh ", topology_.name, " is ready"));
+  if (starting_) std::exchange(starting_, nullptr)->set_value();
+}
+
+void MeshLoop::perform(RecordDone& done) {
+  if (running_) std::exchange(running_, nullptr)->set_value(std::move(done.outcome));
+}
+
+void MeshLoop::perform(MeshFailed& failed) {
+  failure_.emplace(failed.kind, failed.reason);
+  const auto error = std::make_exception_ptr(*failure_);
+  if (starting_) std::exchange(starting_, nullptr)->set_exception(error);
+  if (running_) std::exchange(running_, nullptr)->set_exception(error);
+  stop_children();
+}
+
+/// Everybody has said bye; children now go by themselves.
+void MeshLoop::perform(AllGone&) {
+  ending_ = true;
+  leaving_.expires_after(kLeave);
+  leaving_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) guarded([this] { stop_children(); });
+  });
+  end_if_childless();
+}
+
+void MeshLoop::perform(Note& note) { log(note.text); }
+
+void MeshLoop::arm_timer() {
+  const Supervisor::Time next = supervisor_.next_wakeup();
+  if (ending_ || next == Supervisor::Time::max()) {
+    timer_.cancel();
+    return;
+  }
+  timer_.expires_at(next);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) guarded([this] { perform(supervisor_.on_time(Clock::now())); });
+  });
+}
+
+void MeshLoop::stop_children() {
+  ending_ = true;
+  for (auto& [name, child] : children_) child->stop();
+  end_if_childless();
+}
+
+void MeshLoop::end_if_childless() {
+  const bool childless = std::none_of(children_.begin(), children_.end(),
+                                      [](const auto& child) { return child.second->running(); });
+  if (!ending_ || !childless || std::exchange(told_ended_, true)) return;
+  leaving_.cancel();
+  timer_.cancel();
+  ended_.set_value();
+}
+
+}  // namespace kvmesh::orchestrator::detail

@@ -1,0 +1,140 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/deadline.hpp"
+#include "bus/control.hpp"
+#include "bus/endpoint.hpp"
+#include "bus/liveness.hpp"
+#include "kvcodec/wire/manifest.hpp"
+#include "orchestrator/deadlines.hpp"
+#include "orchestrator/record_outcome.hpp"
+#include "orchestrator/running_record.hpp"
+#include "orchestrator/tasks.hpp"
+#include "orchestrator/topology.hpp"
+
+namespace kvmesh::orchestrator {
+
+/// What the supervisor wants done, in this order.
+struct SendControl {
+  std::string peer;
+  bus::Control message;
+};
+/// Every agent is ready: records may come.
+struct MeshReady {};
+struct RecordDone {
+  RecordOutcome outcome;
+};
+/// The mesh is over; nothing but SendControl follows.
+struct MeshFailed {
+  ErrorKind kind;
+  std::string reason;
+};
+/// After say_bye(): no agent is left to wait for.
+struct AllGone {};
+/// Something that whoever watches may want to know.
+struct Note {
+  std::string text;
+};
+using Action = std::variant<SendControl, MeshReady, RecordDone, MeshFailed, AllGone, Note>;
+using Actions = std::vector<Action>;
+
+struct SupervisorOptions {
+  int threads = 0;  ///< what agents are assigned
+  Deadlines deadlines;
+};
+
+/// Brings the agents of a topology together, one record at a time through them, and to an end. Decides and does nothing:
+/// events go in with the time at which they happened, actions come out. No socket, no process, no clock.
+///
+/// An agent is expected, has joined, has said hello, was sent its edges, is ready, is gone. Whatever is wrong with one
+/// record fails that record; whatever is wrong with an agent fails the mesh, with the agent's name.
+class Supervisor {
+ public:
+  using Clock = std::chrono::steady_clock;
+  using Time = Clock::time_point;
+
+  /// `topology` outlives the supervisor. The time for joining runs from `now`.
+  Supervisor(const Topology& topology, SupervisorOptions options, Time now);
+
+  Actions on_message(const std::string& peer, const bus::Control& message, Time now);
+  /// A message that could not be read, or did not reach its peer.
+  Actions on_broken(const std::string& peer, const std::string& reason, Time now);
+  /// An agent that runs as our child has ended; `how` is "was killed by signal 9", `killed` tells that from an exit.
+  Actions on_exit(const std::string& agent, std::int64_t pid, bool killed, const std::string& how, Time now);
+  Actions on_time(Time now);
+  /// When on_time() is to be called next, at the latest.
+  Time next_wakeup() const;
+
+  /// Sends a record to every agent. Only while ready() and no record runs.
+  Actions submit(const RecordTasks& record, Time now);
+  /// Sends scores to the edge's sender. Only while ready().
+  Actions install(const bus::EdgeScores& scores, Time now);
+  /// Ends the mesh in peace; a record on its way is forgotten.
+  Actions say_bye(const std::string& reason, Time now);
+  /// Ends the mesh because of something outside of it, such as a signal.
+  Actions fail(ErrorKind kind, const std::string& reason, Time now);
+
+  bool ready() const { return phase_ == Phase::kReady; }
+  bool over() const { return phase_ == Phase::kFailed; }
+
+ private:
+  enum class Phase { kStarting, kReady, kStopping, kFailed };
+  enum class State { kExpected, kJoined, kHello, kEdgesSent, kReady, kGone };
+
+  struct Member {
+    explicit Member(Deadline join) : deadline(join) {}
+    State state = State::kExpected;
+    std::string peer;
+    std::int64_t pid = 0;
+    std::string host;
+    wire::Manifest manifest;
+    std::string endpoint;
+    std::optional<bus::Liveness> liveness;  ///< from the join on
+    Deadline deadline;                      ///< for the next state, while starting
+    /// It has exited by itself; its last words may still be on their way, and say more than a status.
+    std::optional<Deadline> last_words;
+    std::string exit;
+  };
+
+  void handle(const std::string& peer, const bus::Join& join, Time now);
+  void handle(const std::string& name, Member& member, const bus::Control& message, Time now);
+  void on_hello(const std::string& name, Member& member, const bus::Hello& hello, Time now);
+  void on_ready(const std::string& name, Member& member);
+  void on_result(const std::string& name, const bus::Result& result);
+  void on_task_error(const std::string& name, const bus::TaskError& error, Time now);
+  void on_bye(const std::string& name, Member& member, Time now);
+  void refuse(const std::string& peer, const std::string& reason);
+  void check_and_connect(Time now);
+  bus::Edges edges_of(const std::string& agent) const;
+  bus::EdgeEnd edge_end(const Edge& edge, const std::string& other, bool inbound) const;
+  void check_deadlines(Time now);
+  void check_starting(Time now);
+  void finish_record(std::optional<std::string> error, Time now);
+  void break_mesh(ErrorKind kind, const std::string& reason, Time now);
+  void leave(Member& member);
+  void send(Member& member, const bus::Control& message, Time now);
+  bool all(State state) const;
+  /// "agent solver (pid 17)".
+  std::string name_of(const std::string& name) const;
+  /// " while working on record q3".
+  std::string meanwhile() const;
+  Actions take();
+
+  const Topology& topology_;
+  SupervisorOptions options_;
+  Phase phase_ = Phase::kStarting;
+  std::map<std::string, Member> members_;
+  std::map<std::string, std::string> agent_of_peer_;
+  std::optional<RunningRecord> record_;
+  Deadline bye_deadline_;
+  Actions actions_;
+};
+
+}  // namespace kvmesh::orchestrator

@@ -1,0 +1,27 @@
+#include "orchestrator/tasks.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "orchestrator/prompt.hpp"
+#include "orchestrator/routes.hpp"
+
+namespace kvmesh::orchestrator {
+
+RecordTasks make_tasks(const Topology& topology, const nlohmann::json& record, std::uint64_t index,
+                       const std::string& request, bool calibrate, std::chrono::milliseconds deadline) {
+  RecordTasks all{.id = record.value("id", ""), .request = request, .tasks = {}};
+  for (const AgentSpec& agent : topology.agents) {
+    const bool generate = !calibrate && generates(topology, agent);
+    all.tasks[agent.name] = {.request = request,
+                             .record_index = index,
+                             .prompt = render_prompt(agent, record),
+                             .chat = agent.chat,
+                             .generate = generate,
+                             .max_tokens = generate ? answer_tokens(topology, agent) : 0,
+                             .calibrate = calibrate,
+                             .deadline_ms = deadline.count()};
+  }
+  return all;
+}
+
+}  // namespace kvmesh::orchestrator
