@@ -1,5 +1,4 @@
-#include "cli/check_command.hpp"
-
+#include <filesystem>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -7,12 +6,16 @@
 
 #include "agents/llm/config.hpp"
 #include "base/error.hpp"
+#include "cli/commands.hpp"
 #include "orchestrator/picture.hpp"
 #include "orchestrator/topology_check.hpp"
 #include "orchestrator/topology_yaml.hpp"
 
 namespace kvmesh::cli {
+namespace {
 
+/// Reads a topology and what its models are, checks that every edge's ends fit, and prints the topology as a picture.
+/// Starts nothing. Throws Error{kFixInput} that says everything that does not fit.
 int check_topology(const std::filesystem::path& file) {
   const orchestrator::Topology topology = orchestrator::load_topology(file);
   std::map<std::string, wire::Manifest> manifests;
@@ -25,14 +28,16 @@ int check_topology(const std::filesystem::path& file) {
   }
   if (!problems.empty()) throw Error(ErrorKind::kFixInput, problems);
   std::cout << orchestrator::picture(topology) << std::flush;
-  return 0;
+  return kExitOk;
 }
 
-void add_check_command(CLI::App& app, std::function<int()>& chosen) {
+}  // namespace
+
+void add_check_command(CLI::App& app, Action& action) {
   auto file = std::make_shared<std::filesystem::path>();
   CLI::App* command = app.add_subcommand("check", "Check a topology without starting anything, and print its picture");
   command->add_option("topology", *file, "The topology, a YAML file (docs/topology.md)")->required();
-  command->callback([file, &chosen] { chosen = [file] { return check_topology(*file); }; });
+  command->callback([file, &action] { action = [file] { return check_topology(*file); }; });
 }
 
 }  // namespace kvmesh::cli

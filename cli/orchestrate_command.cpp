@@ -1,8 +1,7 @@
-#include "cli/orchestrate_command.hpp"
-
 #include <memory>
 #include <string>
 
+#include "cli/commands.hpp"
 #include "cli/run_command.hpp"
 
 namespace kvmesh::cli {
@@ -15,14 +14,14 @@ struct OrchestrateArguments {
 
 }  // namespace
 
-void add_orchestrate_command(CLI::App& app, std::function<int()>& chosen) {
+void add_orchestrate_command(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<OrchestrateArguments>();
   CLI::App* command =
       app.add_subcommand("orchestrate", "Run records through a topology whose agents are started by hand");
   add_run_options(*command, arguments->run);
   command->add_option("--bind", arguments->bind, "Where agents connect to: ipc:///path or tcp://host:port")->required();
-  command->callback([arguments, &chosen] {
-    chosen = [arguments] { return run_mesh(arguments->run, bus::Endpoint::parse(arguments->bind)); };
+  command->callback([arguments, &action] {
+    action = [arguments] { return run_mesh(arguments->run, bus::Endpoint::parse(arguments->bind)); };
   });
 }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "cli/commands.hpp"
 #include "orchestrator/orchestrator.hpp"
 #include "orchestrator/records.hpp"
 #include "orchestrator/tasks.hpp"
@@ -104,7 +105,7 @@ int run_mesh(const RunArguments& arguments, const std::optional<bus::Endpoint>& 
     }
   }
   mesh.stop();
-  return any_failed ? 1 : 0;
+  return any_failed ? kExitRecordFailed : kExitOk;
 }
 
 void add_run_options(CLI::App& command, RunArguments& arguments) {
@@ -127,11 +128,11 @@ void add_run_options(CLI::App& command, RunArguments& arguments) {
   command.add_flag("--quiet", arguments.quiet, "No progress on standard error");
 }
 
-void add_run_command(CLI::App& app, std::function<int()>& chosen) {
+void add_run_command(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<RunArguments>();
   CLI::App* command = app.add_subcommand("run", "Start every agent of a topology and run records through it");
   add_run_options(*command, *arguments);
-  command->callback([arguments, &chosen] { chosen = [arguments] { return run_mesh(*arguments, std::nullopt); }; });
+  command->callback([arguments, &action] { action = [arguments] { return run_mesh(*arguments, std::nullopt); }; });
 }
 
 }  // namespace kvmesh::cli

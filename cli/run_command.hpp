@@ -3,7 +3,6 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <string>
 
@@ -26,9 +25,6 @@ struct RunArguments {
 /// agents that somebody starts by hand. Returns 0, or 1 where a record failed; throws Error where the input is wrong
 /// (kFixInput) or the mesh failed.
 int run_mesh(const RunArguments& arguments, const std::optional<bus::Endpoint>& bind);
-
-/// `kvmesh run TOPOLOGY --input FILE`.
-void add_run_command(CLI::App& app, std::function<int()>& chosen);
 
 /// The options that run and orchestrate have in common.
 void add_run_options(CLI::App& command, RunArguments& arguments);
