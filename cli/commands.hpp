@@ -17,6 +17,7 @@ void add_inspect_command(CLI::App& app, Action& action);
 void add_logits_command(CLI::App& app, Action& action);
 void add_orchestrate_command(CLI::App& app, Action& action);
 void add_run_command(CLI::App& app, Action& action);
+void add_share_command(CLI::App& app, Action& action);
 void add_tokenize_command(CLI::App& app, Action& action);
 
 /// Exit statuses that every command uses alike.

@@ -38,7 +38,7 @@ void print_answers(const std::vector<EvalItem>& items, const std::vector<MethodR
 }
 
 int demo(const Arguments& arguments) {
-  const Dataset questions = read_dataset(arguments.questions, 0);
+  const std::vector<EvalItem> asked = read_items(arguments.questions);
   const Dataset data = read_dataset(arguments.data, arguments.limit);
   Comparison comparison{.senders = {arguments.model},
                         .receiver = arguments.model,
@@ -47,8 +47,6 @@ int demo(const Arguments& arguments) {
   const std::vector<std::string> methods = {"baseline", cat("kv:", arguments.ratio), "skyline"};
 
   // Questions and test items go through one mesh a method, so that its processes start once.
-  std::vector<EvalItem> asked = questions.calibration;
-  asked.insert(asked.end(), questions.items.begin(), questions.items.end());
   std::vector<EvalItem> all = asked;
   all.insert(all.end(), data.items.begin(), data.items.end());
   std::cout << "A reader process reads the context; a solver process gets the question and, over the bus, the reader's\n"

@@ -63,6 +63,20 @@ EvalItem read_item(const nlohmann::json& line, const std::string& where, const s
   return item;
 }
 
+std::vector<std::filesystem::path> scored_files(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) fail_input(path.string(), ": does not exist");
+  if (!std::filesystem::is_directory(path)) return {path};
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(path))
+    if (entry.path().extension() == ".jsonl" && entry.path().filename() != "calibration.jsonl")
+      files.push_back(entry.path());
+  if (files.empty()) fail_input(path.string(), ": holds no .jsonl file to score");
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace
+
 std::vector<EvalItem> read_items(const std::filesystem::path& path) {
   std::ifstream in(path);
   if (!in) fail_input(path.string(), ": cannot be read");
@@ -79,20 +93,6 @@ std::vector<EvalItem> read_items(const std::filesystem::path& path) {
   if (items.empty()) fail_input(path.string(), ": holds no records");
   return items;
 }
-
-std::vector<std::filesystem::path> scored_files(const std::filesystem::path& path) {
-  if (!std::filesystem::exists(path)) fail_input(path.string(), ": does not exist");
-  if (!std::filesystem::is_directory(path)) return {path};
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(path))
-    if (entry.path().extension() == ".jsonl" && entry.path().filename() != "calibration.jsonl")
-      files.push_back(entry.path());
-  if (files.empty()) fail_input(path.string(), ": holds no .jsonl file to score");
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-}  // namespace
 
 Dataset read_dataset(const std::filesystem::path& path, std::size_t limit) {
   Dataset data;

@@ -23,11 +23,14 @@ struct Dataset {
   std::size_t contexts = 1;           ///< most contexts of any item
 };
 
+/// Every item of one .jsonl file. Throws Error{kFixInput} that names file, line and field.
+std::vector<EvalItem> read_items(const std::filesystem::path& file);
+
 /// Reads a .jsonl file, or a folder: its calibration.jsonl only calibrates, every other .jsonl is scored. Without one
 /// the first record of each task calibrates and is left out of the score. At most `limit` scored items of each task
 /// (0: all). Items are {"context" | "contexts", "question", "answer" | "answers", "task"?, "instruction"?, "id"?}, or the
-/// released code's {"prompt_A", "prompt_B", "y" | "label" | "answer" | "country"}. Throws Error{kFixInput} that names
-/// file, line and field.
+/// released code's {"prompt_A", "prompt_B", "y" | "label" | "answer" | "country"}. Throws as
+/// read_items().
 Dataset read_dataset(const std::filesystem::path& path, std::size_t limit);
 
 }  // namespace kvmesh::cli

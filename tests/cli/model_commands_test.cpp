@@ -1,0 +1,76 @@
+// The commands that need one model and no mesh.
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/program.hpp"
+
+using namespace kvmesh::test;
+using Catch::Contains;
+
+namespace {
+
+const std::string kTiny = std::string(KVMESH_SOURCE_DIR) + "/models/tiny";
+const std::string kGolden = std::string(KVMESH_SOURCE_DIR) + "/tests/golden/llama32-tied-headdim";
+
+nlohmann::json json_of(std::vector<std::string> arguments, const std::string& input = "") {
+  Program program(std::move(arguments), input);
+  const int status = program.wait();
+  INFO(program.err());
+  REQUIRE(status == 0);
+  return nlohmann::json::parse(program.out());
+}
+
+}  // namespace
+
+TEST_CASE("inspect says what the checkpoint is") {
+  const auto facts = json_of({"inspect", kTiny, "--json"});
+  CHECK(facts["family"] == "llama");
+  CHECK(facts["num_hidden_layers"] == 8);
+  CHECK(facts["num_key_value_heads"] == 2);
+  CHECK(facts["head_dim"] == 32);
+  CHECK(facts["parameters"].get<long>() > 1'600'000);
+  CHECK(facts["kv_bytes_per_token"] == 2 * 8 * 2 * 32 * 2);
+}
+
+TEST_CASE("logits prints a row a position and needs no tokenizer") {
+  const auto golden = nlohmann::json::parse(read_file(kGolden + "/golden.json"));
+  const auto out = json_of({"logits", kGolden, "--ids", "1,95,138", "--dtype", "fp32", "--json"});
+  REQUIRE(out["logits"].size() == 3);
+  for (std::size_t i = 0; i < 512; ++i)
+    CHECK(out["logits"][1][i].get<double>() == Approx(golden["logits_at"]["1"][i].get<double>()).margin(1e-4));
+}
+
+TEST_CASE("tokenize reads standard input to the last byte, and decode gives it back") {
+  const std::string text = "Hello, world!\n\n  two  spaces, a newline at the end\n";
+  const auto encoded = json_of({"tokenize", kTiny}, text);
+  CHECK(encoded["ids"].size() == encoded["tokens"].size());
+  CHECK(json_of({"tokenize", kTiny, "--decode"}, encoded.dump())["text"] == text);
+}
+
+TEST_CASE("generate answers one user turn and streams whole characters") {
+  Program program({"generate", kTiny, "--prompt",
+                   "Instruction: Answer. Context: Orbit Motors expects a quiet quarter. Yarrow Systems reports strong "
+                   "demand. Question: You must invest in exactly one company from Yarrow Systems, Orbit Motors. Which "
+                   "company do you choose?"});
+  CHECK(program.wait() == 0);
+  CHECK(program.out() == "Yarrow Systems\n");
+}
+
+TEST_CASE("share prints logits, greedy tokens, bytes, and scores when all layers are shared") {
+  const auto out = json_of({"share", "--sender", kTiny, "--receiver", kTiny, "--sender-ids", "1,2,3,4", "--receiver-ids",
+                            "5,6", "--layers", "all", "--dtype", "fp32", "--json"});
+  CHECK(out["logits"].size() == 2);
+  CHECK(out["scores"].size() == 8);
+  CHECK(out["bytes"].get<int>() > 4 * 8 * 2 * 2 * 32 * 4);
+}
+
+TEST_CASE("ids that are no ids are refused with exit status 2, quoting them") {
+  Program program({"logits", kTiny, "--ids", "1,x"});
+  CHECK(program.wait() == 2);
+  CHECK_THAT(program.err(), Contains("--ids") && Contains("x"));
+}
+
+TEST_CASE("an unknown option is refused with exit status 2") {
+  Program program({"inspect", kTiny, "--colour"});
+  CHECK(program.wait() == 2);
+}
