@@ -1,23 +1,28 @@
-# What kvmesh stands on, each found once. Debian 12's package names are in scripts/packages.
-include_guard()
+# What kvmesh stands on, each found once. Debian 12's package names are in scripts/packages. The installed package
+# includes this file too, so that both see the same imported targets: kvmeshConfig.cmake sets KVMESH_MESH before.
 
 find_package(Threads REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
-pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET libpcre2-8)
-pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
+pkg_check_modules(xxhash REQUIRED QUIET IMPORTED_TARGET libxxhash)
+pkg_check_modules(pcre2 REQUIRED QUIET IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(utf8proc REQUIRED QUIET IMPORTED_TARGET libutf8proc)
 
-# libtorch. Its CMake package adds flags and libraries that an inference host does not need; we take headers and the
-# tensor libraries, and CUDA's where this libtorch has them.
-find_package(Torch REQUIRED)
-add_library(kvmesh_torch INTERFACE)
-target_include_directories(kvmesh_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
-target_link_libraries(kvmesh_torch INTERFACE ${TORCH_LIBRARIES})
+# libtorch, whose CMake package reports on Caffe2, protobuf and glog at length. An imported target: it is named, not
+# exported, by the rooms that use it.
+if(NOT TARGET kvmesh::torch)
+  set(kvmesh_log_level ${CMAKE_MESSAGE_LOG_LEVEL})
+  set(CMAKE_MESSAGE_LOG_LEVEL WARNING)
+  find_package(Torch 1.13 REQUIRED)
+  set(CMAKE_MESSAGE_LOG_LEVEL ${kvmesh_log_level})
+  add_library(kvmesh::torch INTERFACE IMPORTED)
+  target_include_directories(kvmesh::torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+  target_link_libraries(kvmesh::torch INTERFACE ${TORCH_LIBRARIES})
+endif()
 
 if(KVMESH_MESH)
   find_package(Boost 1.81 REQUIRED)
-  pkg_check_modules(zmq REQUIRED IMPORTED_TARGET libzmq)
+  pkg_check_modules(zmq REQUIRED QUIET IMPORTED_TARGET libzmq)
   find_package(spdlog REQUIRED)
   find_package(yaml-cpp REQUIRED)
 endif()

@@ -11,6 +11,7 @@ target_compile_features(kvmesh_options INTERFACE cxx_std_20)
 target_compile_options(kvmesh_options INTERFACE
   $<BUILD_INTERFACE:-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers>)
 
+# Installed, a header is <kvmesh/bus/endpoint.hpp> to others and "bus/endpoint.hpp" to its neighbours.
 function(kvmesh_room name)
   cmake_parse_arguments(ROOM "TENSORS" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
   set(target kvmesh_${name})
@@ -19,6 +20,7 @@ function(kvmesh_room name)
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${name} POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
   target_include_directories(${target} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/kvmesh>)
   target_link_libraries(${target} PUBLIC ${ROOM_PUBLIC} PRIVATE $<BUILD_INTERFACE:kvmesh_options> ${ROOM_PRIVATE})
   target_compile_features(${target} PUBLIC cxx_std_20)
@@ -28,16 +30,24 @@ function(kvmesh_room name)
   set_property(GLOBAL APPEND PROPERTY KVMESH_ROOMS ${target})
 endfunction()
 
-# ATen through one precompiled header: it costs ten seconds a file otherwise.
+# ATen through one precompiled header: it costs ten seconds a file otherwise. GCC takes a precompiled header only where
+# -fPIC is as it was when the header was made, so programs are compiled with it too, instead of their usual -fPIE.
 function(kvmesh_use_tensors target)
   if(NOT TARGET kvmesh_tensors_pch)
-    file(WRITE ${PROJECT_BINARY_DIR}/tensors_pch.cpp "// Carries the precompiled ATen header.\n")
-    add_library(kvmesh_tensors_pch OBJECT ${PROJECT_BINARY_DIR}/tensors_pch.cpp)
+    set(carrier ${PROJECT_BINARY_DIR}/tensors_pch.cpp)
+    file(CONFIGURE OUTPUT ${carrier} CONTENT "// Carries the precompiled ATen header.\n")
+    add_library(kvmesh_tensors_pch OBJECT ${carrier})
     set_target_properties(kvmesh_tensors_pch PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
-    target_link_libraries(kvmesh_tensors_pch PRIVATE kvmesh_options kvmesh_torch)
+    target_link_libraries(kvmesh_tensors_pch PRIVATE kvmesh_options kvmesh::torch)
     target_precompile_headers(kvmesh_tensors_pch PRIVATE <ATen/ATen.h>)
   endif()
-  target_link_libraries(${target} PUBLIC kvmesh_torch)
-  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
+  target_link_libraries(${target} PUBLIC kvmesh::torch)
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE")
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF CXX_EXTENSIONS OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
+  else()
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
+  endif()
   target_precompile_headers(${target} REUSE_FROM kvmesh_tensors_pch)
 endfunction()
