@@ -1,0 +1,74 @@
+"""Documents stay true: links lead somewhere, quoted files are quoted whole, marked commands run.
+
+In a Markdown file, an HTML comment right above a code block says what to check:
+  <!-- run -->          the ```sh block runs in the root of the tree, `kvmesh` being the release build
+  <!-- file: PATH -->   the block is that file, to the letter
+"""
+
+import os
+import re
+import subprocess
+
+from .tree import ROOT
+
+PROGRAM = ROOT / "build" / "release" / "cli" / "kvmesh"
+BLOCK = re.compile(r"^<!-- (run|file: (?P<path>\S+)) -->\n```\w*\n(?P<body>.*?)^```$", re.M | re.S)
+LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
+CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.M | re.S)
+LIMIT_S = 300
+
+
+def documents() -> list[str]:
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.md"],
+                            cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return sorted(path for path in set(listed.split("\0")) if path and (ROOT / path).is_file())
+
+
+def broken_links(path: str, text: str) -> list[str]:
+    folder = (ROOT / path).parent
+    return [f"{path}: the link {target} leads nowhere" for target in LINK.findall(CODE.sub("", text))
+            if not (folder / target).exists()]
+
+
+def run_block(where: str, body: str) -> list[str]:
+    environment = os.environ | {"PATH": f"{PROGRAM.parent}:{os.environ['PATH']}"}
+    try:
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", body], cwd=ROOT, env=environment, timeout=LIMIT_S,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    except subprocess.TimeoutExpired:
+        return [f"{where}: the commands are still running after {LIMIT_S} s"]
+    if done.returncode != 0:
+        return [f"{where}: the commands end with {done.returncode}\n{body}{(done.stdout + done.stderr).rstrip()}"]
+    return []
+
+
+def check_block(path: str, text: str, block: re.Match) -> list[str]:
+    where = f"{path}:{text.count(chr(10), 0, block.start()) + 1}"
+    if block["path"] is None:
+        return run_block(where, block["body"])
+    quoted = ROOT / block["path"]
+    if not quoted.is_file() or quoted.read_text() != block["body"]:
+        return [f"{where}: the block is not what stands in {block['path']}"]
+    return []
+
+
+def example_topologies() -> list[str]:
+    complaints = []
+    for topology in sorted(ROOT.glob("examples/*/*.yaml")):
+        done = subprocess.run([PROGRAM, "check", topology.relative_to(ROOT)], cwd=ROOT, capture_output=True, text=True)
+        if done.returncode != 0:
+            complaints.append(f"{topology.relative_to(ROOT)}: `kvmesh check` ends with {done.returncode}\n"
+                              f"{(done.stdout + done.stderr).rstrip()}")
+    return complaints
+
+
+def run() -> list[str]:
+    if not PROGRAM.is_file():
+        return [f"{PROGRAM.relative_to(ROOT)} is not built: run scripts/build"]
+    complaints = example_topologies()
+    for path in documents():
+        text = (ROOT / path).read_text()
+        complaints += broken_links(path, text)
+        for block in BLOCK.finditer(text):
+            complaints += check_block(path, text, block)
+    return complaints

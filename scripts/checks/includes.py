@@ -1,0 +1,58 @@
+"""Who may include whom: rooms, their private folders, and third-party headers in public ones."""
+
+from .tree import ROOMS, ROOT, Include, includes_of, is_private, is_public_header, room_of, room_sources
+
+MAY_INCLUDE = {
+    "base": (),
+    "bus": ("base",),
+    "kvcodec/wire": ("base",),
+    "kvcodec": ("base", "kvcodec/wire"),
+    "agents/llm": ("base", "kvcodec", "kvcodec/wire"),
+    "agents": ("base", "bus", "kvcodec", "kvcodec/wire", "agents/llm"),
+    "orchestrator": ("base", "bus", "kvcodec/wire"),
+    "cli": ROOMS,
+}
+TENSOR_ROOMS = ("kvcodec", "agents/llm", "agents", "cli")
+TENSOR_HEADERS = ("ATen/", "c10/", "torch/")
+# Libraries whose headers stay in sources and detail/.
+HIDDEN_LIBRARIES = ("CLI/", "boost/", "nlohmann/", "pcre2", "spdlog/", "utf8proc", "xxh", "yaml-cpp/", "zmq")
+FORWARD_DECLARATIONS = ("nlohmann/json_fwd.hpp",)
+
+
+def own_header_complaint(include: Include) -> str | None:
+    room, target_room = room_of(include.path), room_of(include.target)
+    if not (ROOT / include.target).is_file():
+        return f'"{include.target}" is no file: write it from the root of the tree'
+    if target_room is None:
+        return f'"{include.target}" belongs to no room'
+    if target_room == room:
+        return None
+    if target_room not in MAY_INCLUDE[room]:
+        allowed = ", ".join(MAY_INCLUDE[room]) or "no other room"
+        return f"{room} may not include {target_room} (it may include: {allowed})"
+    if is_private(include.target):
+        return f'"{include.target}" is private to {target_room}'
+    return None
+
+
+def third_party_complaint(include: Include) -> str | None:
+    room = room_of(include.path)
+    if include.target.startswith(TENSOR_HEADERS) and room not in TENSOR_ROOMS:
+        return f"{room} knows no tensors: <{include.target}>"
+    hidden = include.target.startswith(HIDDEN_LIBRARIES) and include.target not in FORWARD_DECLARATIONS
+    if hidden and is_public_header(include.path):
+        return f"<{include.target}> in a public header: forward-declare, or move it to the .cpp or to detail/"
+    return None
+
+
+def run() -> list[str]:
+    complaints = []
+    for path in room_sources():
+        for include in includes_of(path):
+            judge = own_header_complaint if include.quoted else third_party_complaint
+            complaint = judge(include)
+            if complaint:
+                complaints.append(f"{include.where()}: {complaint}")
+            if is_public_header(path) and include.quoted and is_private(include.target):
+                complaints.append(f'{include.where()}: a public header includes "{include.target}", which is not installed')
+    return complaints
