@@ -1,27 +1,23 @@
 """Documents stay true: links lead somewhere, quoted files are quoted whole, marked commands run.
 
 In a Markdown file, an HTML comment right above a code block says what to check:
-  <!-- run -->          the ```sh block runs in the root of the tree, `kvmesh` being the release build
+  <!-- run -->          the ```sh block runs in the root of the tree, `kvmesh` being the release build's
+                        (KVMESH_PROGRAM names another)
   <!-- file: PATH -->   the block is that file, to the letter
 """
 
 import os
 import re
 import subprocess
+from pathlib import Path
 
-from .tree import ROOT
+from .tree import ROOT, files
 
-PROGRAM = ROOT / "build" / "release" / "cli" / "kvmesh"
+PROGRAM = Path(os.environ.get("KVMESH_PROGRAM", ROOT / "build" / "release" / "cli" / "kvmesh"))
 BLOCK = re.compile(r"^<!-- (run|file: (?P<path>\S+)) -->\n```\w*\n(?P<body>.*?)^```$", re.M | re.S)
 LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
 CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.M | re.S)
 LIMIT_S = 300
-
-
-def documents() -> list[str]:
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.md"],
-                            cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    return sorted(path for path in set(listed.split("\0")) if path and (ROOT / path).is_file())
 
 
 def broken_links(path: str, text: str) -> list[str]:
@@ -64,9 +60,9 @@ def example_topologies() -> list[str]:
 
 def run() -> list[str]:
     if not PROGRAM.is_file():
-        return [f"{PROGRAM.relative_to(ROOT)} is not built: run scripts/build"]
+        return [f"{PROGRAM} is not built: run scripts/build"]
     complaints = example_topologies()
-    for path in documents():
+    for path in files(".md"):
         text = (ROOT / path).read_text()
         complaints += broken_links(path, text)
         for block in BLOCK.finditer(text):

@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 from pathlib import Path
 from typing import Iterator, NamedTuple
 
@@ -39,13 +38,17 @@ def is_public_header(path: str) -> bool:
     return path.endswith(".hpp") and room_of(path) not in (None, "cli") and not is_private(path)
 
 
-def sources(*folders: str) -> list[str]:
-    """C++ files that Git tracks or would track, from the root, sorted."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *folders],
-        cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    found = {path for path in listed.split("\0") if path.endswith((".hpp", ".cpp"))}
-    return sorted(path for path in found if (ROOT / path).is_file())
+def files(*suffixes: str) -> list[str]:
+    """Files of ours with such an ending, from the root, sorted; build folders and hidden ones left out."""
+    found = []
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "build"]
+        found += [str(Path(folder, name).relative_to(ROOT)) for name in names if name.endswith(suffixes)]
+    return sorted(found)
+
+
+def sources() -> list[str]:
+    return files(".hpp", ".cpp")
 
 
 def room_sources() -> list[str]:
