@@ -1,4 +1,4 @@
-"""Documents stay true: links lead somewhere, quoted files are quoted whole, marked commands run.
+"""Documents stay true: links lead somewhere, also those in sources, quoted files are quoted whole, marked commands run.
 
 In a Markdown file, an HTML comment right above a code block says what to check:
   <!-- run -->          the ```sh block runs in the root of the tree, `kvmesh` being the release build's
@@ -11,12 +11,13 @@ import re
 import subprocess
 from pathlib import Path
 
-from .tree import ROOT, files
+from .tree import ROOT, files, sources
 
 PROGRAM = Path(os.environ.get("KVMESH_PROGRAM", ROOT / "build" / "release" / "cli" / "kvmesh"))
 BLOCK = re.compile(r"^<!-- (run|file: (?P<path>\S+)) -->\n```\w*\n(?P<body>.*?)^```$", re.M | re.S)
 LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
 CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.M | re.S)
+DOCUMENT = re.compile(r"\bdocs/[\w/-]+\.md\b")
 LIMIT_S = 300
 
 
@@ -24,6 +25,12 @@ def broken_links(path: str, text: str) -> list[str]:
     folder = (ROOT / path).parent
     return [f"{path}: the link {target} leads nowhere" for target in LINK.findall(CODE.sub("", text))
             if not (folder / target).exists()]
+
+
+def missing_documents(path: str) -> list[str]:
+    """Documents that a source refers its reader to and that are not there."""
+    named = sorted(set(DOCUMENT.findall((ROOT / path).read_text())))
+    return [f"{path}: names {document}, which is not there" for document in named if not (ROOT / document).exists()]
 
 
 def run_block(where: str, body: str) -> list[str]:
@@ -62,6 +69,8 @@ def run() -> list[str]:
     if not PROGRAM.is_file():
         return [f"{PROGRAM} is not built: run scripts/build"]
     complaints = example_topologies()
+    for path in sources():
+        complaints += missing_documents(path)
     for path in files(".md"):
         text = (ROOT / path).read_text()
         complaints += broken_links(path, text)

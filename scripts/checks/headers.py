@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from .tree import ROOT, includes_of, is_public_header, jobs, room_sources
 
 COMPILER = os.environ.get("CXX", "g++")
-FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-x", "c++", f"-I{ROOT}"]
+FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-x", "c++", "-I."]
 CACHE = ROOT / "build" / "check" / "headers.json"
 
 
