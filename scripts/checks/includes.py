@@ -1,5 +1,7 @@
 """Who may include whom: rooms, their private folders, and third-party headers in public ones."""
 
+import re
+
 from .tree import ROOMS, ROOT, Include, includes_of, is_private, is_public_header, room_of, room_sources
 
 MAY_INCLUDE = {
@@ -17,6 +19,7 @@ TENSOR_HEADERS = ("ATen/", "c10/", "torch/")
 # Libraries whose headers stay in sources and detail/.
 HIDDEN_LIBRARIES = ("CLI/", "boost/", "nlohmann/", "pcre2", "spdlog/", "utf8proc", "xxh", "yaml-cpp/", "zmq")
 FORWARD_DECLARATIONS = ("nlohmann/json_fwd.hpp",)
+STANDARD_LIBRARY = re.compile(r"[a-z0-9_]+")
 
 
 def own_header_complaint(include: Include) -> str | None:
@@ -37,6 +40,10 @@ def own_header_complaint(include: Include) -> str | None:
 
 def third_party_complaint(include: Include) -> str | None:
     room = room_of(include.path)
+    if (ROOT / include.target).is_file():
+        return f'<{include.target}> is ours: write it as "{include.target}"'
+    if room == "base" and not STANDARD_LIBRARY.fullmatch(include.target):
+        return f"base stands on the standard library only: <{include.target}>"
     if include.target.startswith(TENSOR_HEADERS) and room not in TENSOR_ROOMS:
         return f"{room} knows no tensors: <{include.target}>"
     hidden = include.target.startswith(HIDDEN_LIBRARIES) and include.target not in FORWARD_DECLARATIONS
