@@ -23,6 +23,10 @@ endif()
 if(KVMESH_MESH)
   find_package(Boost 1.81 REQUIRED)
   pkg_check_modules(zmq REQUIRED QUIET IMPORTED_TARGET libzmq)
+  # libzmq.pc hands on the flags of libraries inside libzmq, which its headers do not need, and CMake reads them one way
+  # in the first configure and another in the second: everything that includes zmq.hpp would be compiled again.
+  set_target_properties(PkgConfig::zmq PROPERTIES
+    INTERFACE_INCLUDE_DIRECTORIES "${zmq_INCLUDEDIR}" INTERFACE_COMPILE_OPTIONS "")
   find_package(spdlog REQUIRED)
   find_package(yaml-cpp REQUIRED)
 endif()
