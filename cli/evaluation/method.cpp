@@ -57,7 +57,8 @@ class TopologyWriter {
 
   void reader(std::size_t context) {
     const std::size_t sender = comparison_.senders.size() == 1 ? 1 : context;
-    agent(cat("reader", context), cat("sender", sender), cat("Instruction: {instruction} Context: {context_", context, "}"),
+    const std::string field = comparison_.contexts == 1 ? "context" : cat("context_", context);
+    agent(cat("reader", context), cat("sender", sender), cat("Instruction: {instruction} Context: {", field, "}"),
           /*generates=*/false);
   }
   void agent(const std::string& name, const std::string& model, const std::string& prompt, bool generates) {

@@ -33,7 +33,15 @@ Value value_or_none(const ExpressionPointer& part, Context& context) {
 Arguments CallArguments::evaluate(Context& context) const {
   Arguments arguments;
   for (const auto& argument : positional) arguments.positional.push_back(argument->evaluate(context));
+  if (star) {
+    for (Value& item : star->evaluate(context).items()) arguments.positional.push_back(std::move(item));
+  }
   for (const auto& [name, argument] : keyword) arguments.keyword.emplace_back(name, argument->evaluate(context));
+  if (double_star) {
+    const Value names = double_star->evaluate(context);
+    if (!names.is_dict()) throw TemplateError(cat("'**' wants a mapping, found ", names.kind()));
+    for (const auto& [name, value] : names.dict().entries) arguments.keyword.emplace_back(name.str(), value);
+  }
   return arguments;
 }
 

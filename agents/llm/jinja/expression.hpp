@@ -33,6 +33,8 @@ using ExpressionPointer = std::unique_ptr<const Expression>;
 struct CallArguments {
   std::vector<ExpressionPointer> positional;
   std::vector<std::pair<std::string, ExpressionPointer>> keyword;
+  ExpressionPointer star;         ///< *list, after the positional ones; may be null
+  ExpressionPointer double_star;  ///< **mapping, after the named ones; may be null
 
   Arguments evaluate(Context& context) const;
 };

@@ -277,15 +277,19 @@ CallArguments ExpressionParser::arguments() {
       tokens_.need_symbol(",");
       if (tokens_.take_symbol(")")) break;
     }
-    if (tokens_.peek().is_symbol("*") || tokens_.peek().is_symbol("**")) {
-      tokens_.refuse("arguments with stars are not supported");
-    }
-    if (tokens_.peek().kind == TokenKind::kName && tokens_.peek(1).is_symbol("=")) {
+    if (tokens_.peek().is_symbol("*") && !out.star && !out.double_star) {
+      tokens_.take();
+      out.star = expression();
+    } else if (tokens_.peek().is_symbol("**") && !out.double_star) {
+      tokens_.take();
+      out.double_star = expression();
+    } else if (tokens_.peek().kind == TokenKind::kName && tokens_.peek(1).is_symbol("=")) {
       std::string name = tokens_.take().text;
       tokens_.take();
       out.keyword.emplace_back(std::move(name), expression());
     } else {
-      if (!out.keyword.empty()) tokens_.refuse("an argument without a name follows one with a name");
+      const bool late = !out.keyword.empty() || out.star || out.double_star;
+      if (late) tokens_.refuse("an argument without a name follows one with a name or a star");
       out.positional.push_back(expression());
     }
   }

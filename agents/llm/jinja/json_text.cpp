@@ -10,7 +10,7 @@ namespace kvmesh::llm::jinja {
 namespace {
 
 std::string unicode_escape(char32_t unit) {
-  char buffer[8];
+  char buffer[12];
   std::snprintf(buffer, sizeof buffer, "\\u%04x", static_cast<unsigned>(unit));
   return buffer;
 }

@@ -1,0 +1,104 @@
+#include <catch2/catch.hpp>
+#include <chrono>
+
+#include "tests/agents/tokenizer/slow_bpe.hpp"
+#include "tests/agents/tokenizer/tokenizer_fixture.hpp"
+
+namespace kvmesh::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kSource = KVMESH_SOURCE_DIR;
+const fs::path kTiny = kSource / "models" / "tiny";
+
+/// Real tokenizers that are at hand only where the repository is worked on.
+void match_shared(const std::string& name) {
+  const fs::path folder = kSource / ".." / "shared" / "tokenizers" / name;
+  if (!fs::exists(folder)) {
+    WARN("skipped: " << folder << " is not here");
+    SUCCEED();
+    return;
+  }
+  const llm::Tokenizer tokenizer = llm::Tokenizer::load(folder);
+  const Json vectors = Json::parse(read_text(folder / "vectors.json"));
+  for (const auto& [key, entry] : vectors["cases"].items()) {
+    INFO(key);
+    const std::string text = entry["text"].get<std::string>();
+    const Ids ids = entry["ids"].get<Ids>();
+    CHECK(tokenizer.encode(text, /*add_special=*/true) == ids);
+    CHECK(spell(tokenizer, text) == entry["tokens"].get<std::vector<std::string>>());
+    CHECK(tokenizer.decode(ids, /*skip_special=*/false) == entry["decoded"].get<std::string>());
+  }
+}
+
+TEST_CASE("GPT-2's tokenizer gives the known encodings") { match_shared("gpt2"); }
+TEST_CASE("Llama 2's tokenizer gives the known encodings") { match_shared("llama2"); }
+
+TEST_CASE("the shipped tokenizer gives the golden ids") {
+  const llm::Tokenizer tokenizer = llm::Tokenizer::load(kTiny);
+  const Json golden = Json::parse(read_text(kSource / "tests" / "golden" / "tokenize.json"));
+  REQUIRE(golden["tokenize"].size() == 7);
+  for (const auto& entry : golden["tokenize"]) {
+    CHECK(tokenizer.encode(entry["text"].get<std::string>(), /*add_special=*/false) == entry["ids"].get<Ids>());
+  }
+}
+
+TEST_CASE("the shipped tokenizer takes hard texts there and back, streamed or not") {
+  const llm::Tokenizer tokenizer = llm::Tokenizer::load(kTiny);
+  for (const std::string& text : hard_texts()) {
+    const Ids ids = tokenizer.encode(text, /*add_special=*/false);
+    CHECK(tokenizer.decode(ids, /*skip_special=*/false) == text);
+    llm::StreamingDecoder decoder(tokenizer);
+    std::string streamed;
+    for (const std::int64_t id : ids) streamed += decoder.push(id);
+    CHECK(streamed == text);
+    CHECK(decoder.flush().empty());
+  }
+}
+
+TEST_CASE("the shipped tokenizer's special tokens are found in text and skipped on demand") {
+  const llm::Tokenizer tokenizer = llm::Tokenizer::load(kTiny);
+  const std::int64_t end = tokenizer.find_id("<|im_end|>").value();
+  CHECK(tokenizer.is_special(end));
+  CHECK(tokenizer.vocab_size() == 1280);
+  const Ids ids = tokenizer.encode("yes<|im_end|>", /*add_special=*/false);
+  CHECK(ids.back() == end);
+  CHECK(tokenizer.decode(ids, /*skip_special=*/true) == "yes");
+  CHECK(tokenizer.decode(ids, /*skip_special=*/false) == "yes<|im_end|>");
+}
+
+TEST_CASE("a megabyte of any text is encoded within a second") {
+  const llm::Tokenizer tokenizer = llm::Tokenizer::load(kTiny);
+  std::string mixed;
+  while (mixed.size() < 1000000) mixed += "The cat sat on 東京 mats; 12345 of them.\n\tAnd \U0001F642 then? ";
+  for (const std::string& text : {mixed, std::string(1000000, 'e'), std::string(1000000, ' ')}) {
+    const auto start = std::chrono::steady_clock::now();
+    const Ids ids = tokenizer.encode(text, /*add_special=*/false);
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+    CHECK(tokenizer.decode(ids, /*skip_special=*/false) == text);
+#ifdef NDEBUG
+    CHECK(taken.count() < 1.0);
+#else
+    CHECK(taken.count() < 30.0);
+#endif
+  }
+}
+
+TEST_CASE("the queue merges what the definition of BPE merges") {
+  const llm::Tokenizer tokenizer = llm::Tokenizer::load(kTiny);
+  const SlowBpe slow(nlohmann::json::parse(read_text(kTiny / "tokenizer.json"))["model"]);
+  std::uint32_t state = 7;
+  const std::string letters = "etaoinshrdlucmfw";
+  for (int round = 0; round < 500; ++round) {
+    std::string word;
+    for (int length = 1 + round % 40; length > 0; --length) {
+      state = state * 1664525 + 1013904223;
+      word += letters[state >> 28];
+    }
+    REQUIRE(tokenizer.encode(word, /*add_special=*/false) == slow.encode(word));
+  }
+}
+
+}  // namespace
+}  // namespace kvmesh::test
