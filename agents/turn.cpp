@@ -9,11 +9,10 @@
 #include "agents/llm/generate.hpp"
 #include "agents/media/embedding.hpp"
 #include "agents/media/kv.hpp"
+#include "agents/outbox.hpp"
 #include "agents/prompt_input.hpp"
 #include "base/error.hpp"
-#include "bus/topic.hpp"
 #include "kvcodec/decode.hpp"
-#include "kvcodec/encode.hpp"
 
 namespace kvmesh::agents {
 namespace {
@@ -30,13 +29,18 @@ std::vector<std::int64_t> rows_of_layers(const llm::KvCache& cache) {
 class TurnTaker {
  public:
   TurnTaker(const llm::Host& host, const Wiring& wiring, const Turn& turn, const TurnHooks& hooks)
-      : host_(host), model_(host.model()), wiring_(wiring), turn_(turn), hooks_(hooks), cache_(model_.make_cache(1)) {
+      : host_(host),
+        model_(host.model()),
+        wiring_(wiring),
+        turn_(turn),
+        hooks_(hooks),
+        cache_(model_.make_cache(1)),
+        outbox_(model_, wiring, turn.task, hooks.publish) {
     result_.request = turn.task.request;
   }
 
   bus::Result take() {
     open_inbox();
-    prepare_senders();
     prefill();
     generate();
     send_embeddings();
@@ -45,13 +49,6 @@ class TurnTaker {
   }
 
  private:
-  /// One outbound edge's count of messages and bytes.
-  struct Outbox {
-    std::optional<KvSender> kv;
-    std::uint32_t sent = 0;
-    std::uint64_t bytes = 0;
-  };
-
   void open_inbox() {
     std::vector<KvArrival> arrivals;
     std::vector<const InboundEdge*> kv_edges;
@@ -84,17 +81,9 @@ class TurnTaker {
   at::Tensor vectors_of(const InboundEdge& edge, const wire::WireMessage& message) const {
     at::Tensor vectors = kvcodec::decode_tensor(message, "vectors");
     if (vectors.dim() != 2 || vectors.size(1) != model_.config().hidden_size)
-      fail_input("edge ", wire::describe(edge.spec), ": vectors of shape ", vectors.sizes(), " came, this model's width is ",
-                 model_.config().hidden_size);
+      fail_input("edge ", wire::describe(edge.spec), ": vectors of shape ", vectors.sizes(),
+                 " came, this model's width is ", model_.config().hidden_size);
     return vectors;
-  }
-
-  void prepare_senders() {
-    for (const OutboundEdge& edge : wiring_.outbound) {
-      Outbox& outbox = outboxes_.emplace_back();
-      if (edge.spec.medium == wire::Medium::kKv)
-        outbox.kv.emplace(edge, cache_.layers(), turn_.task.record_index, turn_.task.calibrate);
-    }
   }
 
   void prefill() {
@@ -104,7 +93,7 @@ class TurnTaker {
     for (llm::AttentionMeter& meter : meters_) input.meters.push_back(&meter);
     for (const OutboundEdge& edge : wiring_.outbound)
       if (edge.spec.medium == wire::Medium::kActivation) input.capture_layers.push_back(edge.spec.from_layer);
-    input.on_layer = [this](int layer) { send_layer(layer, wire::Share::kPrompt); };
+    input.on_layer = [this](int layer) { outbox_.send_layer(layer, cache_.layer(layer), wire::Share::kPrompt); };
     const llm::ForwardOutput output = counted_forward(input);
     result_.prefill_tokens = static_cast<std::uint64_t>(embeddings.size(0));
     logits_ = output.logits;
@@ -176,48 +165,11 @@ class TurnTaker {
 
   bool cancelled() const { return hooks_.cancelled && hooks_.cancelled(); }
 
-  wire::Envelope envelope_for(std::size_t edge, std::uint32_t count) {
-    const wire::EdgeSpec& spec = wiring_.outbound[edge].spec;
-    wire::Envelope envelope;
-    envelope.kind = spec.medium;
-    envelope.mesh = wiring_.mesh;
-    envelope.from = spec.from;
-    envelope.to = spec.to;
-    envelope.request = turn_.task.request;
-    envelope.sequence = outboxes_[edge].sent;
-    envelope.count = count;
-    envelope.manifest = llm::manifest_of(model_.config()).hash();
-    return envelope;
-  }
-
-  void publish(std::size_t edge, std::vector<OwnedBytes> frames) {
-    const wire::EdgeSpec& spec = wiring_.outbound[edge].spec;
-    Outbox& outbox = outboxes_[edge];
-    ++outbox.sent;
-    outbox.bytes += bus::edge_topic(wiring_.mesh, spec.from, spec.to, wire::to_string(spec.medium)).size();
-    for (const OwnedBytes& frame : frames) outbox.bytes += frame.size();
-    hooks_.publish(edge, std::move(frames));
-  }
-
-  /// The rows of one layer, on every kv edge that shares `share`.
-  void send_layer(int layer, wire::Share share) {
-    for (std::size_t edge = 0; edge < outboxes_.size(); ++edge) {
-      if (!outboxes_[edge].kv || wiring_.outbound[edge].spec.share != share) continue;
-      for (KvSender::LayerMessage& message : outboxes_[edge].kv->messages_of(layer, cache_.layer(layer))) {
-        wire::Envelope envelope = envelope_for(edge, outboxes_[edge].kv->message_count());
-        envelope.layer = message.receiver_layer;
-        envelope.context_start = message.context_start;
-        envelope.context_end = message.context_end;
-        publish(edge, kvcodec::encode_layer(message.rows, envelope));
-      }
-    }
-  }
-
   void send_activations(const std::vector<at::Tensor>& captured) {
     std::size_t next = 0;
-    for (std::size_t edge = 0; edge < outboxes_.size(); ++edge)
+    for (std::size_t edge = 0; edge < wiring_.outbound.size(); ++edge)
       if (wiring_.outbound[edge].spec.medium == wire::Medium::kActivation)
-        publish(edge, kvcodec::encode_tensor(captured.at(next++), "state", envelope_for(edge, 1)));
+        outbox_.send_tensor(edge, captured.at(next++), "state");
   }
 
   /// The first `max_tokens` of what was generated: each edge and the answer have a bound of their own.
@@ -227,16 +179,16 @@ class TurnTaker {
   }
 
   void send_output(std::span<const std::int64_t> tokens) {
-    for (int layer = 0; layer < cache_.layers(); ++layer) send_layer(layer, wire::Share::kPromptAndOutput);
-    for (std::size_t edge = 0; edge < outboxes_.size(); ++edge) {
+    for (int layer = 0; layer < cache_.layers(); ++layer)
+      outbox_.send_layer(layer, cache_.layer(layer), wire::Share::kPromptAndOutput);
+    for (std::size_t edge = 0; edge < wiring_.outbound.size(); ++edge) {
       const wire::EdgeSpec& spec = wiring_.outbound[edge].spec;
-      if (spec.medium == wire::Medium::kText)
-        publish(edge, kvcodec::encode_text(text_of(tokens, spec.max_tokens), envelope_for(edge, 1)));
+      if (spec.medium == wire::Medium::kText) outbox_.send_text(edge, text_of(tokens, spec.max_tokens));
     }
   }
 
   void send_embeddings() {
-    for (std::size_t edge = 0; edge < outboxes_.size(); ++edge) {
+    for (std::size_t edge = 0; edge < wiring_.outbound.size(); ++edge) {
       const wire::EdgeSpec& spec = wiring_.outbound[edge].spec;
       if (spec.medium != wire::Medium::kEmbedding) continue;
       llm::KvCache cache = cache_before_output_ ? cache_before_output_->copy() : cache_.copy();
@@ -248,17 +200,12 @@ class TurnTaker {
                                                            .keep_going = [this] { return !cancelled(); }});
       result_.generated_tokens += said.nearest.size();
       result_.flops += llm::forward_flops(model_.config(), said.vectors.size(0), rows, said.vectors.size(0));
-      publish(edge, kvcodec::encode_tensor(said.vectors, "vectors", envelope_for(edge, 1)));
+      outbox_.send_tensor(edge, said.vectors, "vectors");
     }
   }
 
   void report() {
-    for (std::size_t edge = 0; edge < outboxes_.size(); ++edge) {
-      const wire::EdgeSpec& spec = wiring_.outbound[edge].spec;
-      const Outbox& outbox = outboxes_[edge];
-      result_.edges.push_back({spec.from, spec.to, wire::to_string(spec.medium),
-                               outbox.kv ? outbox.kv->description() : std::string(), outbox.bytes});
-    }
+    result_.edges = outbox_.reports();
     for (std::size_t i = 0; i < meters_.size(); ++i)
       result_.scores.push_back({metered_[i]->spec.from, metered_[i]->spec.to, meters_[i].scores()});
   }
@@ -269,11 +216,11 @@ class TurnTaker {
   const Turn& turn_;
   const TurnHooks& hooks_;
   llm::KvCache cache_;
+  Outbox outbox_;
   Said said_;
   std::vector<llm::Injection> injections_;
   std::vector<llm::AttentionMeter> meters_;
   std::vector<const InboundEdge*> metered_;
-  std::vector<Outbox> outboxes_;
   at::Tensor logits_;
   std::optional<llm::KvCache> cache_before_output_;
   bus::Result result_;

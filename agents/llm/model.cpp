@@ -89,8 +89,7 @@ Model Model::load(const std::filesystem::path& model_dir, const Options& options
   }
   if (model.device_.is_cuda() && !at::hasCUDA()) fail_input("device \"", options.device, "\": this build has no CUDA");
   model.load_weights(model_dir);
-  model.inverse_frequencies_ =
-      llm::inverse_frequencies(model.config_.rope, model.config_.head_dim).to(model.device_);
+  model.inverse_frequencies_ = llm::inverse_frequencies(model.config_.rope, model.config_.head_dim).to(model.device_);
   return model;
 }
 
@@ -158,24 +157,25 @@ at::Tensor Model::attention_block(const Layer& layer, const at::Tensor& hidden, 
   const at::Tensor rotated = apply_rope(qkv.narrow(1, 0, heads + kv_heads), table);
   cache.append(rotated.narrow(1, heads, kv_heads), qkv.narrow(1, heads + kv_heads, kv_heads), positions);
   if (input.on_layer) input.on_layer(index);
-  const at::Tensor mixed = attend(rotated.narrow(1, 0, heads).contiguous(), cache, input.phase == Phase::kPrefill,
-                                  index, input.meters);
+  const at::Tensor mixed =
+      attend(rotated.narrow(1, 0, heads).contiguous(), cache, input.phase == Phase::kPrefill, index, input.meters);
   return at::linear(mixed.view({tokens, heads * head_dim}), layer.out, layer.out_bias);
 }
 
 at::Tensor Model::mlp_block(const Layer& layer, const at::Tensor& hidden) const {
-  const at::Tensor both =
-      at::linear(norm(hidden, layer.post_attention_norm), layer.gate_up, layer.gate_up_bias);
+  const at::Tensor both = at::linear(norm(hidden, layer.post_attention_norm), layer.gate_up, layer.gate_up_bias);
   const at::Tensor gate = both.narrow(-1, 0, config_.intermediate_size);
   const at::Tensor up = both.narrow(-1, config_.intermediate_size, config_.intermediate_size);
   return at::linear(at::silu(gate).mul_(up), layer.down, layer.down_bias);
 }
 
-ForwardOutput Model::forward_chunk(const ForwardInput& input, KvCache& cache) const {
+ForwardOutput Model::forward_chunk(const ForwardInput& input, KvCache& cache, std::int64_t rows_to_come) const {
   ForwardOutput output;
   output.captured.resize(input.capture_layers.size());
   at::Tensor hidden = input.embeddings.to(device_, dtype_);
   for (int l = 0; l < cache.layers(); ++l) {
+    if (input.before_layer) input.before_layer(l);
+    cache.layer(l).reserve(cache.layer(l).length() + rows_to_come);
     for (std::size_t i = 0; i < input.capture_layers.size(); ++i)
       if (input.capture_layers[i] == l) output.captured[i] = hidden.select(0, hidden.size(0) - 1).clone();
     for (const Injection& injection : input.injections)
@@ -193,12 +193,9 @@ ForwardOutput Model::forward(const ForwardInput& input, KvCache& cache) const {
   c10::InferenceMode guard;
   const std::int64_t tokens = input.embeddings.size(0);
   bool whole = tokens <= kPrefillChunk;
-  for (int l = 0; l < cache.layers(); ++l) {
-    cache.layer(l).reserve(cache.layer(l).length() + tokens);
-    // The released code's mask lets a token see its successors, so they must be there.
-    whole = whole || cache.layer(l).authors_mask_context.has_value();
-  }
-  if (whole) return forward_chunk(input, cache);
+  // The released code's mask lets a token see its successors, so they must be there.
+  for (int l = 0; l < cache.layers(); ++l) whole = whole || cache.layer(l).authors_mask_context.has_value();
+  if (whole) return forward_chunk(input, cache, tokens);
 
   std::vector<at::Tensor> logits;
   ForwardOutput output;
@@ -209,12 +206,13 @@ ForwardOutput Model::forward(const ForwardInput& input, KvCache& cache) const {
                        .phase = input.phase,
                        .logits = last || input.logits == LogitRows::kAll ? input.logits : LogitRows::kNone,
                        .meters = input.meters};
+    if (begin == 0) chunk.before_layer = input.before_layer;
     if (last) {
       chunk.capture_layers = input.capture_layers;
       chunk.injections = input.injections;
       chunk.on_layer = input.on_layer;
     }
-    output = forward_chunk(chunk, cache);
+    output = forward_chunk(chunk, cache, tokens - begin);
     if (output.logits.defined()) logits.push_back(output.logits);
   }
   if (!logits.empty()) output.logits = at::cat(logits);

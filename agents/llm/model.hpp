@@ -32,15 +32,18 @@ struct ForwardInput {
   at::Tensor embeddings;  ///< [tokens, hidden_size], of Model::embed or received
   Phase phase = Phase::kPrefill;
   LogitRows logits = LogitRows::kLast;
-  std::vector<int> capture_layers;      ///< keep the states that enter these layers at the last token
-  std::vector<Injection> injections;    ///< prefill only
+  std::vector<int> capture_layers;    ///< keep the states that enter these layers at the last token
+  std::vector<Injection> injections;  ///< prefill only
   std::vector<AttentionMeter*> meters;
+  /// Called before a layer is computed, and before its cache is looked at, from the calling thread: the place to wait
+  /// until others' rows stand in it. What it throws ends forward().
+  std::function<void(int layer)> before_layer;
   /// Called as soon as a layer's cache holds all of this input's rows, from the calling thread.
   std::function<void(int layer)> on_layer;
 };
 
 struct ForwardOutput {
-  at::Tensor logits;  ///< fp32 [rows, vocab_size]; undefined for LogitRows::kNone
+  at::Tensor logits;                 ///< fp32 [rows, vocab_size]; undefined for LogitRows::kNone
   std::vector<at::Tensor> captured;  ///< [hidden_size] each, in the order of ForwardInput::capture_layers
 };
 
@@ -87,7 +90,7 @@ class Model {
   at::Tensor attention_block(const Layer& layer, const at::Tensor& hidden, LayerCache& cache, const ForwardInput& input,
                              int index) const;
   at::Tensor mlp_block(const Layer& layer, const at::Tensor& hidden) const;
-  ForwardOutput forward_chunk(const ForwardInput& input, KvCache& cache) const;
+  ForwardOutput forward_chunk(const ForwardInput& input, KvCache& cache, std::int64_t rows_to_come) const;
 
   ModelConfig config_;
   at::ScalarType dtype_ = at::kFloat;
