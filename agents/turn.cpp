@@ -104,7 +104,7 @@ class TurnTaker {
   void check_room(std::int64_t tokens) const {
     std::int64_t before = 0;
     for (int l = 0; l < cache_.layers(); ++l) before = std::max(before, cache_.layer(l).next_position);
-    const std::int64_t limit = model_.config().max_position_embeddings, output = longest_output();
+    const std::int64_t limit = model_.config().position_limit, output = longest_output();
     if (before + tokens + output > limit)
       fail_input("shared contexts of ", before, " tokens, a prompt of ", tokens, " and up to ", output,
                  " to generate are ", before + tokens + output, " positions; the model has max_position_embeddings ",

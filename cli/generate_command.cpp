@@ -22,7 +22,7 @@ int generate(const Arguments& arguments) {
   const auto ids = host.encode_prompt(arguments.prompt, !arguments.raw);
   if (ids.empty()) fail_input("--prompt: has no tokens");
   const auto tokens = static_cast<std::int64_t>(ids.size());
-  const std::int64_t limit = host.model().config().max_position_embeddings;
+  const std::int64_t limit = host.model().config().position_limit;
   if (tokens + arguments.max_tokens > limit)
     fail_input("--prompt: ", tokens, " tokens and up to ", arguments.max_tokens,
                " to generate are more than the model's max_position_embeddings ", limit);

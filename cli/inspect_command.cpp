@@ -31,7 +31,7 @@ int inspect(const std::string& model_dir, bool as_json) {
                                         {"head_dim", config.head_dim},
                                         {"vocab_size", config.vocab_size},
                                         {"max_position_embeddings", config.max_position_embeddings},
-                                        {"rope_theta", config.rope.theta},
+                                        {"rope_theta", config.ropes.front().theta},
                                         {"tie_word_embeddings", config.tie_word_embeddings},
                                         {"dtype", c10::toString(dtype)},
                                         {"parameters", checkpoint.parameter_count()},

@@ -21,7 +21,7 @@ int logits(const Arguments& arguments) {
   const std::vector<std::int64_t> ids = parse_token_ids("--ids", arguments.ids);
   llm::set_compute_threads(arguments.model.threads);
   const llm::Model model = llm::Model::load(arguments.model.model_dir, arguments.model.options);
-  const std::int64_t limit = model.config().max_position_embeddings;
+  const std::int64_t limit = model.config().position_limit;
   if (static_cast<std::int64_t>(ids.size()) > limit)
     fail_input("--ids: ", ids.size(), " tokens are more than the model's max_position_embeddings ", limit);
   llm::KvCache cache = model.make_cache(static_cast<std::int64_t>(ids.size()));

@@ -3,8 +3,6 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 namespace kvmesh::llm {
 namespace {
@@ -13,28 +11,16 @@ namespace {
 /// stays small beside the cache.
 constexpr std::int64_t kQueryBlock = 128;
 
-struct Block {
-  std::int64_t begin = 0;
-  std::int64_t count = 0;
-};
-
-/// True where a query may not look, [count, rows]: rows beyond the last that each query sees.
-at::Tensor hidden_rows(const LayerCache& cache, std::int64_t first_query_row, Block block, std::int64_t rows,
-                       bool authors) {
-  const at::Tensor row = at::arange(rows, at::kLong).unsqueeze(0);
-  const at::Tensor query = at::arange(block.count, at::kLong).unsqueeze(1) + (first_query_row + block.begin);
-  if (!authors) return row > query;
-  return row > query - cache.shared_rows + *cache.authors_mask_context;
-}
-
 }  // namespace
 
-void AttentionMeter::add(int layer, const at::Tensor& probabilities, std::int64_t samples) {
+void AttentionMeter::add(int layer, const at::Tensor& probabilities, std::int64_t first_row, std::int64_t samples) {
   const RowRange range = ranges_.at(static_cast<std::size_t>(layer));
   samples_[static_cast<std::size_t>(layer)] += samples;
-  if (range.end <= range.begin) return;
+  const std::int64_t begin = std::max(range.begin - first_row, std::int64_t{0});
+  const std::int64_t end = std::min(range.end - first_row, probabilities.size(-1));
+  if (end <= begin) return;
   sums_[static_cast<std::size_t>(layer)] +=
-      probabilities.narrow(-1, range.begin, range.end - range.begin).sum(at::kDouble).item<double>();
+      probabilities.narrow(-1, begin, end - begin).sum(at::kDouble).item<double>();
 }
 
 std::vector<double> AttentionMeter::scores() const {
@@ -44,36 +30,32 @@ std::vector<double> AttentionMeter::scores() const {
   return scores;
 }
 
-at::Tensor attend(const at::Tensor& queries, const LayerCache& cache, bool prefill, int layer,
-                  const std::vector<AttentionMeter*>& meters) {
+at::Tensor attend(const at::Tensor& queries, const LayerCache& cache, const AttentionRule& rule, bool prefill,
+                  int layer, const std::vector<AttentionMeter*>& meters) {
   const std::int64_t tokens = queries.size(0), heads = queries.size(1), head_dim = queries.size(2);
   const at::Tensor keys = cache.keys(), values = cache.values();
   const std::int64_t kv_heads = keys.size(1), group = heads / kv_heads;
-  const std::int64_t first_query_row = cache.length() - tokens;
-  const bool authors = prefill && cache.authors_mask_context.has_value();
-  const double scale = 1.0 / std::sqrt(static_cast<double>(head_dim));
+  const Visibility visibility(cache, tokens, prefill, rule.window);
 
   at::Tensor out = at::empty_like(queries);
   for (std::int64_t begin = 0; begin < tokens; begin += kQueryBlock) {
-    const Block block{begin, std::min(kQueryBlock, tokens - begin)};
-    const std::int64_t rows = authors ? cache.length() : first_query_row + block.begin + block.count;
-    const at::Tensor q = queries.narrow(0, block.begin, block.count)
-                             .view({block.count, kv_heads, group, head_dim})
+    const std::int64_t count = std::min(kQueryBlock, tokens - begin);
+    const RowRange rows = visibility.seen_by_block(begin, count);
+    const at::Tensor q = queries.narrow(0, begin, count)
+                             .view({count, kv_heads, group, head_dim})
                              .permute({1, 2, 0, 3})
-                             .reshape({kv_heads, group * block.count, head_dim});
-    at::Tensor scores = at::bmm(q, keys.narrow(0, 0, rows).permute({1, 2, 0})).to(at::kFloat).mul_(scale);
-    if (block.count > 1 || authors) {
-      const at::Tensor hidden = hidden_rows(cache, first_query_row, block, rows, authors).to(queries.device());
-      scores.view({kv_heads, group, block.count, rows})
-          .masked_fill_(hidden, -std::numeric_limits<float>::infinity());
-    }
+                             .reshape({kv_heads, group * count, head_dim});
+    at::Tensor scores =
+        at::bmm(q, keys.narrow(0, rows.begin, rows.count()).permute({1, 2, 0})).to(at::kFloat).mul_(rule.scale);
+    if (rule.softcap > 0) scores.div_(rule.softcap).tanh_().mul_(rule.softcap);
+    visibility.mask(scores.view({kv_heads, group, count, rows.count()}), begin, rows);
     const at::Tensor probabilities = at::softmax(scores, -1);
-    for (AttentionMeter* meter : meters) meter->add(layer, probabilities, heads * block.count);
+    for (AttentionMeter* meter : meters) meter->add(layer, probabilities, rows.begin, heads * count);
     const at::Tensor mixed =
-        at::bmm(probabilities.to(values.scalar_type()), values.narrow(0, 0, rows).permute({1, 0, 2}));
-    out.narrow(0, block.begin, block.count)
-        .view({block.count, kv_heads, group, head_dim})
-        .copy_(mixed.view({kv_heads, group, block.count, head_dim}).permute({2, 0, 1, 3}));
+        at::bmm(probabilities.to(values.scalar_type()), values.narrow(0, rows.begin, rows.count()).permute({1, 0, 2}));
+    out.narrow(0, begin, count)
+        .view({count, kv_heads, group, head_dim})
+        .copy_(mixed.view({kv_heads, group, count, head_dim}).permute({2, 0, 1, 3}));
   }
   return out;
 }

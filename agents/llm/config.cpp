@@ -1,6 +1,7 @@
 #include "agents/llm/config.hpp"
 
 #include <array>
+#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -12,6 +13,13 @@ namespace {
 /// Adding a family is one file in families/ and one row here.
 constexpr std::array kFamilies = {
     Family{"LlamaForCausalLM", read_llama_config},
+    Family{"LLaMAForCausalLM", read_llama_config},
+    Family{"MistralForCausalLM", read_mistral_config},
+    Family{"Qwen2ForCausalLM", read_qwen2_config},
+    Family{"Qwen3ForCausalLM", read_qwen3_config},
+    Family{"Gemma2ForCausalLM", read_gemma2_config},
+    Family{"Gemma3ForCausalLM", read_gemma3_config},
+    Family{"Gemma3ForConditionalGeneration", read_gemma3_multimodal_config},
 };
 
 nlohmann::json read_json(const std::filesystem::path& path) {
@@ -22,48 +30,39 @@ nlohmann::json read_json(const std::filesystem::path& path) {
   return json;
 }
 
-/// Both spellings: "rope_theta" with "rope_scaling", and the newer "rope_parameters" that holds the two.
-RopeConfig read_rope(const ConfigFile& file) {
-  const nlohmann::json& parameters = file.find("rope_parameters");
-  nlohmann::json scaling = parameters.is_object() ? parameters : file.find("rope_scaling");
-  RopeConfig rope;
-  if (parameters.is_object() && parameters.contains("rope_theta") && parameters["rope_theta"].is_number()) {
-    rope.theta = parameters["rope_theta"].get<double>();
-  } else {
-    rope.theta = file.get<double>("rope_theta");
+/// What must hold in every family, once the family has had its say.
+void finish(const ConfigFile& file, ModelConfig& config) {
+  if (config.num_attention_heads % config.num_key_value_heads != 0)
+    fail_input(file.path(), ": \"num_attention_heads\" ", config.num_attention_heads,
+               " is not a multiple of \"num_key_value_heads\" ", config.num_key_value_heads);
+  if (config.head_dim % 2 != 0)
+    fail_input(file.path(), ": \"head_dim\" is ", config.head_dim, "; RoPE needs an even number");
+  if (config.attention_scale == 0) config.attention_scale = 1 / std::sqrt(static_cast<double>(config.head_dim));
+}
+
+const char* name_of(RopeScaling scaling) {
+  switch (scaling) {
+    case RopeScaling::kNone: return "default";
+    case RopeScaling::kLinear: return "linear";
+    case RopeScaling::kDynamic: return "dynamic";
+    case RopeScaling::kLlama3: return "llama3";
   }
-  if (rope.theta <= 0) fail_input(file.path(), ": \"rope_theta\" is ", rope.theta, "; it must be above 0");
-  if (scaling.is_null()) return rope;
-  if (!scaling.is_object()) fail_input(file.path(), ": \"rope_scaling\" has the wrong type: ", scaling.dump());
-  std::string type = scaling.value("rope_type", scaling.value("type", std::string("default")));
-  if (type != "default") fail_input(file.path(), ": RoPE scaling \"", type, "\" is not implemented");
-  return rope;
+  return "";
+}
+
+nlohmann::json scaling_fields(const RopeConfig& rope) {
+  nlohmann::json fields = {{"rope_type", name_of(rope.scaling)}, {"factor", rope.factor}};
+  if (rope.original_length > 0) fields["original_max_position_embeddings"] = rope.original_length;
+  if (rope.scaling != RopeScaling::kLlama3) return fields;
+  fields["low_freq_factor"] = rope.low_freq_factor;
+  fields["high_freq_factor"] = rope.high_freq_factor;
+  return fields;
 }
 
 }  // namespace
 
-ModelConfig read_common_config(const ConfigFile& file) {
-  ModelConfig config;
-  config.vocab_size = file.positive("vocab_size");
-  config.hidden_size = file.positive("hidden_size");
-  config.intermediate_size = file.positive("intermediate_size");
-  config.num_hidden_layers = file.positive("num_hidden_layers");
-  config.num_attention_heads = file.positive("num_attention_heads");
-  config.num_key_value_heads = file.get_or("num_key_value_heads", config.num_attention_heads);
-  config.head_dim = file.get_or("head_dim", config.hidden_size / config.num_attention_heads);
-  config.max_position_embeddings = file.positive("max_position_embeddings");
-  config.rms_norm_eps = file.get<double>("rms_norm_eps");
-  config.rope = read_rope(file);
-  config.tie_word_embeddings = file.get_or("tie_word_embeddings", false);
-  config.dtype = file.get_or<std::string>("dtype", file.get_or<std::string>("torch_dtype", ""));
-  if (config.num_key_value_heads <= 0 || config.num_attention_heads % config.num_key_value_heads != 0)
-    fail_input(file.path(), ": \"num_attention_heads\" ", config.num_attention_heads,
-               " is not a multiple of \"num_key_value_heads\" ", config.num_key_value_heads);
-  if (config.head_dim <= 0 || config.head_dim % 2 != 0)
-    fail_input(file.path(), ": \"head_dim\" is ", config.head_dim, "; RoPE needs an even number above 0");
-  if (!file.find("quantization_config").is_null())
-    fail_input(file.path(), ": \"quantization_config\" is set; quantised weights are not supported");
-  return config;
+std::string RopeConfig::scaling_json() const {
+  return scaling == RopeScaling::kNone ? "" : scaling_fields(*this).dump();
 }
 
 ModelConfig read_config(const std::filesystem::path& model_dir) {
@@ -78,6 +77,7 @@ ModelConfig read_config(const std::filesystem::path& model_dir) {
     if (architecture == family.architecture) {
       ModelConfig config = family.read(file);
       config.architecture = architecture;
+      finish(file, config);
       return config;
     }
     known += cat(known.empty() ? "" : ", ", family.architecture);
@@ -85,14 +85,33 @@ ModelConfig read_config(const std::filesystem::path& model_dir) {
   fail_input(file.path(), ": architecture \"", architecture, "\" is not supported; supported: ", known);
 }
 
+namespace {
+
+/// What ends of a kv edge must agree on beside the global base: the scaling and, where layers rotate differently, the
+/// other base and which layers those are, since keys fit no layer of the other kind.
+std::string rope_agreement(const ModelConfig& config) {
+  if (config.ropes.size() == 1) return config.ropes.front().scaling_json();
+  nlohmann::json fields = scaling_fields(config.ropes.front());
+  fields["sliding_attention"] = scaling_fields(config.ropes[1]);
+  fields["sliding_attention"]["rope_theta"] = config.ropes[1].theta;
+  std::vector<std::size_t> local;
+  for (std::size_t l = 0; l < config.layers.size(); ++l)
+    if (config.layers[l].rope == 1) local.push_back(l);
+  fields["sliding_layers"] = local;
+  return fields.dump();
+}
+
+}  // namespace
+
 wire::Manifest manifest_of(const ModelConfig& config) {
   wire::Manifest manifest;
   manifest.family = config.family;
   manifest.num_key_value_heads = config.num_key_value_heads;
   manifest.head_dim = config.head_dim;
-  manifest.rope_theta = config.rope.theta;
-  manifest.rope_scaling = config.rope.scaling;
-  manifest.rope_depends_on_length = config.rope.depends_on_length;
+  manifest.rope_theta = config.ropes.front().theta;
+  manifest.rope_scaling = rope_agreement(config);
+  for (const RopeConfig& rope : config.ropes)
+    manifest.rope_depends_on_length = manifest.rope_depends_on_length || rope.depends_on_length();
   manifest.num_hidden_layers = config.num_hidden_layers;
   manifest.hidden_size = config.hidden_size;
   manifest.max_position_embeddings = config.max_position_embeddings;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,19 +10,39 @@
 
 namespace kvmesh::llm {
 
+enum class RopeScaling { kNone, kLinear, kDynamic, kLlama3 };
+
 /// Rotary position embedding: angle of position p in dimension pair i is p * theta^(-2i/head_dim), half-split layout
-/// (dimension i pairs with i + head_dim/2), as Hugging Face checkpoints store it.
+/// (dimension i pairs with i + head_dim/2), as Hugging Face checkpoints store it. What scaling makes of the frequencies
+/// is in rope.hpp.
 struct RopeConfig {
   double theta = 0;
-  std::string scaling;             ///< canonical JSON of the scaling block; empty for none
-  bool depends_on_length = false;  ///< frequencies change with the sequence's length
+  RopeScaling scaling = RopeScaling::kNone;
+  double factor = 1;                 ///< of every scaling
+  double low_freq_factor = 0;        ///< llama3
+  double high_freq_factor = 0;       ///< llama3
+  std::int64_t original_length = 0;  ///< tokens: llama3, dynamic
+
+  /// Frequencies change with the sequence's length.
+  bool depends_on_length() const { return scaling == RopeScaling::kDynamic; }
+  /// Canonical JSON of the scaling; empty for none.
+  std::string scaling_json() const;
   bool operator==(const RopeConfig&) const = default;
 };
 
-/// What config.json says of a model, in our words. A value. Everything is decided by the file; nothing is defaulted
-/// that the family does not define a default for.
+/// What sets one layer's attention apart from another's.
+struct LayerAttention {
+  std::optional<std::int64_t> window;  ///< sees keys less than this many positions back; none: all before it
+  std::size_t rope = 0;                ///< index into ModelConfig::ropes
+  bool operator==(const LayerAttention&) const = default;
+};
+
+enum class Activation { kSilu, kGeluTanh };
+
+/// What config.json says of a model, in our words: every family of decoders is values of these fields. A value.
+/// Everything is decided by the file; nothing is defaulted that the family does not define a default for.
 struct ModelConfig {
-  std::string family;        ///< key of the family table: "llama"
+  std::string family;        ///< "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3"
   std::string architecture;  ///< as the file names it: "LlamaForCausalLM"
   std::int64_t vocab_size = 0;
   std::int64_t hidden_size = 0;
@@ -32,12 +53,30 @@ struct ModelConfig {
   std::int64_t head_dim = 0;
   std::int64_t max_position_embeddings = 0;
   double rms_norm_eps = 0;
-  RopeConfig rope;
+  std::vector<RopeConfig> ropes;       ///< the first is that of global layers; Gemma 3 has a second, of local ones
+  std::vector<LayerAttention> layers;  ///< one for each layer
+  double attention_scale = 0;          ///< of query times key
+  double attention_softcap = 0;        ///< scores s become cap * tanh(s / cap); 0: none
+  double final_softcap = 0;            ///< the same of the logits
+  double embedding_scale = 1;          ///< of what the table gives out; rounded to the compute dtype
+  Activation activation = Activation::kSilu;
   bool qkv_bias = false;
   bool attention_output_bias = false;
   bool mlp_bias = false;
+  bool qk_norm = false;        ///< RMSNorm of every head of queries and keys, before RoPE
+  bool norm_plus_one = false;  ///< RMSNorm multiplies by 1 + weight, in fp32
+  bool post_norms = false;     ///< norms behind attention and MLP too, before they are added
   bool tie_word_embeddings = false;
   std::string dtype;  ///< of the weights, as the file says: "bfloat16"; empty where it does not
+  /// Under which prefix the decoder's tensors stand; the first that the checkpoint has.
+  std::vector<std::string> weight_prefixes = {"model."};
+  /// What was not in the file and where it was taken from, a line each. `kvmesh inspect` prints them.
+  std::vector<std::string> notes;
+
+  const RopeConfig& rope_of(int layer) const { return ropes.at(layers.at(static_cast<std::size_t>(layer)).rope); }
+  /// Positions that a sequence may take: max_position_embeddings; times the factor of `linear` scaling where the family
+  /// counts so; without a bound for `dynamic`, whose frequencies follow the length.
+  std::int64_t position_limit = 0;
 };
 
 /// Reads MODEL_DIR/config.json. Throws Error{kFixInput} that names the file and the field: not there, not JSON, an

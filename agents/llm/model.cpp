@@ -4,7 +4,6 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
-#include <set>
 
 #include "agents/llm/checkpoint.hpp"
 #include "agents/llm/rope.hpp"
@@ -19,43 +18,6 @@ at::ScalarType compute_dtype(const std::string& asked, const ModelConfig& config
   if (asked == "auto") return config.dtype == "bfloat16" || config.dtype == "float16" ? at::kBFloat16 : at::kFloat;
   fail_input("dtype \"", asked, "\" is not known; use auto, fp32 or bf16");
 }
-
-/// Takes tensors out of a checkpoint in the compute dtype and remembers which it took.
-class WeightReader {
- public:
-  WeightReader(const Checkpoint& checkpoint, at::ScalarType dtype, at::Device device)
-      : checkpoint_(checkpoint), dtype_(dtype), device_(device) {}
-
-  at::Tensor operator()(const std::string& name, at::IntArrayRef shape) {
-    used_.insert(name);
-    return checkpoint_.get(name, shape).to(device_, dtype_);
-  }
-
-  /// Several projections of one input as one matrix: one product instead of three.
-  at::Tensor stacked(const std::string& prefix, const std::vector<std::pair<std::string, std::int64_t>>& parts,
-                     const std::string& suffix, std::optional<std::int64_t> columns) {
-    std::vector<at::Tensor> tensors;
-    for (const auto& [name, rows] : parts) {
-      std::vector<std::int64_t> shape{rows};
-      if (columns) shape.push_back(*columns);
-      tensors.push_back((*this)(prefix + name + suffix, shape));
-    }
-    return at::cat(tensors);
-  }
-
-  std::vector<std::string> unused() const {
-    std::vector<std::string> names;
-    for (const std::string& name : checkpoint_.names())
-      if (used_.count(name) == 0) names.push_back(name);
-    return names;
-  }
-
- private:
-  const Checkpoint& checkpoint_;
-  at::ScalarType dtype_;
-  at::Device device_;
-  std::set<std::string> used_;
-};
 
 at::Tensor last_rows(const at::Tensor& hidden, LogitRows rows) {
   return rows == LogitRows::kAll ? hidden : hidden.narrow(0, hidden.size(0) - 1, 1);
@@ -75,6 +37,16 @@ at::Tensor inject(const at::Tensor& hidden, const Injection& injection) {
   return changed;
 }
 
+at::Tensor activate(const at::Tensor& gate, Activation activation) {
+  switch (activation) {
+    case Activation::kSilu: return at::silu(gate);
+    case Activation::kGeluTanh: return at::gelu(gate, "tanh");
+  }
+  return {};
+}
+
+at::Tensor softcapped(const at::Tensor& x, double cap) { return cap > 0 ? (x / cap).tanh_().mul_(cap) : x; }
+
 }  // namespace
 
 Model Model::load(const std::filesystem::path& model_dir, const Options& options) {
@@ -88,40 +60,10 @@ Model Model::load(const std::filesystem::path& model_dir, const Options& options
     fail_input("device \"", options.device, "\" is not known; use cpu or cuda:N");
   }
   if (model.device_.is_cuda() && !at::hasCUDA()) fail_input("device \"", options.device, "\": this build has no CUDA");
-  model.load_weights(model_dir);
-  model.inverse_frequencies_ = llm::inverse_frequencies(model.config_.rope, model.config_.head_dim).to(model.device_);
+  model.weights_ = load_weights(Checkpoint::open(model_dir), model.config_, model.dtype_, model.device_);
+  for (const RopeConfig& rope : model.config_.ropes)
+    model.inverse_frequencies_.push_back(llm::inverse_frequencies(rope, model.config_.head_dim).to(model.device_));
   return model;
-}
-
-void Model::load_weights(const std::filesystem::path& model_dir) {
-  const Checkpoint checkpoint = Checkpoint::open(model_dir);
-  WeightReader read(checkpoint, dtype_, device_);
-  const ModelConfig& c = config_;
-  const std::int64_t hidden = c.hidden_size, q = c.num_attention_heads * c.head_dim;
-  const std::int64_t kv = c.num_key_value_heads * c.head_dim, ffn = c.intermediate_size;
-
-  embed_tokens_ = read("model.embed_tokens.weight", {c.vocab_size, hidden});
-  final_norm_ = read("model.norm.weight", {hidden});
-  lm_head_ = c.tie_word_embeddings ? embed_tokens_ : read("lm_head.weight", {c.vocab_size, hidden});
-  for (std::int64_t l = 0; l < c.num_hidden_layers; ++l) {
-    const std::string at = cat("model.layers.", l, "."), attention = at + "self_attn.", mlp = at + "mlp.";
-    Layer layer;
-    layer.input_norm = read(at + "input_layernorm.weight", {hidden});
-    layer.post_attention_norm = read(at + "post_attention_layernorm.weight", {hidden});
-    const std::vector<std::pair<std::string, std::int64_t>> qkv = {{"q_proj", q}, {"k_proj", kv}, {"v_proj", kv}};
-    const std::vector<std::pair<std::string, std::int64_t>> gate_up = {{"gate_proj", ffn}, {"up_proj", ffn}};
-    layer.qkv = read.stacked(attention, qkv, ".weight", hidden);
-    if (c.qkv_bias) layer.qkv_bias = read.stacked(attention, qkv, ".bias", std::nullopt);
-    layer.out = read(attention + "o_proj.weight", {hidden, q});
-    if (c.attention_output_bias) layer.out_bias = read(attention + "o_proj.bias", {hidden});
-    layer.gate_up = read.stacked(mlp, gate_up, ".weight", hidden);
-    if (c.mlp_bias) layer.gate_up_bias = read.stacked(mlp, gate_up, ".bias", std::nullopt);
-    layer.down = read(mlp + "down_proj.weight", {hidden, ffn});
-    if (c.mlp_bias) layer.down_bias = read(mlp + "down_proj.bias", {hidden});
-    layers_.push_back(std::move(layer));
-  }
-  unused_ = read.unused();
-  fingerprint_ = checkpoint.fingerprint();
 }
 
 KvCache Model::make_cache(std::int64_t capacity) const {
@@ -135,44 +77,81 @@ at::Tensor Model::embed(std::span<const std::int64_t> ids) const {
       fail_input("token id ", id, " is outside the embedding table of ", config_.vocab_size, " rows");
   c10::InferenceMode guard;
   const at::Tensor index = at::tensor(at::ArrayRef<std::int64_t>(ids.data(), ids.size()), at::kLong);
-  return embed_tokens_.index_select(0, index.to(device_));
+  return weights_.embed_tokens.index_select(0, index.to(device_));
 }
+
+struct Model::Run {
+  const ForwardInput& input;
+  std::int64_t tokens;
+  std::int64_t rows_to_come;  ///< `tokens` and those that later chunks of the same forward() bring
+  struct Made {
+    std::int64_t first = 0;
+    RopeTable table;
+  };
+  std::vector<Made> tables;  ///< by rope
+
+  /// The table of a layer whose first token stands at `first`; made once for layers alike.
+  const RopeTable& rope_at(const Model& model, int layer, std::int64_t first) {
+    const std::size_t rope = model.config_.layers[static_cast<std::size_t>(layer)].rope;
+    const RopeConfig& config = model.config_.ropes[rope];
+    Made& made = tables.at(rope);
+    if (made.table.cos.defined() && made.first == first) return made.table;
+    at::Tensor frequencies = model.inverse_frequencies_[rope];
+    if (config.depends_on_length())
+      frequencies =
+          llm::inverse_frequencies(config, model.config_.head_dim, first + rows_to_come).to(model.device_);
+    made = {first, rope_table(frequencies, first, tokens)};
+    return made.table;
+  }
+};
 
 at::Tensor Model::norm(const at::Tensor& hidden, const at::Tensor& weight) const {
   const at::Tensor wide = hidden.to(at::kFloat);
   const at::Tensor scale = wide.square().mean(-1, /*keepdim=*/true).add_(config_.rms_norm_eps).rsqrt_();
-  return (wide * scale).to(dtype_) * weight;
+  return config_.norm_plus_one ? (wide * scale * weight).to(dtype_) : (wide * scale).to(dtype_) * weight;
 }
 
-at::Tensor Model::attention_block(const Layer& layer, const at::Tensor& hidden, LayerCache& cache,
-                                  const ForwardInput& input, int index) const {
-  const std::int64_t tokens = hidden.size(0), head_dim = config_.head_dim;
+at::Tensor Model::attention_block(const at::Tensor& hidden, LayerCache& cache, int index, Run& run) const {
+  const LayerWeights& layer = weights_.layers[static_cast<std::size_t>(index)];
+  const std::int64_t tokens = run.tokens, head_dim = config_.head_dim;
   const std::int64_t heads = config_.num_attention_heads, kv_heads = config_.num_key_value_heads;
+  const RopeTable& table = run.rope_at(*this, index, cache.next_position);
   std::vector<std::int64_t> positions(static_cast<std::size_t>(tokens));
   for (std::int64_t& position : positions) position = cache.next_position++;
-  const RopeTable table = rope_table(inverse_frequencies_, positions);
 
   const at::Tensor qkv =
-      at::linear(norm(hidden, layer.input_norm), layer.qkv, layer.qkv_bias).view({tokens, -1, head_dim});
-  const at::Tensor rotated = apply_rope(qkv.narrow(1, 0, heads + kv_heads), table);
+      at::linear(norm(hidden, layer.attention_norm), layer.qkv, layer.qkv_bias).view({tokens, -1, head_dim});
+  at::Tensor qk = qkv.narrow(1, 0, heads + kv_heads);
+  if (layer.qk_norm.defined()) qk = norm(qk, layer.qk_norm);
+  const at::Tensor rotated = apply_rope(qk, table);
   cache.append(rotated.narrow(1, heads, kv_heads), qkv.narrow(1, heads + kv_heads, kv_heads), positions);
-  if (input.on_layer) input.on_layer(index);
-  const at::Tensor mixed =
-      attend(rotated.narrow(1, 0, heads).contiguous(), cache, input.phase == Phase::kPrefill, index, input.meters);
-  return at::linear(mixed.view({tokens, heads * head_dim}), layer.out, layer.out_bias);
+  if (run.input.on_layer) run.input.on_layer(index);
+  const AttentionRule rule{.scale = config_.attention_scale,
+                           .softcap = config_.attention_softcap,
+                           .window = config_.layers[static_cast<std::size_t>(index)].window};
+  const at::Tensor mixed = attend(rotated.narrow(1, 0, heads).contiguous(), cache, rule,
+                                  run.input.phase == Phase::kPrefill, index, run.input.meters);
+  const at::Tensor out = at::linear(mixed.view({tokens, heads * head_dim}), layer.out, layer.out_bias);
+  return layer.after_attention_norm.defined() ? norm(out, layer.after_attention_norm) : out;
 }
 
-at::Tensor Model::mlp_block(const Layer& layer, const at::Tensor& hidden) const {
-  const at::Tensor both = at::linear(norm(hidden, layer.post_attention_norm), layer.gate_up, layer.gate_up_bias);
+at::Tensor Model::mlp_block(const LayerWeights& layer, const at::Tensor& hidden) const {
+  const at::Tensor both = at::linear(norm(hidden, layer.mlp_norm), layer.gate_up, layer.gate_up_bias);
   const at::Tensor gate = both.narrow(-1, 0, config_.intermediate_size);
   const at::Tensor up = both.narrow(-1, config_.intermediate_size, config_.intermediate_size);
-  return at::linear(at::silu(gate).mul_(up), layer.down, layer.down_bias);
+  const at::Tensor out = at::linear(activate(gate, config_.activation).mul_(up), layer.down, layer.down_bias);
+  return layer.after_mlp_norm.defined() ? norm(out, layer.after_mlp_norm) : out;
 }
 
 ForwardOutput Model::forward_chunk(const ForwardInput& input, KvCache& cache, std::int64_t rows_to_come) const {
   ForwardOutput output;
   output.captured.resize(input.capture_layers.size());
   at::Tensor hidden = input.embeddings.to(device_, dtype_);
+  if (config_.embedding_scale != 1) hidden = hidden * at::scalar_tensor(config_.embedding_scale, hidden.options());
+  Run run{.input = input,
+          .tokens = hidden.size(0),
+          .rows_to_come = rows_to_come,
+          .tables = std::vector<Run::Made>(config_.ropes.size())};
   for (int l = 0; l < cache.layers(); ++l) {
     if (input.before_layer) input.before_layer(l);
     cache.layer(l).reserve(cache.layer(l).length() + rows_to_come);
@@ -180,12 +159,13 @@ ForwardOutput Model::forward_chunk(const ForwardInput& input, KvCache& cache, st
       if (input.capture_layers[i] == l) output.captured[i] = hidden.select(0, hidden.size(0) - 1).clone();
     for (const Injection& injection : input.injections)
       if (injection.layer == l) hidden = inject(hidden, injection);
-    const Layer& layer = layers_[static_cast<std::size_t>(l)];
-    hidden = hidden + attention_block(layer, hidden, cache.layer(l), input, l);
-    hidden = hidden + mlp_block(layer, hidden);
+    hidden = hidden + attention_block(hidden, cache.layer(l), l, run);
+    hidden = hidden + mlp_block(weights_.layers[static_cast<std::size_t>(l)], hidden);
   }
-  if (input.logits != LogitRows::kNone)
-    output.logits = at::linear(norm(last_rows(hidden, input.logits), final_norm_), lm_head_).to(at::kFloat);
+  if (input.logits != LogitRows::kNone) {
+    const at::Tensor last = norm(last_rows(hidden, input.logits), weights_.final_norm);
+    output.logits = softcapped(at::linear(last, weights_.lm_head).to(at::kFloat), config_.final_softcap);
+  }
   return output;
 }
 

@@ -12,6 +12,7 @@
 #include "agents/llm/attention.hpp"
 #include "agents/llm/config.hpp"
 #include "agents/llm/kv_cache.hpp"
+#include "agents/llm/weights.hpp"
 #include "kvcodec/wire/edge_spec.hpp"
 
 namespace kvmesh::llm {
@@ -29,7 +30,7 @@ struct Injection {
 
 /// One run of tokens through the model.
 struct ForwardInput {
-  at::Tensor embeddings;  ///< [tokens, hidden_size], of Model::embed or received
+  at::Tensor embeddings;  ///< [tokens, hidden_size], of Model::embed or received; not yet scaled
   Phase phase = Phase::kPrefill;
   LogitRows logits = LogitRows::kLast;
   std::vector<int> capture_layers;    ///< keep the states that enter these layers at the last token
@@ -61,13 +62,16 @@ class Model {
   const ModelConfig& config() const { return config_; }
   at::ScalarType dtype() const { return dtype_; }
   at::Device device() const { return device_; }
-  /// [vocab_size, hidden_size]: what the embedding layer gives out for each token.
-  const at::Tensor& embedding_table() const { return embed_tokens_; }
-  const at::Tensor& inverse_frequencies() const { return inverse_frequencies_; }
+  /// [vocab_size, hidden_size], a row a token, before the scale that some families multiply it by.
+  const at::Tensor& embedding_table() const { return weights_.embed_tokens; }
+  /// Rotary frequencies of a layer, [head_dim/2]; under `dynamic` scaling those of a sequence that is not too long.
+  const at::Tensor& inverse_frequencies(int layer) const {
+    return inverse_frequencies_.at(config_.layers.at(static_cast<std::size_t>(layer)).rope);
+  }
   /// 16 hex digits over every weight; what profiles and reports know the model by.
-  const std::string& fingerprint() const { return fingerprint_; }
+  const std::string& fingerprint() const { return weights_.fingerprint; }
   /// Names of tensors in the checkpoint that the architecture does not use.
-  const std::vector<std::string>& unused_tensors() const { return unused_; }
+  const std::vector<std::string>& unused_tensors() const { return weights_.unused; }
 
   KvCache make_cache(std::int64_t capacity) const;
   /// [ids, hidden_size]. Throws Error{kFixInput} on an id outside the table.
@@ -79,26 +83,19 @@ class Model {
   static constexpr std::int64_t kPrefillChunk = 512;
 
  private:
-  struct Layer {
-    at::Tensor input_norm, post_attention_norm;
-    at::Tensor qkv, qkv_bias, out, out_bias;
-    at::Tensor gate_up, gate_up_bias, down, down_bias;
-  };
+  /// What a layer needs to know of the run of tokens that goes through it.
+  struct Run;
   Model() : device_(at::kCPU) {}
-  void load_weights(const std::filesystem::path& model_dir);
   at::Tensor norm(const at::Tensor& hidden, const at::Tensor& weight) const;
-  at::Tensor attention_block(const Layer& layer, const at::Tensor& hidden, LayerCache& cache, const ForwardInput& input,
-                             int index) const;
-  at::Tensor mlp_block(const Layer& layer, const at::Tensor& hidden) const;
+  at::Tensor attention_block(const at::Tensor& hidden, LayerCache& cache, int index, Run& run) const;
+  at::Tensor mlp_block(const LayerWeights& layer, const at::Tensor& hidden) const;
   ForwardOutput forward_chunk(const ForwardInput& input, KvCache& cache, std::int64_t rows_to_come) const;
 
   ModelConfig config_;
   at::ScalarType dtype_ = at::kFloat;
   at::Device device_;
-  at::Tensor embed_tokens_, final_norm_, lm_head_, inverse_frequencies_;
-  std::vector<Layer> layers_;
-  std::vector<std::string> unused_;
-  std::string fingerprint_;
+  Weights weights_;
+  std::vector<at::Tensor> inverse_frequencies_;  // of each of config_.ropes
 };
 
 }  // namespace kvmesh::llm

@@ -2,21 +2,29 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <vector>
 
 #include "agents/llm/config.hpp"
 
 namespace kvmesh::llm {
 
-/// theta^(-2i/head_dim) for i in [0, head_dim/2), fp32, computed in fp32 as the checkpoints' reference does.
-at::Tensor inverse_frequencies(const RopeConfig& rope, std::int64_t head_dim);
+/// Radians a position for each dimension pair, [head_dim/2], fp32, computed in fp32 as the checkpoints' reference does.
+/// f = theta^(-2i/head_dim), and of it
+///   linear    f / factor
+///   llama3    f where a turn takes less than original/high_freq_factor tokens, f / factor where it takes more than
+///             original/low_freq_factor, and between the two a mix, linear in original tokens a turn
+///   dynamic   f with theta * (factor * n/original - (factor - 1))^(d/(d-2)), n the length but at least original
+/// `length`: positions that the sequence has with the tokens that are about to be rotated; only `dynamic` looks at it.
+at::Tensor inverse_frequencies(const RopeConfig& rope, std::int64_t head_dim, std::int64_t length = 0);
 
 /// Cosines and sines of the angles of some positions, each [positions, 1, head_dim/2] in fp32.
 struct RopeTable {
   at::Tensor cos;
   at::Tensor sin;
 };
-RopeTable rope_table(const at::Tensor& inverse_frequencies, const std::vector<std::int64_t>& positions);
+/// Of `count` positions from `first` on.
+RopeTable rope_table(const at::Tensor& inverse_frequencies, std::int64_t first, std::int64_t count);
 
 /// Rotates `x` [tokens, heads, head_dim] by its tokens' angles, half-split layout; fp32 inside, x's dtype out.
 at::Tensor apply_rope(const at::Tensor& x, const RopeTable& table);

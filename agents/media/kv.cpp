@@ -60,7 +60,7 @@ void place_message(const llm::Model& model, const wire::WireMessage& message, st
   const kvcodec::LayerKv rows =
       kvcodec::decode_layer(message, model.config().num_key_value_heads, model.config().head_dim);
   const at::Tensor keys =
-      shift == 0 ? rows.keys : kvcodec::rotate_keys(rows.keys, shift, model.inverse_frequencies().cpu());
+      shift == 0 ? rows.keys : kvcodec::rotate_keys(rows.keys, shift, model.inverse_frequencies(layer).cpu());
   cache.layer(layer).append(keys, rows.values,
                             kvcodec::expand_positions(kvcodec::shift_positions(rows.positions, shift)));
 }
@@ -145,7 +145,7 @@ std::vector<std::vector<llm::RowRange>> place_kv(const llm::Model& model, const 
     progress.next = end;
   }
   open_for_own_tokens(arrivals, progress, cache);
-  const std::int64_t limit = model.config().max_position_embeddings;
+  const std::int64_t limit = model.config().position_limit;
   if (std::max(progress.next, progress.length) >= limit)
     fail_input("the shared contexts take ", std::max(progress.next, progress.length), " positions, the receiver's ",
                "model has max_position_embeddings ", limit, "; shorten them");

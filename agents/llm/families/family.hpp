@@ -1,63 +1,14 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
-#include <optional>
+#include <functional>
+#include <initializer_list>
 #include <string>
-#include <utility>
 
 #include "agents/llm/config.hpp"
-#include "base/error.hpp"
+#include "agents/llm/families/config_file.hpp"
 
+/// What the readers of families share. A family is one file here and one row in config.cpp (docs/families.md).
 namespace kvmesh::llm {
-
-/// config.json with its path: every read names the file and the field where it fails.
-class ConfigFile {
- public:
-  ConfigFile(std::string path, nlohmann::json fields) : path_(std::move(path)), fields_(std::move(fields)) {}
-
-  const std::string& path() const { return path_; }
-  /// The field, or null where it is missing.
-  const nlohmann::json& find(const std::string& name) const {
-    static const nlohmann::json null;
-    auto field = fields_.find(name);
-    return field == fields_.end() ? null : *field;
-  }
-
-  template <typename T>
-  T get(const std::string& name) const {
-    if (find(name).is_null()) fail_input(path_, ": \"", name, "\" is missing");
-    return convert<T>(name);
-  }
-
-  template <typename T>
-  T get_or(const std::string& name, T value) const {
-    return find(name).is_null() ? value : convert<T>(name);
-  }
-
-  std::int64_t positive(const std::string& name) const {
-    auto value = get<std::int64_t>(name);
-    if (value <= 0) fail_input(path_, ": \"", name, "\" is ", value, "; it must be above 0");
-    return value;
-  }
-
- private:
-  template <typename T>
-  T convert(const std::string& name) const {
-    const nlohmann::json& field = find(name);
-    bool fits = std::is_same_v<T, bool>          ? field.is_boolean()
-                : std::is_integral_v<T>          ? field.is_number_integer()
-                : std::is_floating_point_v<T>    ? field.is_number()
-                                                 : field.is_string();
-    if (!fits) fail_input(path_, ": \"", name, "\" has the wrong type: ", field.dump());
-    return field.get<T>();
-  }
-
-  std::string path_;
-  nlohmann::json fields_;
-};
-
-/// Fields that every family of decoders spells alike: sizes, norm, RoPE, tied embeddings, dtype.
-ModelConfig read_common_config(const ConfigFile& file);
 
 /// A row of the family table in config.cpp.
 struct Family {
@@ -65,6 +16,34 @@ struct Family {
   ModelConfig (*read)(const ConfigFile& file);
 };
 
+/// Fields that every family of decoders spells alike: sizes, norm, RoPE, tied embeddings (untied where the file says
+/// nothing), dtype. Refuses what no family here implements. All layers global.
+ModelConfig read_common_config(const ConfigFile& file);
+
+/// Throws Error{kFixInput} that names the field where the file gives it a value that is neither null nor in `neutral`.
+void refuse_unless(const ConfigFile& file, const std::string& name, std::initializer_list<nlohmann::json> neutral);
+
+/// The layers that are not global.
+struct LocalLayers {
+  std::function<bool(std::int64_t layer)> contains;  ///< where "layer_types" does not say
+  std::optional<std::int64_t> window;
+  RopeConfig rope;
+};
+/// Gives window and RoPE of local layers to those that "layer_types" calls "sliding_attention" or, where the file has
+/// no such field, to those that `local` contains.
+void read_layer_types(const ConfigFile& file, const LocalLayers& local, ModelConfig& config);
+
+/// RoPE of one kind of layers, "full_attention" or "sliding_attention", in both spellings: "rope_theta" with
+/// "rope_scaling", and "rope_parameters" that holds the two, once or for each kind.
+RopeConfig read_rope(const ConfigFile& file, const std::string& layer_type);
+
 ModelConfig read_llama_config(const ConfigFile& file);
+ModelConfig read_mistral_config(const ConfigFile& file);
+ModelConfig read_qwen2_config(const ConfigFile& file);
+ModelConfig read_qwen3_config(const ConfigFile& file);
+ModelConfig read_gemma2_config(const ConfigFile& file);
+ModelConfig read_gemma3_config(const ConfigFile& file);
+/// The language model inside Gemma3ForConditionalGeneration.
+ModelConfig read_gemma3_multimodal_config(const ConfigFile& file);
 
 }  // namespace kvmesh::llm
