@@ -59,9 +59,8 @@ void add_inspect_command(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("inspect", "print what a checkpoint folder holds");
   command->add_option("model_dir", arguments->model_dir, "a Hugging Face checkpoint folder")->required();
   command->add_flag("--json", arguments->json, "one JSON object");
-  command->callback([&action, arguments] {
-    action = [arguments] { return inspect(arguments->model_dir, arguments->json); };
-  });
+  command->callback(
+      [&action, arguments] { action = [arguments] { return inspect(arguments->model_dir, arguments->json); }; });
 }
 
 }  // namespace kvmesh::cli

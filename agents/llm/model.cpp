@@ -98,8 +98,7 @@ struct Model::Run {
     if (made.table.cos.defined() && made.first == first) return made.table;
     at::Tensor frequencies = model.inverse_frequencies_[rope];
     if (config.depends_on_length())
-      frequencies =
-          llm::inverse_frequencies(config, model.config_.head_dim, first + rows_to_come).to(model.device_);
+      frequencies = llm::inverse_frequencies(config, model.config_.head_dim, first + rows_to_come).to(model.device_);
     made = {first, rope_table(frequencies, first, tokens)};
     return made.table;
   }

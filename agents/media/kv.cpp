@@ -27,9 +27,9 @@ bool contains(const std::vector<int>& sorted, int value) {
 /// Rows [begin, end) of a layer.
 kvcodec::LayerKv rows_of(const llm::LayerCache& cache, std::int64_t begin, std::int64_t end) {
   return {cache.keys().narrow(0, begin, end - begin), cache.values().narrow(0, begin, end - begin),
-          kvcodec::compress_positions(std::span(cache.positions())
-                                          .subspan(static_cast<std::size_t>(begin),
-                                                   static_cast<std::size_t>(end - begin)))};
+          kvcodec::compress_positions(
+              std::span(cache.positions())
+                  .subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)))};
 }
 
 /// The sink in front of the sender's own rows, which in a chain do not follow it in memory.
@@ -51,8 +51,7 @@ std::int64_t shift_of(const KvArrival& arrival, std::size_t index, const Progres
   return index == 0 || overlap ? 0 : progress.next - arrival.messages->front().envelope.context_start;
 }
 
-void place_message(const llm::Model& model, const wire::WireMessage& message, std::int64_t shift,
-                   llm::KvCache& cache) {
+void place_message(const llm::Model& model, const wire::WireMessage& message, std::int64_t shift, llm::KvCache& cache) {
   const int layer = message.envelope.layer;
   if (layer < 0 || layer >= cache.layers())
     throw Error(ErrorKind::kReconnect, cat("layer ", layer, " came over edge ", message.envelope.from, " -> ",
@@ -92,8 +91,8 @@ KvSender::KvSender(const OutboundEdge& edge, int sender_layers, std::uint64_t re
   description_ = kvcodec::describe_selection(selected, receiver_layers);
   by_sender_layer_.resize(static_cast<std::size_t>(sender_layers));
   for (int layer = 0; layer < receiver_layers; ++layer) {
-    const bool whole = map.source(layer).has_value() &&
-                       (contains(selected, layer) || contains(map.first_layers(), layer));
+    const bool whole =
+        map.source(layer).has_value() && (contains(selected, layer) || contains(map.first_layers(), layer));
     if (!whole && !carries_sink_) continue;
     const int source = whole ? *map.source(layer) : map.sink_source(layer);
     by_sender_layer_[static_cast<std::size_t>(source)].push_back({layer, whole});
@@ -108,12 +107,9 @@ std::vector<KvSender::LayerMessage> KvSender::messages_of(int sender_layer, cons
   std::vector<LayerMessage> messages;
   for (const Outgoing& outgoing : by_sender_layer_.at(static_cast<std::size_t>(sender_layer))) {
     LayerMessage message{.receiver_layer = outgoing.receiver_layer};
-    if (!outgoing.whole)
-      message.rows = rows_of(cache, 0, 1);
-    else if (chained && carries_sink_ && !forward_)
-      message.rows = sink_and_own_rows(cache);
-    else
-      message.rows = rows_of(cache, first_row, cache.length());
+    if (!outgoing.whole) message.rows = rows_of(cache, 0, 1);
+    else if (chained && carries_sink_ && !forward_) message.rows = sink_and_own_rows(cache);
+    else message.rows = rows_of(cache, first_row, cache.length());
     message.context_start = cache.positions()[static_cast<std::size_t>(first_row)];
     message.context_end = cache.next_position;
     messages.push_back(std::move(message));

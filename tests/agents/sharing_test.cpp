@@ -76,7 +76,8 @@ class DenseReference {
     if (ends("embed_tokens") || ends("lm_head")) shape = {c.vocab_size, h};
     else if (ends("norm")) shape = {h};
     else if (ends("q_proj")) shape = bias ? std::vector<std::int64_t>{q} : std::vector<std::int64_t>{q, h};
-    else if (ends("k_proj") || ends("v_proj")) shape = bias ? std::vector<std::int64_t>{kv} : std::vector<std::int64_t>{kv, h};
+    else if (ends("k_proj") || ends("v_proj"))
+      shape = bias ? std::vector<std::int64_t>{kv} : std::vector<std::int64_t>{kv, h};
     else if (ends("o_proj")) shape = bias ? std::vector<std::int64_t>{h} : std::vector<std::int64_t>{h, q};
     else if (ends("down_proj")) shape = bias ? std::vector<std::int64_t>{h} : std::vector<std::int64_t>{h, f};
     else shape = bias ? std::vector<std::int64_t>{f} : std::vector<std::int64_t>{f, h};
@@ -92,7 +93,8 @@ class DenseReference {
   /// Pair (i, i + d/2) of every head as a complex number, turned by position * theta^(-2i/d).
   at::Tensor rope(const at::Tensor& x) const {
     const std::int64_t d = config_.head_dim;
-    const at::Tensor frequency = at::pow(config_.ropes.front().theta, -at::arange(0, d, 2, at::kDouble) / static_cast<double>(d));
+    const at::Tensor frequency =
+        at::pow(config_.ropes.front().theta, -at::arange(0, d, 2, at::kDouble) / static_cast<double>(d));
     const at::Tensor angle = at::arange(x.size(0), at::kDouble).unsqueeze(1) * frequency;
     const at::Tensor turn = at::polar(at::ones_like(angle), angle).unsqueeze(1);
     const at::Tensor z = at::complex(x.narrow(-1, 0, d / 2), x.narrow(-1, d / 2, d / 2)) * turn;
