@@ -53,6 +53,9 @@ void refuse_unfit(const wire::EdgeSpec& spec, const wire::Manifest& sender, cons
   if (spec.medium == wire::Medium::kKv) {
     const std::vector<std::string> problems = wire::differences(sender, receiver);
     if (!problems.empty()) fail_input("the models cannot share KV: ", problems.front());
+    if (sender.rope_depends_on_length)
+      fail_input("the models cannot share KV: their RoPE scaling ", sender.rope_scaling,
+                 " depends on the sequence's length, and keys of one length do not fit another");
   }
   auto check_layer = [](const char* which, int layer, std::int64_t layers) {
     if (layer < 0 || layer >= layers) fail_input(which, " is ", layer, "; the model has layers 0 to ", layers - 1);
@@ -97,7 +100,10 @@ std::vector<Carried> run_kv_senders(const llm::Model& model, const wire::Manifes
     if (before) place_kv(model, {{&before->edge, &before->messages}}, cache);
     model.forward({.embeddings = model.embed(request.sender_ids[i]), .logits = llm::LogitRows::kNone}, cache);
     const bool last = i + 1 == request.sender_ids.size();
-    OutboundEdge edge{.spec = request.edge, .receiver = receiver, .carries_sink = request.chain || i == 0, .scores = {}};
+    OutboundEdge edge{.spec = request.edge,
+                      .receiver = receiver,
+                      .carries_sink = request.chain || i == 0,
+                      .scores = {}};
     edge.spec.from = sender_name(i);
     edge.spec.to = "receiver";
     if (request.chain && !last) {
@@ -106,10 +112,8 @@ std::vector<Carried> run_kv_senders(const llm::Model& model, const wire::Manifes
       edge.receiver = llm::manifest_of(model.config());
     }
     Carried now{{edge.spec, llm::manifest_of(model.config())}, send_kv(edge, model, cache, bytes)};
-    if (request.chain && !last)
-      before = std::move(now);
-    else
-      carried.push_back(std::move(now));
+    if (request.chain && !last) before = std::move(now);
+    else carried.push_back(std::move(now));
   }
   return carried;
 }
