@@ -18,27 +18,34 @@ std::vector<std::int64_t> greedy(const Model& model, const std::vector<std::int6
                                  std::vector<std::int64_t> stop = {}) {
   KvCache cache = model.make_cache(1);
   const auto output = model.forward({.embeddings = model.embed(ids)}, cache);
-  return generate_greedy(model, cache, output.logits, {.max_tokens = max_tokens, .stop_tokens = std::move(stop)}).tokens;
+  return generate_greedy(model, cache, output.logits, {.max_tokens = max_tokens, .stop_tokens = std::move(stop)})
+      .tokens;
 }
 
 }  // namespace
 
-TEST_CASE("logits of the random Llama checkpoint match transformers to 1e-4") {
-  const Model model = Model::load(golden_llama(), {.dtype = "fp32"});
-  const auto golden = read_json(golden_llama() / "golden.json");
-  const at::Tensor logits = all_logits(model, ids_of(golden["ids"]));
-  for (const auto& [position, row] : golden["logits_at"].items())
-    CHECK(distance(logits.select(0, std::stoi(position)), tensor_of(row)) < 1e-4);
-  CHECK(distance(logits.logsumexp(-1), tensor_of(golden["logsumexp"])) < 1e-4);
-  CHECK(argmax_of(logits) == ids_of(golden["argmax"]));
+TEST_CASE("logits of random Llama, Qwen2 and Mistral checkpoints match transformers to 1e-4") {
+  for (const auto& dir : golden_checkpoints()) {
+    INFO(dir);
+    const Model model = Model::load(dir, {.dtype = "fp32"});
+    const auto golden = read_json(dir / "golden.json");
+    const at::Tensor logits = all_logits(model, ids_of(golden["ids"]));
+    for (const auto& [position, row] : golden["logits_at"].items())
+      CHECK(distance(logits.select(0, std::stoi(position)), tensor_of(row)) < 1e-4);
+    CHECK(distance(logits.logsumexp(-1), tensor_of(golden["logsumexp"])) < 1e-4);
+    CHECK(argmax_of(logits) == ids_of(golden["argmax"]));
+  }
 }
 
-TEST_CASE("greedy decoding of the random Llama checkpoint matches transformers token for token") {
-  const Model model = Model::load(golden_llama(), {.dtype = "fp32"});
-  const auto golden = read_json(golden_llama() / "golden.json");
-  auto ids = ids_of(golden["ids"]);
-  ids.resize(20);
-  CHECK(greedy(model, ids, 16) == ids_of(golden["greedy_from_first_20"]));
+TEST_CASE("greedy decoding of random Llama, Qwen2 and Mistral checkpoints matches transformers token for token") {
+  for (const auto& dir : golden_checkpoints()) {
+    INFO(dir);
+    const Model model = Model::load(dir, {.dtype = "fp32"});
+    const auto golden = read_json(dir / "golden.json");
+    auto ids = ids_of(golden["ids"]);
+    ids.resize(20);
+    CHECK(greedy(model, ids, 16) == ids_of(golden["greedy_from_first_20"]));
+  }
 }
 
 TEST_CASE("logits and answers of the demo model match the independent reference to 1e-4") {

@@ -190,15 +190,17 @@ TEST_CASE("calibration scores and every golden ranking are the reference's") {
 }
 
 TEST_CASE("the released code's results are matched where its mask is causal or reproduced") {
-  const llm::Model model = llm::Model::load(golden_llama(), {.dtype = "fp32"});
-  for (const auto& want : read_json(golden_llama() / "golden.json")["kvcomm"]) {
-    wire::EdgeSpec edge = kv_edge(want["layers_list"].get<std::vector<int>>());
-    const bool compact = want["shift_back"].get<bool>();
-    edge.positions = compact ? wire::Positions::kCompact : wire::Positions::kContinue;
-    edge.mask = compact ? wire::Mask::kCausal : wire::Mask::kAuthors;
-    CAPTURE(want["layers_list"].dump(), compact);
-    const at::Tensor got = exchange(model, model, request(ids_of(want["ids_A"]), ids_of(want["ids_B"]), edge)).logits;
-    CHECK(argmax_of(got) == ids_of(want["argmax"]));
-    CHECK(distance(got.select(0, got.size(0) - 1), tensor_of(want["last_logits"])) < 1e-4);
+  for (const auto& dir : golden_checkpoints()) {
+    const llm::Model model = llm::Model::load(dir, {.dtype = "fp32"});
+    for (const auto& want : read_json(dir / "golden.json")["kvcomm"]) {
+      wire::EdgeSpec edge = kv_edge(want["layers_list"].get<std::vector<int>>());
+      const bool compact = want["shift_back"].get<bool>();
+      edge.positions = compact ? wire::Positions::kCompact : wire::Positions::kContinue;
+      edge.mask = compact ? wire::Mask::kCausal : wire::Mask::kAuthors;
+      CAPTURE(dir, want["layers_list"].dump(), compact);
+      const at::Tensor got = exchange(model, model, request(ids_of(want["ids_A"]), ids_of(want["ids_B"]), edge)).logits;
+      CHECK(argmax_of(got) == ids_of(want["argmax"]));
+      CHECK(distance(got.select(0, got.size(0) - 1), tensor_of(want["last_logits"])) < 1e-4);
+    }
   }
 }

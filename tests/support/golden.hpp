@@ -15,6 +15,11 @@ namespace kvmesh::test {
 inline std::filesystem::path source_dir() { return KVMESH_SOURCE_DIR; }
 inline std::filesystem::path tiny_model() { return source_dir() / "models" / "tiny"; }
 inline std::filesystem::path golden_llama() { return source_dir() / "tests" / "golden" / "llama32-tied-headdim"; }
+/// Small random checkpoints with what transformers and the released code make of them.
+inline std::vector<std::filesystem::path> golden_checkpoints() {
+  const std::filesystem::path golden = source_dir() / "tests" / "golden";
+  return {golden_llama(), golden / "qwen2", golden / "mistral-v03"};
+}
 /// Material that is not part of the project; tests that use it skip visibly when it is not there.
 inline std::filesystem::path shared_dir() { return source_dir() / ".." / "shared"; }
 

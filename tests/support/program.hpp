@@ -29,8 +29,9 @@ class Program {
  public:
   explicit Program(std::vector<std::string> arguments, const std::string& input = "")
       : child_(KVMESH_PROGRAM, boost::process::args = std::move(arguments),
-               boost::process::std_in < folder_.write("in", input).string(),
-               boost::process::std_out > (folder_.path() / "out").string(),
+               boost::process::std_in<folder_.write("in", input).string(), boost::process::std_out>(folder_.path() /
+                                                                                                    "out")
+                   .string(),
                boost::process::std_err > (folder_.path() / "err").string()) {}
   ~Program() {
     std::error_code ignored;
