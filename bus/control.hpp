@@ -34,7 +34,7 @@ struct Join {
 struct Assign {
   std::string mesh;
   std::string model_path;
-  std::string dtype;   ///< compute dtype: "auto", "fp32", "bf16"
+  std::string dtype;   ///< compute dtype: "auto", "fp32", "bf16", "fp16"
   std::string device;  ///< "cpu", "cuda:0"
   int threads = 0;     ///< compute threads; 0: all cores
 };

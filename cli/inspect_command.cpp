@@ -5,45 +5,75 @@
 
 #include "agents/llm/checkpoint.hpp"
 #include "agents/llm/config.hpp"
+#include "agents/llm/weights.hpp"
 #include "cli/commands.hpp"
 #include "cli/table.hpp"
 
 namespace kvmesh::cli {
 namespace {
 
-/// What the weights are stored in: the dtype of the embedding table, which every decoder has.
-at::ScalarType stored_dtype(const llm::Checkpoint& checkpoint, const llm::ModelConfig& config) {
-  return checkpoint.get("model.embed_tokens.weight", {config.vocab_size, config.hidden_size}).scalar_type();
+/// "0-4,6": layers for which `is` holds.
+template <typename Is>
+std::string layers_where(const llm::ModelConfig& config, Is is) {
+  std::string text;
+  const std::size_t layers = config.layers.size();
+  for (std::size_t begin = 0, end = 0; begin < layers; begin = end + 1) {
+    for (end = begin; end < layers && is(config.layers[end]); ++end) {
+    }
+    if (end == begin) continue;
+    text += (text.empty() ? "" : ",") + std::to_string(begin);
+    if (end - begin > 1) text += "-" + std::to_string(end - 1);
+  }
+  return text;
+}
+
+nlohmann::ordered_json positions_of(const llm::ModelConfig& config) {
+  nlohmann::ordered_json facts = {{"max_position_embeddings", config.max_position_embeddings},
+                                  {"rope_theta", config.ropes.front().theta}};
+  if (const std::string scaling = config.ropes.front().scaling_json(); !scaling.empty())
+    facts["rope_scaling"] = nlohmann::json::parse(scaling);
+  if (config.ropes.size() > 1) facts["rope_theta_of_sliding_layers"] = config.ropes[1].theta;
+  for (const llm::LayerAttention& layer : config.layers)
+    if (layer.window) facts["sliding_window"] = *layer.window;
+  if (facts.contains("sliding_window"))
+    facts["sliding_layers"] =
+        layers_where(config, [](const llm::LayerAttention& layer) { return layer.window.has_value(); });
+  return facts;
 }
 
 int inspect(const std::string& model_dir, bool as_json) {
   const llm::ModelConfig config = llm::read_config(model_dir);
   const llm::Checkpoint checkpoint = llm::Checkpoint::open(model_dir);
-  const at::ScalarType dtype = stored_dtype(checkpoint, config);
+  const at::ScalarType dtype = llm::stored_dtype(checkpoint, config);
   const auto element = static_cast<std::int64_t>(c10::elementSize(dtype));
-  const nlohmann::ordered_json facts = {{"family", config.family},
-                                        {"architecture", config.architecture},
-                                        {"num_hidden_layers", config.num_hidden_layers},
-                                        {"hidden_size", config.hidden_size},
-                                        {"intermediate_size", config.intermediate_size},
-                                        {"num_attention_heads", config.num_attention_heads},
-                                        {"num_key_value_heads", config.num_key_value_heads},
-                                        {"head_dim", config.head_dim},
-                                        {"vocab_size", config.vocab_size},
-                                        {"max_position_embeddings", config.max_position_embeddings},
-                                        {"rope_theta", config.ropes.front().theta},
-                                        {"tie_word_embeddings", config.tie_word_embeddings},
-                                        {"dtype", c10::toString(dtype)},
-                                        {"parameters", checkpoint.parameter_count()},
-                                        {"kv_bytes_per_token", llm::kv_bytes_per_token(config, element)},
-                                        {"fingerprint", checkpoint.fingerprint()}};
+  const llm::Weights weights = llm::load_weights(checkpoint, config, dtype, at::kMeta);
+  nlohmann::ordered_json facts = {{"family", config.family},
+                                  {"architecture", config.architecture},
+                                  {"num_hidden_layers", config.num_hidden_layers},
+                                  {"hidden_size", config.hidden_size},
+                                  {"intermediate_size", config.intermediate_size},
+                                  {"num_attention_heads", config.num_attention_heads},
+                                  {"num_key_value_heads", config.num_key_value_heads},
+                                  {"head_dim", config.head_dim},
+                                  {"vocab_size", config.vocab_size}};
+  facts.update(positions_of(config));
+  facts.update({{"tie_word_embeddings", config.tie_word_embeddings},
+                {"dtype", c10::toString(dtype)},
+                {"parameters", checkpoint.parameter_count()},
+                {"kv_bytes_per_token", llm::kv_bytes_per_token(config, element)},
+                {"fingerprint", weights.fingerprint}});
+  if (!weights.unused.empty()) facts["unused_tensors"] = weights.unused;
+  if (!config.notes.empty()) facts["notes"] = config.notes;
   if (as_json) {
     std::cout << facts.dump() << '\n';
     return kExitOk;
   }
   Table table({"", model_dir});
-  for (const auto& [name, value] : facts.items())
-    table.add({name, value.is_string() ? value.get<std::string>() : value.dump()});
+  for (const auto& [name, value] : facts.items()) {
+    if (value.is_array())
+      for (const auto& line : value) table.add({name, line.get<std::string>()});
+    else table.add({name, value.is_string() ? value.get<std::string>() : value.dump()});
+  }
   table.print(std::cout);
   return kExitOk;
 }

@@ -16,8 +16,8 @@ struct ModelArguments {
 
   void add_to(CLI::App& command) {
     command.add_option("model_dir", model_dir, "a Hugging Face checkpoint folder")->required();
-    command.add_option("--dtype", options.dtype, "compute dtype: auto, fp32, bf16")
-        ->check(CLI::IsMember({"auto", "fp32", "bf16"}))
+    command.add_option("--dtype", options.dtype, "compute dtype: auto, fp32, bf16, fp16")
+        ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
         ->capture_default_str();
     command.add_option("--device", options.device, "cpu or cuda:N")->capture_default_str();
     command.add_option("--threads", threads, "compute threads; 0: every core")->check(CLI::NonNegativeNumber);

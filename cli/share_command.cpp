@@ -126,7 +126,7 @@ void add_share_command(CLI::App& app, Action& action) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--dtype", a->model.dtype, "compute dtype")
-      ->check(CLI::IsMember({"auto", "fp32", "bf16"}))
+      ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
       ->capture_default_str();
   command->add_option("--device", a->model.device, "cpu or cuda:N")->capture_default_str();
   command->add_option("--threads", a->threads, "compute threads; 0: every core")->check(CLI::NonNegativeNumber);

@@ -15,7 +15,7 @@ inline constexpr int kDefaultMaxTokens = 128;
 
 struct ModelSpec {
   std::filesystem::path path;  ///< absolute; relative ones are resolved against the topology file's folder
-  std::string dtype = "auto";  ///< "auto", "fp32", "bf16"
+  std::string dtype = "auto";  ///< "auto", "fp32", "bf16", "fp16"
   std::string device = "cpu";  ///< "cpu", "cuda:N"
   int line = 0;
   bool operator==(const ModelSpec&) const = default;

@@ -49,7 +49,7 @@ ModelSpec read_model(const YamlValue& value, const std::filesystem::path& file) 
     path.fail(cat("the folder of ", value.what(), " is ", model.path.string(), ", which is not there"),
               "name a checkpoint folder, relative to the topology file");
   }
-  if (const auto dtype = fields.find("dtype")) model.dtype = dtype->one_of({"auto", "fp32", "bf16"});
+  if (const auto dtype = fields.find("dtype")) model.dtype = dtype->one_of({"auto", "fp32", "bf16", "fp16"});
   if (const auto device = fields.find("device")) model.device = read_device(*device);
   return model;
 }

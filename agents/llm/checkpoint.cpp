@@ -2,15 +2,27 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "agents/llm/finite.hpp"
 #include "base/error.hpp"
 
 namespace kvmesh::llm {
 namespace {
+
+/// Bytes of a tensor that are looked at, hashed and copied before the next: they stay in the second-level cache.
+constexpr std::size_t kPieceBytes = 1 << 20;
+
+using Hash = std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)>;
+Hash new_hash() {
+  Hash hash(XXH3_createState(), &XXH3_freeState);
+  XXH3_64bits_reset(hash.get());
+  return hash;
+}
 
 /// Tensor name to file name, as the index gives it.
 std::map<std::string, std::string> read_index(const std::filesystem::path& path) {
@@ -35,7 +47,11 @@ Checkpoint Checkpoint::open(const std::filesystem::path& model_dir) {
   Checkpoint checkpoint;
   if (!std::filesystem::exists(index)) {
     if (!std::filesystem::exists(single))
-      fail_input(model_dir.string(), ": holds neither model.safetensors nor model.safetensors.index.json");
+      fail_input(model_dir.string(), ": holds neither model.safetensors nor model.safetensors.index.json",
+                 std::filesystem::exists(model_dir / "pytorch_model.bin") ||
+                         std::filesystem::exists(model_dir / "pytorch_model.bin.index.json")
+                     ? "; pytorch_model.bin is not read, convert it to safetensors"
+                     : "");
     checkpoint.source_ = single;
     checkpoint.files_.push_back(SafetensorsFile::open(single));
     for (const auto& [name, entry] : checkpoint.files_[0].entries()) checkpoint.files_by_tensor_.emplace(name, 0);
@@ -57,15 +73,44 @@ Checkpoint Checkpoint::open(const std::filesystem::path& model_dir) {
   return checkpoint;
 }
 
-at::Tensor Checkpoint::get(const std::string& name, at::IntArrayRef shape) const {
+const SafetensorsFile& Checkpoint::file_of(const std::string& name) const {
   auto found = files_by_tensor_.find(name);
   if (found == files_by_tensor_.end()) fail_input(source_.string(), ": tensor \"", name, "\" is missing");
-  const SafetensorsFile& file = files_[found->second];
+  return files_[found->second];
+}
+
+at::Tensor Checkpoint::get(const std::string& name, at::IntArrayRef shape) const {
+  const SafetensorsFile& file = file_of(name);
   at::Tensor tensor = file.get(name);
   if (tensor.sizes() != shape)
     fail_input(file.path().string(), ": tensor \"", name, "\" has shape ", tensor.sizes(), ", config.json asks for ",
                shape);
+  if (!tensor.is_floating_point())
+    fail_input(file.path().string(), ": tensor \"", name, "\" holds ", c10::toString(tensor.scalar_type()),
+               "; weights are F32, BF16 or F16, quantised ones are not supported");
   return tensor;
+}
+
+std::uint64_t Checkpoint::read(const std::string& name, at::IntArrayRef shape, const at::Tensor& into) const {
+  const SafetensorsFile& file = file_of(name);
+  const at::Tensor tensor = get(name, shape).view(-1);
+  const at::Tensor target = into.defined() ? into.view(-1) : into;
+  const auto element = static_cast<std::int64_t>(tensor.element_size());
+  const std::int64_t step = static_cast<std::int64_t>(kPieceBytes) / element;
+  const std::size_t first_byte = file.entries().at(name).begin;
+  Hash hash = new_hash();
+  for (std::int64_t begin = 0; begin < tensor.numel(); begin += step) {
+    const std::int64_t count = std::min(step, tensor.numel() - begin);
+    const at::Tensor piece = tensor.narrow(0, begin, count);
+    XXH3_64bits_update(hash.get(), piece.data_ptr(), piece.nbytes());
+    if (!all_finite(piece.data_ptr(), piece.numel(), piece.scalar_type()))
+      fail_input(file.path().string(), ": tensor \"", name, "\" holds NaN or infinity; the weights are damaged");
+    if (!target.defined()) continue;
+    if (!target.is_meta()) target.narrow(0, begin, count).copy_(piece);
+    file.release(first_byte + static_cast<std::size_t>(begin * element),
+                 first_byte + static_cast<std::size_t>((begin + count) * element));
+  }
+  return XXH3_64bits_digest(hash.get());
 }
 
 std::vector<std::string> Checkpoint::names() const {
@@ -80,17 +125,23 @@ std::int64_t Checkpoint::parameter_count() const {
   return count;
 }
 
-std::string Checkpoint::fingerprint() const {
-  std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), &XXH3_freeState);
-  XXH3_64bits_reset(state.get());
-  for (const auto& [name, file] : files_by_tensor_) {
-    const at::Tensor tensor = files_[file].get(name);
-    const std::string head = cat(name, ' ', tensor.sizes(), ' ', c10::toString(tensor.scalar_type()), '\n');
-    XXH3_64bits_update(state.get(), head.data(), head.size());
-    XXH3_64bits_update(state.get(), tensor.data_ptr(), tensor.nbytes());
+std::string Checkpoint::fingerprint(std::map<std::string, std::uint64_t> digests) const {
+  Hash hash = new_hash();
+  for (const auto& [name, index] : files_by_tensor_) {
+    const SafetensorsFile& file = files_[index];
+    const SafetensorsFile::Entry& entry = file.entries().at(name);
+    auto [digest, unread] = digests.try_emplace(name, 0);
+    if (unread) {
+      const at::Tensor tensor = file.get(name);
+      digest->second = XXH3_64bits(tensor.data_ptr(), tensor.nbytes());
+      file.release(entry.begin, entry.end);
+    }
+    const std::string line =
+        cat(name, ' ', at::IntArrayRef(entry.shape), ' ', c10::toString(entry.dtype), ' ', digest->second, '\n');
+    XXH3_64bits_update(hash.get(), line.data(), line.size());
   }
   char text[17];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(XXH3_64bits_digest(state.get())));
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(XXH3_64bits_digest(hash.get())));
   return text;
 }
 

@@ -12,11 +12,42 @@
 namespace kvmesh::llm {
 namespace {
 
-at::ScalarType compute_dtype(const std::string& asked, const ModelConfig& config) {
+/// Libtorch learned to multiply fp16 matrices on CPUs late, and not on all of them.
+bool multiplies_fp16(at::Device device) {
+  try {
+    const at::Tensor some = at::ones({1, 2, 2}, at::TensorOptions().dtype(at::kHalf).device(device));
+    at::linear(some[0], some[0]);
+    at::bmm(some, some);
+    return true;
+  } catch (const c10::Error&) {
+    return false;
+  }
+}
+
+at::ScalarType compute_dtype(const std::string& asked, at::ScalarType stored, at::Device device) {
   if (asked == "fp32") return at::kFloat;
   if (asked == "bf16") return at::kBFloat16;
-  if (asked == "auto") return config.dtype == "bfloat16" || config.dtype == "float16" ? at::kBFloat16 : at::kFloat;
-  fail_input("dtype \"", asked, "\" is not known; use auto, fp32 or bf16");
+  if (asked == "fp16") {
+    if (!multiplies_fp16(device))
+      fail_input("dtype \"fp16\" cannot be computed on ", device.str(), " by this libtorch; use bf16 or fp32");
+    return at::kHalf;
+  }
+  if (asked == "auto") {
+    if (stored == at::kHalf && device.is_cuda()) return at::kHalf;
+    return stored == at::kHalf || stored == at::kBFloat16 ? at::kBFloat16 : at::kFloat;
+  }
+  fail_input("dtype \"", asked, "\" is not known; use auto, fp32, bf16 or fp16");
+}
+
+at::Device device_of(const std::string& name) {
+  try {
+    const at::Device device(name);
+    if (device.is_cuda() && !at::hasCUDA()) fail_input("device \"", name, "\": this build has no CUDA");
+    if (!device.is_cpu() && !device.is_cuda()) fail_input("device \"", name, "\" is not supported; use cpu or cuda:N");
+    return device;
+  } catch (const c10::Error&) {
+    fail_input("device \"", name, "\" is not known; use cpu or cuda:N");
+  }
 }
 
 at::Tensor last_rows(const at::Tensor& hidden, LogitRows rows) {
@@ -53,14 +84,10 @@ Model Model::load(const std::filesystem::path& model_dir, const Options& options
   c10::InferenceMode guard;
   Model model;
   model.config_ = read_config(model_dir);
-  model.dtype_ = compute_dtype(options.dtype, model.config_);
-  try {
-    model.device_ = at::Device(options.device);
-  } catch (const c10::Error&) {
-    fail_input("device \"", options.device, "\" is not known; use cpu or cuda:N");
-  }
-  if (model.device_.is_cuda() && !at::hasCUDA()) fail_input("device \"", options.device, "\": this build has no CUDA");
-  model.weights_ = load_weights(Checkpoint::open(model_dir), model.config_, model.dtype_, model.device_);
+  model.device_ = device_of(options.device);
+  const Checkpoint checkpoint = Checkpoint::open(model_dir);
+  model.dtype_ = compute_dtype(options.dtype, stored_dtype(checkpoint, model.config_), model.device_);
+  model.weights_ = load_weights(checkpoint, model.config_, model.dtype_, model.device_);
   for (const RopeConfig& rope : model.config_.ropes)
     model.inverse_frequencies_.push_back(llm::inverse_frequencies(rope, model.config_.head_dim).to(model.device_));
   return model;

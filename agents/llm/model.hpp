@@ -52,7 +52,9 @@ struct ForwardOutput {
 class Model {
  public:
   struct Options {
-    std::string dtype = "auto";  ///< compute dtype: "fp32", "bf16"; "auto": bf16 for 16-bit weights, else fp32
+    /// Compute dtype, that of keys and values too: "fp32", "bf16", "fp16" where the device multiplies it; "auto": what
+    /// the weights are stored in, bf16 for fp16 ones on a CPU.
+    std::string dtype = "auto";
     std::string device = "cpu";  ///< or "cuda:0"
   };
 

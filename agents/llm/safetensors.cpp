@@ -40,9 +40,11 @@ Mapping map_file(const std::filesystem::path& path) {
 }
 
 std::optional<at::ScalarType> find_dtype(const std::string& name) {
-  static const std::map<std::string, at::ScalarType> known = {
-      {"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf}, {"BF16", at::kBFloat16}, {"I64", at::kLong},
-      {"I32", at::kInt},    {"I16", at::kShort}, {"I8", at::kChar},  {"U8", at::kByte},       {"BOOL", at::kBool}};
+  static const std::map<std::string, at::ScalarType> known = {{"F64", at::kDouble}, {"F32", at::kFloat},
+                                                              {"F16", at::kHalf},   {"BF16", at::kBFloat16},
+                                                              {"I64", at::kLong},   {"I32", at::kInt},
+                                                              {"I16", at::kShort},  {"I8", at::kChar},
+                                                              {"U8", at::kByte},    {"BOOL", at::kBool}};
   auto found = known.find(name);
   return found == known.end() ? std::nullopt : std::optional(found->second);
 }
@@ -123,7 +125,15 @@ at::Tensor SafetensorsFile::get(const std::string& name) const {
   if (aligned) return tensor;
   at::Tensor copy = at::empty(entry.shape, options);
   std::memcpy(copy.data_ptr(), data, entry.end - entry.begin);
+  release(entry.begin, entry.end);
   return copy;
+}
+
+void SafetensorsFile::release(std::size_t begin, std::size_t end) const {
+  static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  begin = (begin + page - 1) / page * page;
+  end = end / page * page;
+  if (begin < end) ::madvise(const_cast<std::byte*>(mapping_.get()) + begin, end - begin, MADV_DONTNEED);
 }
 
 }  // namespace kvmesh::llm

@@ -19,6 +19,9 @@ class SafetensorsFile {
   bool contains(const std::string& name) const { return entries_.count(name) != 0; }
   /// A read-only view in the stored dtype. Throws Error{kFixInput} where the file has no such tensor.
   at::Tensor get(const std::string& name) const;
+  /// Tells the kernel that these bytes of the mapping, as entries() counts them, are done with: they stop being
+  /// resident and come back from the file where somebody looks after all.
+  void release(std::size_t begin, std::size_t end) const;
   const std::filesystem::path& path() const { return path_; }
 
   struct Entry {

@@ -2,8 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <map>
 #include <optional>
-#include <set>
 
 #include "base/error.hpp"
 
@@ -13,46 +13,58 @@ namespace {
 /// Parts that are stacked: name and rows of each.
 using Parts = std::vector<std::pair<std::string, std::int64_t>>;
 
-/// Takes tensors out of a checkpoint in the compute dtype and remembers which it took.
+/// Takes tensors out of a checkpoint in the compute dtype and remembers which it took. Where stored and computed dtype
+/// are the same and nothing is stacked, the mapped file itself is the weight.
 class WeightReader {
  public:
   WeightReader(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype, at::Device device)
-      : checkpoint_(checkpoint), config_(config), dtype_(dtype), device_(device) {}
+      : checkpoint_(checkpoint), config_(config), options_(at::TensorOptions().dtype(dtype).device(device)) {}
 
   at::Tensor operator()(const std::string& name, at::IntArrayRef shape) {
-    used_.insert(name);
-    return checkpoint_.get(name, shape).to(device_, dtype_);
+    const at::Tensor stored = checkpoint_.get(name, shape);
+    const bool as_it_is = stored.scalar_type() == options_.dtype() && options_.device().is_cpu();
+    if (!as_it_is) return copied(name, at::empty(shape, options_));
+    digests_[name] = checkpoint_.read(name, shape, /*into=*/{});
+    return stored;
   }
 
   at::Tensor norm(const std::string& name, std::int64_t width) {
-    const at::Tensor weight = (*this)(name, {width});
-    return config_.norm_plus_one ? weight.to(at::kFloat) + 1 : weight;
+    if (!config_.norm_plus_one) return (*this)(name, {width});
+    return copied(name, at::empty({width}, options_.dtype(at::kFloat))) + 1;
   }
 
   at::Tensor stacked(const std::string& prefix, const Parts& parts, const std::string& suffix,
                      std::optional<std::int64_t> columns) {
-    std::vector<at::Tensor> tensors;
+    std::vector<std::int64_t> shape{0};
+    for (const auto& [name, rows] : parts) shape[0] += rows;
+    if (columns) shape.push_back(*columns);
+    const at::Tensor stack = at::empty(shape, options_);
+    std::int64_t row = 0;
     for (const auto& [name, rows] : parts) {
-      std::vector<std::int64_t> shape{rows};
-      if (columns) shape.push_back(*columns);
-      tensors.push_back((*this)(prefix + name + suffix, shape));
+      copied(prefix + name + suffix, stack.narrow(0, row, rows));
+      row += rows;
     }
-    return at::cat(tensors);
+    return stack;
   }
 
+  const std::map<std::string, std::uint64_t>& digests() const { return digests_; }
   std::vector<std::string> unused() const {
     std::vector<std::string> names;
     for (const std::string& name : checkpoint_.names())
-      if (used_.count(name) == 0) names.push_back(name);
+      if (digests_.count(name) == 0) names.push_back(name);
     return names;
   }
 
  private:
+  at::Tensor copied(const std::string& name, const at::Tensor& into) {
+    digests_[name] = checkpoint_.read(name, into.sizes(), into);
+    return into;
+  }
+
   const Checkpoint& checkpoint_;
   const ModelConfig& config_;
-  at::ScalarType dtype_;
-  at::Device device_;
-  std::set<std::string> used_;
+  at::TensorOptions options_;
+  std::map<std::string, std::uint64_t> digests_;
 };
 
 LayerWeights load_layer(WeightReader& read, const ModelConfig& c, const std::string& at) {
@@ -96,6 +108,11 @@ std::string find_prefix(const Checkpoint& checkpoint, const ModelConfig& config)
 
 }  // namespace
 
+at::ScalarType stored_dtype(const Checkpoint& checkpoint, const ModelConfig& config) {
+  const std::string name = find_prefix(checkpoint, config) + "embed_tokens.weight";
+  return checkpoint.get(name, {config.vocab_size, config.hidden_size}).scalar_type();
+}
+
 Weights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype, at::Device device) {
   WeightReader read(checkpoint, config, dtype, device);
   const std::string prefix = find_prefix(checkpoint, config);
@@ -107,7 +124,7 @@ Weights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, at
   for (std::int64_t l = 0; l < config.num_hidden_layers; ++l)
     weights.layers.push_back(load_layer(read, config, cat(prefix, "layers.", l, ".")));
   weights.unused = read.unused();
-  weights.fingerprint = checkpoint.fingerprint();
+  weights.fingerprint = checkpoint.fingerprint(read.digests());
   return weights;
 }
 

@@ -32,7 +32,11 @@ struct Weights {
   std::string fingerprint;          ///< Checkpoint::fingerprint
 };
 
-/// Throws Error{kFixInput} that names file and tensor.
+/// What the weights are stored in: the dtype of the embedding table, which every decoder has.
+at::ScalarType stored_dtype(const Checkpoint& checkpoint, const ModelConfig& config);
+
+/// Reads every byte once, tensor by tensor. On the meta device: looks at all tensors and keeps none. Throws
+/// Error{kFixInput} that names file and tensor: missing, of another shape, not a number.
 Weights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype, at::Device device);
 
 }  // namespace kvmesh::llm

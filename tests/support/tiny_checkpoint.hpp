@@ -156,6 +156,7 @@ class TinyCheckpoint {
     if (dtype_ == "F32") return bits;
     if (dtype_ == "BF16") return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
     const std::uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+    if (magnitude >= 0x7f800000) return sign | (magnitude == 0x7f800000 ? 0x7c00 : 0x7e00);
     if (magnitude < 0x38800000) return sign;  // too small for a normal number: zero is near enough
     const std::uint32_t rounded = magnitude + 0xfff + (magnitude >> 13 & 1);
     return sign | ((rounded >> 13) - (112u << 10));
