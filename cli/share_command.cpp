@@ -45,7 +45,8 @@ wire::LayerChoice layer_choice(const std::string& text) {
 
 agents::ExchangeRequest request_of(const Arguments& arguments) {
   agents::ExchangeRequest request;
-  for (const std::string& ids : arguments.sender_ids) request.sender_ids.push_back(parse_token_ids("--sender-ids", ids));
+  for (const std::string& ids : arguments.sender_ids)
+    request.sender_ids.push_back(parse_token_ids("--sender-ids", ids));
   request.edge = arguments.edge;
   request.edge.medium = *wire::find_medium(arguments.medium);
   request.edge.layers = layer_choice(arguments.layers);
@@ -83,8 +84,7 @@ int share(const Arguments& arguments) {
   request.stop_tokens = llm::read_stop_tokens(arguments.receiver);
   const llm::Model receiver = llm::Model::load(arguments.receiver, arguments.model);
   const agents::ExchangeResult result = agents::exchange(sender, receiver, request);
-  nlohmann::ordered_json out = {
-      {"logits", rows_of(result.logits)}, {"greedy", result.greedy}, {"bytes", result.bytes}};
+  nlohmann::ordered_json out = {{"logits", rows_of(result.logits)}, {"greedy", result.greedy}, {"bytes", result.bytes}};
   if (result.scores.size() == 1) out["scores"] = result.scores.front();
   if (result.scores.size() > 1) out["scores"] = result.scores;
   if (!arguments.json) out.erase("logits");

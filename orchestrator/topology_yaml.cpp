@@ -120,7 +120,8 @@ Topology read_topology(const YamlFields& top, const std::filesystem::path& file)
   const YamlValue output = top.get("output", "add output: NAME, the agent whose answer is the result");
   topology.output = output.called("output").name();
   topology.output_line = output.line();
-  if (const auto path = top.find("calibration")) topology.calibration = read_file_path(path->called("calibration"), file);
+  if (const auto path = top.find("calibration"))
+    topology.calibration = read_file_path(path->called("calibration"), file);
   if (const auto path = top.find("profile")) topology.profile = read_file_path(path->called("profile"), file);
   return topology;
 }
@@ -135,8 +136,7 @@ Topology parse_topology(const std::string& text, const std::filesystem::path& fi
     fail_input(file.string(), ':', error.mark.line + 1, ": not YAML (column ", error.mark.column + 1, "): ", error.msg,
                "; mind indentation, quotes and closing brackets");
   }
-  const Topology topology =
-      read_topology(YamlFields(YamlValue(file.string(), "the topology", /*line=*/1, root)), file);
+  const Topology topology = read_topology(YamlFields(YamlValue(file.string(), "the topology", /*line=*/1, root)), file);
   check_graph(topology);
   return topology;
 }

@@ -23,8 +23,8 @@ class Checkpoint {
 
   /// One pass over a tensor, piece by piece: looks for NaN and infinity in floating-point numbers, makes its digest and
   /// copies it into `into`, converting, where that is defined (on the meta device: only looks); pages that were copied
-  /// are released as it goes, so that no more than a piece is resident beside the copy. Throws Error{kFixInput} as get() does, and where a number is not
-  /// finite. Returns XXH3-64 of the stored bytes.
+  /// are released as it goes, so that no more than a piece is resident beside the copy. Throws Error{kFixInput} as
+  /// get() does, and where a number is not finite. Returns XXH3-64 of the stored bytes.
   std::uint64_t read(const std::string& name, at::IntArrayRef shape, const at::Tensor& into) const;
 
   std::vector<std::string> names() const;

@@ -36,8 +36,14 @@ class WeightReader {
   at::Tensor stacked(const std::string& prefix, const Parts& parts, const std::string& suffix,
                      std::optional<std::int64_t> columns) {
     std::vector<std::int64_t> shape{0};
-    for (const auto& [name, rows] : parts) shape[0] += rows;
     if (columns) shape.push_back(*columns);
+    std::int64_t all_rows = 0;
+    for (const auto& [name, rows] : parts) {
+      shape[0] = rows;
+      checkpoint_.get(prefix + name + suffix, shape);  // what config.json asks for is there, before it is allocated
+      all_rows += rows;
+    }
+    shape[0] = all_rows;
     const at::Tensor stack = at::empty(shape, options_);
     std::int64_t row = 0;
     for (const auto& [name, rows] : parts) {

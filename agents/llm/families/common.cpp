@@ -6,6 +6,8 @@
 namespace kvmesh::llm {
 namespace {
 
+constexpr std::int64_t kMostLayers = 10'000;
+
 /// Fields that change the computation in ways no family here implements.
 void refuse_what_nobody_implements(const ConfigFile& file) {
   for (const char* name : {"quantization_config", "compression_config"})
@@ -33,12 +35,11 @@ RopeConfig read_scaling(const ConfigFile& scaling, const ConfigFile& file) {
   else fail_input(scaling.path(), ": RoPE scaling \"", type, "\" is not implemented; linear, dynamic and llama3 are");
   rope.factor = scaling.positive<double>("factor");
   if (rope.factor < 1) fail_input(scaling.path(), ": \"factor\" is ", rope.factor, "; it must be at least 1");
-  if (rope.scaling == RopeScaling::kDynamic)
-    rope.original_length = file.positive<std::int64_t>("max_position_embeddings");
+  if (rope.scaling == RopeScaling::kDynamic) rope.original_length = file.size("max_position_embeddings");
   if (rope.scaling != RopeScaling::kLlama3) return rope;
   rope.low_freq_factor = scaling.positive<double>("low_freq_factor");
   rope.high_freq_factor = scaling.positive<double>("high_freq_factor");
-  rope.original_length = scaling.positive<std::int64_t>("original_max_position_embeddings");
+  rope.original_length = scaling.size("original_max_position_embeddings");
   if (rope.high_freq_factor <= rope.low_freq_factor)
     fail_input(scaling.path(), ": \"high_freq_factor\" ", rope.high_freq_factor, " is not above \"low_freq_factor\" ",
                rope.low_freq_factor);
@@ -50,7 +51,7 @@ std::int64_t position_limit(const ModelConfig& config) {
   const RopeConfig& rope = config.ropes.front();
   if (rope.scaling == RopeScaling::kDynamic) return std::numeric_limits<std::int64_t>::max();
   if (rope.scaling != RopeScaling::kLinear) return config.max_position_embeddings;
-  return static_cast<std::int64_t>(static_cast<double>(config.max_position_embeddings) * rope.factor);
+  return static_cast<std::int64_t>(std::min(static_cast<double>(config.max_position_embeddings) * rope.factor, 1e15));
 }
 
 }  // namespace
@@ -98,14 +99,16 @@ void read_layer_types(const ConfigFile& file, const LocalLayers& local, ModelCon
 ModelConfig read_common_config(const ConfigFile& file) {
   refuse_what_nobody_implements(file);
   ModelConfig config;
-  config.vocab_size = file.positive<std::int64_t>("vocab_size");
-  config.hidden_size = file.positive<std::int64_t>("hidden_size");
-  config.intermediate_size = file.positive<std::int64_t>("intermediate_size");
-  config.num_hidden_layers = file.positive<std::int64_t>("num_hidden_layers");
-  config.num_attention_heads = file.positive<std::int64_t>("num_attention_heads");
-  config.num_key_value_heads = file.positive_or("num_key_value_heads", config.num_attention_heads);
-  config.head_dim = file.positive_or("head_dim", config.hidden_size / config.num_attention_heads);
-  config.max_position_embeddings = file.positive<std::int64_t>("max_position_embeddings");
+  config.vocab_size = file.size("vocab_size");
+  config.hidden_size = file.size("hidden_size");
+  config.intermediate_size = file.size("intermediate_size");
+  config.num_hidden_layers = file.size("num_hidden_layers");
+  if (config.num_hidden_layers > kMostLayers)
+    fail_input(file.path(), ": \"num_hidden_layers\" is ", config.num_hidden_layers, "; no model is that deep");
+  config.num_attention_heads = file.size("num_attention_heads");
+  config.num_key_value_heads = file.size_or("num_key_value_heads", config.num_attention_heads);
+  config.head_dim = file.size_or("head_dim", config.hidden_size / config.num_attention_heads);
+  config.max_position_embeddings = file.size("max_position_embeddings");
   config.rms_norm_eps = file.positive<double>("rms_norm_eps");
   config.ropes = {read_rope(file, "full_attention")};
   config.layers.resize(static_cast<std::size_t>(config.num_hidden_layers));

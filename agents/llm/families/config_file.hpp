@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <type_traits>
@@ -46,6 +47,15 @@ class ConfigFile {
   T positive_or(const std::string& name, T value) const {
     return has(name) ? positive<T>(name) : value;
   }
+
+  /// A number of heads, rows, layers, positions: above 0 and small enough that products of two do not overflow.
+  std::int64_t size(const std::string& name) const {
+    constexpr std::int64_t kMost = std::int64_t{1} << 30;
+    const auto value = positive<std::int64_t>(name);
+    if (value > kMost) fail_input(path_, ": \"", name, "\" is ", value, "; no model is that large");
+    return value;
+  }
+  std::int64_t size_or(const std::string& name, std::int64_t value) const { return has(name) ? size(name) : value; }
 
   /// An object inside, whose errors name both.
   ConfigFile inside(const std::string& name) const {

@@ -21,7 +21,7 @@ const nlohmann::json& gemma3_text_defaults() {
 void read_gemma_fields(const ConfigFile& file, ModelConfig& config) {
   refuse_unless(file, file.has("hidden_activation") ? "hidden_activation" : "hidden_act", {"gelu_pytorch_tanh"});
   config.activation = Activation::kGeluTanh;
-  config.head_dim = file.positive_or<std::int64_t>("head_dim", 256);
+  config.head_dim = file.size_or("head_dim", 256);
   config.qkv_bias = file.get_or("attention_bias", false);
   config.attention_output_bias = config.qkv_bias;
   config.attention_scale = 1 / std::sqrt(file.positive<double>("query_pre_attn_scalar"));
@@ -57,7 +57,7 @@ ModelConfig read_gemma2_config(const ConfigFile& file) {
   config.attention_softcap = read_softcap(file, "attn_logit_softcapping");
   config.final_softcap = read_softcap(file, "final_logit_softcapping");
   const auto is_even = [](std::int64_t layer) { return layer % 2 == 0; };
-  const auto window = file.positive<std::int64_t>("sliding_window");
+  const auto window = file.size("sliding_window");
   read_layer_types(file, {is_even, window, read_rope(file, "sliding_attention")}, config);
   return config;
 }
@@ -71,9 +71,9 @@ ModelConfig read_gemma3_config(const ConfigFile& file) {
   config.qk_norm = true;
   refuse_unless(file, "attn_logit_softcapping", {});
   config.final_softcap = file.positive_or("final_logit_softcapping", 0.0);
-  const auto pattern = file.positive_or<std::int64_t>("sliding_window_pattern", 6);
+  const auto pattern = file.size_or("sliding_window_pattern", 6);
   const auto is_between = [&](std::int64_t layer) { return (layer + 1) % pattern != 0; };
-  const auto window = file.positive<std::int64_t>("sliding_window");
+  const auto window = file.size("sliding_window");
   read_layer_types(file, {is_between, window, read_local_rope(file)}, config);
   return config;
 }

@@ -11,7 +11,7 @@ ModelConfig read_mistral_config(const ConfigFile& file) {
   for (const char* name : {"attention_bias", "mlp_bias"}) refuse_unless(file, name, {false});
   for (const char* name : {"attn_logit_softcapping", "final_logit_softcapping"}) refuse_unless(file, name, {});
   std::optional<std::int64_t> window;
-  if (file.has("sliding_window")) window = file.positive<std::int64_t>("sliding_window");
+  if (file.has("sliding_window")) window = file.size("sliding_window");
   if (!file.fields().contains("sliding_window")) {
     window = 4096;
     config.notes.emplace_back("sliding_window 4096: what Mistral's config means where it leaves the field out");

@@ -12,7 +12,7 @@ ModelConfig read_qwen_config(const ConfigFile& file) {
   std::optional<std::int64_t> window;
   std::int64_t first_local = config.num_hidden_layers;
   if (file.get_or("use_sliding_window", false)) {
-    window = file.positive<std::int64_t>("sliding_window");
+    window = file.size("sliding_window");
     first_local = file.get<std::int64_t>("max_window_layers");
   }
   const auto is_late = [&](std::int64_t layer) { return layer >= first_local; };
@@ -34,7 +34,7 @@ ModelConfig read_qwen2_config(const ConfigFile& file) {
 ModelConfig read_qwen3_config(const ConfigFile& file) {
   ModelConfig config = read_qwen_config(file);
   config.family = "qwen3";
-  config.head_dim = file.positive_or<std::int64_t>("head_dim", 128);
+  config.head_dim = file.size_or("head_dim", 128);
   config.qk_norm = true;
   config.qkv_bias = file.get_or("attention_bias", false);
   config.attention_output_bias = config.qkv_bias;
