@@ -20,8 +20,7 @@ Agent::Agent(Wiring wiring) : wiring_(std::move(wiring)) {}
 Agent::Request& Agent::open(const std::string& request) {
   auto [found, fresh] = requests_.try_emplace(request);
   if (fresh)
-    for (const InboundEdge& edge : wiring_.inbound)
-      found->second.inbox.emplace_back(expected(wiring_, edge, request));
+    for (const InboundEdge& edge : wiring_.inbound) found->second.inbox.emplace_back(expected(wiring_, edge, request));
   return found->second;
 }
 
@@ -42,7 +41,7 @@ Agent::Outcome Agent::on_task(bus::Task task, Clock::time_point now) {
   request.received_at = now;
   if (task.deadline_ms > 0) request.deadline = Deadline::after(std::chrono::milliseconds(task.deadline_ms), now);
   request.task = std::move(task);
-  return begin_if_complete(name, now);
+  return begin_if_ready(name, now);
 }
 
 Agent::Outcome Agent::on_message(std::size_t edge, const std::vector<OwnedBytes>& frames, Clock::time_point now) {
@@ -54,8 +53,14 @@ Agent::Outcome Agent::on_message(std::size_t edge, const std::vector<OwnedBytes>
     if (requests_.count(name) == 0 && static_cast<std::size_t>(early) >= kMaxEarlyRequests)
       throw Error(ErrorKind::kReconnect, cat("edge ", wire::describe(wiring_.inbound.at(edge).spec), ": messages of ",
                                              early, " requests came before their tasks; ", name, " is refused"));
-    open(name).inbox.at(edge).feed(std::move(message));
-    return begin_if_complete(name, now);
+    kvcodec::Reassembly& inbox = open(name).inbox.at(edge);
+    inbox.feed(std::move(message));
+    std::optional<Arrival> arrival;
+    if (wiring_.inbound[edge].spec.medium == wire::Medium::kKv)
+      arrival = Arrival{name, edge, std::move(inbox.take().front())};
+    Outcome outcome = begin_if_ready(name, now);
+    outcome.arrival = std::move(arrival);
+    return outcome;
   } catch (const Error& error) {
     return fail_waiting(edge, error);
   }
@@ -65,25 +70,43 @@ Agent::Outcome Agent::on_message(std::size_t edge, const std::vector<OwnedBytes>
 Agent::Outcome Agent::fail_waiting(std::size_t edge, const Error& error) {
   for (auto& [name, request] : requests_) {
     if (!request.task || request.inbox.at(edge).complete()) continue;
-    Outcome outcome{.turn = std::nullopt, .failure = Failure{name, error.kind(), error.what()}};
+    Outcome outcome;
+    outcome.failure = Failure{name, error.kind(), error.what()};
     close(outcome.failure->request);
     return outcome;
   }
   throw Error(error.kind(), error.what());
 }
 
-Agent::Outcome Agent::begin_if_complete(const std::string& name, Clock::time_point now) {
+Agent::Outcome Agent::begin_if_ready(const std::string& name, Clock::time_point now) {
   Request& request = requests_.at(name);
   if (!request.task) return {};
-  for (const kvcodec::Reassembly& edge : request.inbox)
-    if (!edge.complete()) return {};
-  Turn turn{.task = std::move(*request.task), .inbox = {}, .received_at = request.received_at, .complete_at = now};
-  for (kvcodec::Reassembly& edge : request.inbox) turn.inbox.push_back(edge.take());
-  close(name);
-  return {.turn = std::move(turn), .failure = std::nullopt};
+  bool complete = true;
+  for (std::size_t i = 0; i < request.inbox.size(); ++i) {
+    const bool kv = wiring_.inbound[i].spec.medium == wire::Medium::kKv;
+    if (kv ? request.inbox[i].received() == 0 : !request.inbox[i].complete()) return {};
+    complete = complete && request.inbox[i].complete();
+  }
+  Outcome outcome;
+  if (!request.begun) {
+    outcome.turn = Turn{.task = *request.task,
+                        .inbox = {},
+                        .kv = nullptr,
+                        .received_at = request.received_at,
+                        .complete_at = now,
+                        .deadline = request.deadline};
+    for (kvcodec::Reassembly& edge : request.inbox) outcome.turn->inbox.push_back(edge.take());
+    request.begun = true;
+  }
+  if (complete) close(name);
+  return outcome;
 }
 
 void Agent::on_cancel(const std::string& request) { close(request); }
+
+void Agent::on_turn_end(const std::string& request) {
+  if (!closed(request)) close(request);
+}
 
 void Agent::on_scores(const bus::EdgeScores& scores) {
   bool found = false;
@@ -93,7 +116,8 @@ void Agent::on_scores(const bus::EdgeScores& scores) {
     found = true;
   }
   if (!found)
-    throw Error(ErrorKind::kGiveUp, cat("scores came for edge ", scores.from, " -> ", scores.to, ", which is not ours"));
+    throw Error(ErrorKind::kGiveUp,
+                cat("scores came for edge ", scores.from, " -> ", scores.to, ", which is not ours"));
 }
 
 std::vector<Agent::Failure> Agent::expire(Clock::time_point now) {

@@ -19,6 +19,10 @@ namespace kvmesh::agents {
 /// What an agent waits for, and when its turns begin: a plain state machine. Events go in with the time they happened,
 /// turns and failures come out; no socket, no clock, no thread.
 ///
+/// A turn begins when all messages of the other media are there, and of each kv edge the first: then the position of
+/// the agent's own tokens is known, and it can compute layer by layer as rows come. Until the last of them has come the
+/// request stays open, so that its deadline and damaged messages still count.
+///
 /// A fast sender's messages may come before the task that they are for. They are kept, for at most kMaxEarlyRequests
 /// requests; beyond that the message is refused, which its caller reports.
 class Agent {
@@ -32,9 +36,16 @@ class Agent {
     ErrorKind kind;
     std::string reason;
   };
-  /// What an event led to: at most one of the two.
+  /// A message of a kv edge that is whole and in order: for the request's cache.
+  struct Arrival {
+    std::string request;
+    std::size_t edge = 0;
+    wire::WireMessage message;
+  };
+  /// What an event led to, in the order in which it is to be carried out.
   struct Outcome {
-    std::optional<Turn> turn;  ///< everything is there: take it
+    std::optional<Arrival> arrival;
+    std::optional<Turn> turn;  ///< what it needs to begin is there: take it
     std::optional<Failure> failure;
   };
 
@@ -48,7 +59,10 @@ class Agent {
   /// edge fails the request that waits on the edge; where none does, it throws Error that names the edge.
   Outcome on_message(std::size_t edge, const std::vector<OwnedBytes>& frames, Clock::time_point now);
   void on_cancel(const std::string& request);
-  /// Scores for every outbound kv edge to `scores.to`, from the next turn on. Throws Error for an edge that is not ours.
+  /// The request's turn has ended, well or not; what still comes for it is dropped.
+  void on_turn_end(const std::string& request);
+  /// Scores for every outbound kv edge to `scores.to`, from the next turn on. Throws Error for an edge that is not
+  /// ours.
   void on_scores(const bus::EdgeScores& scores);
   /// Requests whose deadline has passed while they waited, with the edges that nothing came over.
   std::vector<Failure> expire(Clock::time_point now);
@@ -61,10 +75,11 @@ class Agent {
     std::vector<kvcodec::Reassembly> inbox;
     Clock::time_point received_at{};
     std::optional<Deadline> deadline;
+    bool begun = false;  ///< its turn is being taken
   };
 
   Request& open(const std::string& request);
-  Outcome begin_if_complete(const std::string& request, Clock::time_point now);
+  Outcome begin_if_ready(const std::string& request, Clock::time_point now);
   void close(const std::string& request);
   bool closed(const std::string& request) const;
   Outcome fail_waiting(std::size_t edge, const Error& error);

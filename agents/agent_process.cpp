@@ -58,7 +58,7 @@ class AgentProcess {
               }) {}
 
   ~AgentProcess() {
-    cancelled_all_ = true;
+    stop_all();
     compute_.join();
   }
 
@@ -79,8 +79,14 @@ class AgentProcess {
   }
 
   void finish() {
-    cancelled_all_ = true;
+    stop_all();
     loop_.stop();
+  }
+
+  /// Nobody waits for any turn any more.
+  void stop_all() {
+    cancelled_all_ = true;
+    for (auto& [request, arrivals] : arrivals_) arrivals->fail(Error(ErrorKind::kGiveUp, "the agent is leaving"));
   }
 
   /// Ends the process with `error`; the orchestrator hears it first.
@@ -123,7 +129,7 @@ class AgentProcess {
                                                options_.orchestrator.string(), " did not finish the handshake within ",
                                                options_.handshake_deadline.count() / 1000, " s; is it running?")));
     if (liveness_.due_to_send(now)) send(bus::Heartbeat{});
-    for (const Agent::Failure& failure : agent_.expire(now)) report(failure);
+    for (const Agent::Failure& failure : agent_.expire(now)) on_failure(failure);
     auto next = std::min(now + bus::Liveness::kInterval, liveness_.next_wakeup());
     if (auto deadline = agent_.next_deadline()) next = std::min(next, *deadline);
     timer_.expires_at(std::max(next, now + std::chrono::milliseconds(1)));
@@ -176,8 +182,8 @@ class AgentProcess {
     }
     for (const bus::EdgeEnd& end : edges.outbound) {
       outbound_topics_.push_back(end.topic);
-      wiring.outbound.push_back({wire::edge_spec_from_json(end.spec), wire::manifest_from_json(end.manifest),
-                                 end.carries_sink, {}});
+      wiring.outbound.push_back(
+          {wire::edge_spec_from_json(end.spec), wire::manifest_from_json(end.manifest), end.carries_sink, {}});
     }
     agent_ = Agent(std::move(wiring));
     load();
@@ -225,6 +231,7 @@ class AgentProcess {
   void on(const bus::Cancel& cancel) {
     agent_.on_cancel(cancel.request);
     if (cancel.request == current_request_) cancelled_ = true;
+    stop_waiting(cancel.request, Error(ErrorKind::kRetry, "the request was cancelled"));
   }
   void on(const bus::Scores& scores) { agent_.on_scores(scores.edge); }
   void on(const bus::Heartbeat&) {}
@@ -246,8 +253,39 @@ class AgentProcess {
   }
 
   void act(Agent::Outcome outcome) {
-    if (outcome.failure) report(*outcome.failure);
+    if (outcome.arrival) place(std::move(*outcome.arrival));
     if (outcome.turn) begin(std::move(*outcome.turn));
+    if (outcome.failure) on_failure(*outcome.failure);
+  }
+
+  /// Rows go into their request's cache at once, whether its turn has begun or not.
+  void place(Agent::Arrival arrival) {
+    try {
+      arrivals_of(arrival.request).place(arrival.edge, std::move(arrival.message));
+    } catch (const Error& error) {
+      agent_.on_cancel(arrival.request);
+      on_failure({arrival.request, error.kind(), error.what()});
+    }
+  }
+
+  KvArrivals& arrivals_of(const std::string& request) {
+    std::shared_ptr<KvArrivals>& arrivals = arrivals_[request];
+    if (!arrivals) arrivals = std::make_shared<KvArrivals>(host_->model(), agent_.wiring());
+    return *arrivals;
+  }
+
+  /// A turn that is being taken reports its end itself.
+  void on_failure(const Agent::Failure& failure) {
+    if (!stop_waiting(failure.request, Error(failure.kind, failure.reason))) report(failure);
+  }
+
+  /// Ends the turn that waits for rows of `request`; true where there is one.
+  bool stop_waiting(const std::string& request, const Error& error) {
+    const auto found = arrivals_.find(request);
+    if (found == arrivals_.end()) return false;
+    found->second->fail(error);
+    arrivals_.erase(found);
+    return turns_.contains(request);
   }
 
   using TurnOutcome = std::variant<bus::Result, bus::TaskError>;
@@ -255,6 +293,8 @@ class AgentProcess {
   void begin(Turn turn) {
     current_request_ = turn.task.request;
     cancelled_ = false;
+    if (arrivals_.contains(turn.task.request)) turn.kv = arrivals_.at(turn.task.request);
+    turns_.insert(turn.task.request);
     auto shared = std::make_shared<Turn>(std::move(turn));
     // The wiring is copied: scores may change it while the turn is taken.
     auto work = [this, shared, wiring = agent_.wiring(), host = host_]() -> TurnOutcome {
@@ -274,7 +314,10 @@ class AgentProcess {
         return error(ErrorKind::kGiveUp, e.what());
       }
     };
-    compute(work, [this](const TurnOutcome& outcome) {
+    compute(work, [this, request = shared->task.request](const TurnOutcome& outcome) {
+      turns_.erase(request);
+      arrivals_.erase(request);
+      agent_.on_turn_end(request);
       std::visit([this](const auto& message) { send(message); }, outcome);
     });
   }
@@ -297,6 +340,8 @@ class AgentProcess {
   std::vector<std::string> outbound_topics_;
   std::set<std::string> seen_;
   std::shared_ptr<const llm::Host> host_;
+  std::map<std::string, std::shared_ptr<KvArrivals>> arrivals_;  ///< of requests that are open
+  std::set<std::string> turns_;                                  ///< being taken
   std::string current_request_;
   std::atomic<bool> cancelled_ = false;
   std::atomic<bool> cancelled_all_ = false;

@@ -67,17 +67,21 @@ void refuse_unfit(const wire::EdgeSpec& spec, const wire::Manifest& sender, cons
 }
 
 Messages send_kv(const OutboundEdge& edge, const llm::Model& model, const llm::KvCache& cache, std::uint64_t& bytes) {
-  const KvSender sender(edge, cache.layers(), /*record_index=*/0, /*calibrate=*/false);
+  const llm::LayerCache& first = cache.layer(0);
+  KvSender sender(edge, cache,
+                  {.own_rows = first.length() - first.shared_rows, .behind_others = first.shared_rows > 0});
   const wire::Manifest manifest = llm::manifest_of(model.config());
   Wire wire(edge.spec, manifest);
   std::uint32_t sequence = 0;
   for (int l = 0; l < cache.layers(); ++l) {
-    for (KvSender::LayerMessage& message : sender.messages_of(l, cache.layer(l))) {
+    for (const KvSender::Piece& piece : sender.pieces_of(l, cache.layer(l))) {
       wire::Envelope envelope = envelope_of(edge.spec, manifest, sequence++, sender.message_count());
-      envelope.layer = message.receiver_layer;
-      envelope.context_start = message.context_start;
-      envelope.context_end = message.context_end;
-      wire.carry(kvcodec::encode_layer(message.rows, envelope));
+      envelope.layer = piece.receiver_layer;
+      envelope.context_start = piece.context_start;
+      envelope.context_end = piece.context_end;
+      envelope.layers_complete = piece.layers_complete;
+      const kvcodec::LayerKv rows = rows_of(cache.layer(l), piece.begin, piece.end);
+      wire.carry(kvcodec::address_rows(kvcodec::pack_rows(rows, piece.wire), envelope));
     }
   }
   bytes += wire.bytes();

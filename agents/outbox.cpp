@@ -1,18 +1,30 @@
 #include "agents/outbox.hpp"
 
+#include <algorithm>
+#include <map>
+#include <tuple>
 #include <utility>
 
+#include "base/error.hpp"
 #include "bus/topic.hpp"
-#include "kvcodec/encode.hpp"
 
 namespace kvmesh::agents {
 
 Outbox::Outbox(const llm::Model& model, const Wiring& wiring, const bus::Task& task, const Publish& publish)
     : wiring_(wiring), task_(task), publish_(publish), manifest_(llm::manifest_of(model.config()).hash()) {
-  const auto layers = static_cast<int>(model.config().num_hidden_layers);
-  for (const OutboundEdge& edge : wiring.outbound) {
-    Edge& ours = edges_.emplace_back();
-    if (edge.spec.medium == wire::Medium::kKv) ours.kv.emplace(edge, layers, task.record_index, task.calibrate);
+  edges_.resize(wiring.outbound.size());
+}
+
+void Outbox::plan_kv(wire::Share share, const llm::KvCache& cache, std::int64_t own_rows) {
+  const bool behind_others = std::any_of(wiring_.inbound.begin(), wiring_.inbound.end(),
+                                         [](const InboundEdge& edge) { return edge.spec.medium == wire::Medium::kKv; });
+  const KvSender::Plan plan{.own_rows = own_rows,
+                            .behind_others = behind_others,
+                            .record_index = task_.record_index,
+                            .calibrate = task_.calibrate};
+  for (std::size_t i = 0; i < edges_.size(); ++i) {
+    const OutboundEdge& edge = wiring_.outbound[i];
+    if (edge.spec.medium == wire::Medium::kKv && edge.spec.share == share) edges_[i].kv.emplace(edge, cache, plan);
   }
 }
 
@@ -39,15 +51,28 @@ void Outbox::send(std::size_t edge, std::vector<OwnedBytes> frames) {
   publish_(edge, std::move(frames));
 }
 
+kvcodec::PackedRows Outbox::pack(std::size_t edge, const KvSender::Piece& piece, const llm::LayerCache& cache) const {
+  try {
+    return kvcodec::pack_rows(rows_of(cache, piece.begin, piece.end), piece.wire);
+  } catch (const Error& error) {
+    throw Error(error.kind(), cat("edge ", wire::describe(wiring_.outbound[edge].spec), ": layer ",
+                                  piece.receiver_layer, " cannot be sent: ", error.what()));
+  }
+}
+
 void Outbox::send_layer(int layer, const llm::LayerCache& cache, wire::Share share) {
+  std::map<std::tuple<std::int64_t, std::int64_t, wire::WireDtype>, kvcodec::PackedRows> packed;
   for (std::size_t edge = 0; edge < edges_.size(); ++edge) {
     if (!edges_[edge].kv || wiring_.outbound[edge].spec.share != share) continue;
-    for (KvSender::LayerMessage& message : edges_[edge].kv->messages_of(layer, cache)) {
+    for (const KvSender::Piece& piece : edges_[edge].kv->pieces_of(layer, cache)) {
+      auto [rows, fresh] = packed.try_emplace({piece.begin, piece.end, piece.wire});
+      if (fresh) rows->second = pack(edge, piece, cache);
       wire::Envelope envelope = envelope_for(edge, edges_[edge].kv->message_count());
-      envelope.layer = message.receiver_layer;
-      envelope.context_start = message.context_start;
-      envelope.context_end = message.context_end;
-      send(edge, kvcodec::encode_layer(message.rows, envelope));
+      envelope.layer = piece.receiver_layer;
+      envelope.context_start = piece.context_start;
+      envelope.context_end = piece.context_end;
+      envelope.layers_complete = piece.layers_complete;
+      send(edge, kvcodec::address_rows(rows->second, envelope));
     }
   }
 }

@@ -14,6 +14,7 @@
 #include "agents/wiring.hpp"
 #include "base/bytes.hpp"
 #include "bus/control.hpp"
+#include "kvcodec/encode.hpp"
 
 namespace kvmesh::agents {
 
@@ -27,7 +28,10 @@ class Outbox {
   /// All arguments outlive this.
   Outbox(const llm::Model& model, const Wiring& wiring, const bus::Task& task, const Publish& publish);
 
-  /// The rows of one layer, on every kv edge that shares `share`.
+  /// Decides what leaves on each kv edge that shares `share`, of a cache to which our own tokens add `own_rows` in all.
+  void plan_kv(wire::Share share, const llm::KvCache& cache, std::int64_t own_rows);
+  /// What has come to stand in a layer since the last call, on every kv edge that was planned for `share`. Rows that go
+  /// to several receivers are packed once.
   void send_layer(int layer, const llm::LayerCache& cache, wire::Share share);
   /// The one message of a text edge, or of one that carries a tensor called `name`.
   void send_text(std::size_t edge, std::string text);
@@ -43,6 +47,7 @@ class Outbox {
     std::uint64_t bytes = 0;
   };
 
+  kvcodec::PackedRows pack(std::size_t edge, const KvSender::Piece& piece, const llm::LayerCache& cache) const;
   wire::Envelope envelope_for(std::size_t edge, std::uint32_t count) const;
   void send(std::size_t edge, std::vector<OwnedBytes> frames);
 

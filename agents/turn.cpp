@@ -34,7 +34,8 @@ class TurnTaker {
         wiring_(wiring),
         turn_(turn),
         hooks_(hooks),
-        cache_(model_.make_cache(1)),
+        kv_(turn.kv ? turn.kv : std::make_shared<KvArrivals>(model_, wiring)),
+        cache_(kv_->cache()),
         outbox_(model_, wiring, turn.task, hooks.publish) {
     result_.request = turn.task.request;
   }
@@ -50,13 +51,11 @@ class TurnTaker {
 
  private:
   void open_inbox() {
-    std::vector<KvArrival> arrivals;
-    std::vector<const InboundEdge*> kv_edges;
     for (std::size_t i = 0; i < wiring_.inbound.size(); ++i) {
       const InboundEdge& edge = wiring_.inbound[i];
       const std::vector<wire::WireMessage>& messages = turn_.inbox.at(i);
       switch (edge.spec.medium) {
-        case wire::Medium::kKv: arrivals.push_back({&edge, &messages}); break;
+        case wire::Medium::kKv: kv_edges_.push_back(&edge); break;
         case wire::Medium::kText: said_.text[edge.spec.from] = kvcodec::decode_text(messages.front()); break;
         case wire::Medium::kEmbedding: said_.vectors[edge.spec.from] = vectors_of(edge, messages.front()); break;
         case wire::Medium::kActivation:
@@ -66,15 +65,27 @@ class TurnTaker {
           break;
       }
     }
-    if (arrivals.empty()) return;
-    const auto rows = place_kv(model_, arrivals, cache_);
-    if (!turn_.task.calibrate) return;
-    for (std::size_t i = 0; i < arrivals.size(); ++i) {
-      std::vector<llm::RowRange> ranges = rows[i];
+    if (needs_all_kv_first()) kv_->wait_for_all(turn_.deadline);
+    if (turn_.task.calibrate) make_meters();
+  }
+
+  /// Layer by layer is not enough where whole layers are measured, where a mask or positions depend on how many rows
+  /// came, or where rows of others are passed on, whose number stands in the first message.
+  bool needs_all_kv_first() const {
+    const auto reproduces = [](const InboundEdge* edge) {
+      return edge->spec.mask != wire::Mask::kCausal || edge->spec.positions != wire::Positions::kContinue;
+    };
+    const auto forwards = [](const OutboundEdge& edge) { return edge.spec.forward; };
+    return turn_.task.calibrate || std::any_of(kv_edges_.begin(), kv_edges_.end(), reproduces) ||
+           std::any_of(wiring_.outbound.begin(), wiring_.outbound.end(), forwards);
+  }
+
+  void make_meters() {
+    for (std::size_t i = 0; i < kv_edges_.size(); ++i) {
+      std::vector<llm::RowRange> ranges = kv_->rows(i);
       // The very first token of all is the sink: every query looks at it, whatever it says.
       for (llm::RowRange& range : ranges) range.begin = std::max<std::int64_t>(range.begin, 1);
       meters_.emplace_back(ranges);
-      metered_.push_back(arrivals[i].edge);
     }
   }
 
@@ -93,8 +104,16 @@ class TurnTaker {
     for (llm::AttentionMeter& meter : meters_) input.meters.push_back(&meter);
     for (const OutboundEdge& edge : wiring_.outbound)
       if (edge.spec.medium == wire::Medium::kActivation) input.capture_layers.push_back(edge.spec.from_layer);
+    outbox_.plan_kv(wire::Share::kPrompt, cache_, own_rows_ = embeddings.size(0));
+    input.before_layer = [this](int layer) {
+      if (cancelled()) throw Error(ErrorKind::kRetry, "the request was cancelled");
+      kv_->wait_for(layer, turn_.deadline);
+    };
     input.on_layer = [this](int layer) { outbox_.send_layer(layer, cache_.layer(layer), wire::Share::kPrompt); };
-    const llm::ForwardOutput output = counted_forward(input);
+    const llm::ForwardOutput output = model_.forward(input, cache_);
+    std::vector<std::int64_t> rows_before = rows_of_layers(cache_);
+    for (std::int64_t& rows : rows_before) rows -= own_rows_;
+    result_.flops += llm::forward_flops(model_.config(), own_rows_, rows_before, 1);
     result_.prefill_tokens = static_cast<std::uint64_t>(embeddings.size(0));
     logits_ = output.logits;
     send_activations(output.captured);
@@ -102,8 +121,7 @@ class TurnTaker {
 
   /// Senders, prompt and what may be generated must fit into the model's positions.
   void check_room(std::int64_t tokens) const {
-    std::int64_t before = 0;
-    for (int l = 0; l < cache_.layers(); ++l) before = std::max(before, cache_.layer(l).next_position);
+    const std::int64_t before = kv_edges_.empty() ? 0 : kv_->next_position();
     const std::int64_t limit = model_.config().position_limit, output = longest_output();
     if (before + tokens + output > limit)
       fail_input("shared contexts of ", before, " tokens, a prompt of ", tokens, " and up to ", output,
@@ -128,11 +146,6 @@ class TurnTaker {
   static bool shares_output(const OutboundEdge& edge) {
     return edge.spec.medium == wire::Medium::kText ||
            (edge.spec.medium == wire::Medium::kKv && edge.spec.share == wire::Share::kPromptAndOutput);
-  }
-
-  llm::ForwardOutput counted_forward(const llm::ForwardInput& input) {
-    result_.flops += llm::forward_flops(model_.config(), input.embeddings.size(0), rows_of_layers(cache_), 1);
-    return model_.forward(input, cache_);
   }
 
   void generate() {
@@ -160,7 +173,8 @@ class TurnTaker {
   void stamp_first_token() {
     const auto now = Turn::Clock::now();
     result_.ttft_ms = milliseconds(now - turn_.received_at);
-    result_.receiver_ttft_ms = milliseconds(now - turn_.complete_at);
+    result_.receiver_ttft_ms =
+        milliseconds(now - std::max(turn_.complete_at, kv_->last_arrival().value_or(turn_.complete_at)));
   }
 
   bool cancelled() const { return hooks_.cancelled && hooks_.cancelled(); }
@@ -179,6 +193,7 @@ class TurnTaker {
   }
 
   void send_output(std::span<const std::int64_t> tokens) {
+    outbox_.plan_kv(wire::Share::kPromptAndOutput, cache_, cache_.layer(0).length() - cache_.layer(0).shared_rows);
     for (int layer = 0; layer < cache_.layers(); ++layer)
       outbox_.send_layer(layer, cache_.layer(layer), wire::Share::kPromptAndOutput);
     for (std::size_t edge = 0; edge < wiring_.outbound.size(); ++edge) {
@@ -207,7 +222,7 @@ class TurnTaker {
   void report() {
     result_.edges = outbox_.reports();
     for (std::size_t i = 0; i < meters_.size(); ++i)
-      result_.scores.push_back({metered_[i]->spec.from, metered_[i]->spec.to, meters_[i].scores()});
+      result_.scores.push_back({kv_edges_[i]->spec.from, kv_edges_[i]->spec.to, meters_[i].scores()});
   }
 
   const llm::Host& host_;
@@ -215,12 +230,14 @@ class TurnTaker {
   const Wiring& wiring_;
   const Turn& turn_;
   const TurnHooks& hooks_;
-  llm::KvCache cache_;
+  const std::shared_ptr<KvArrivals> kv_;
+  llm::KvCache& cache_;  ///< where those arrive
   Outbox outbox_;
+  std::vector<const InboundEdge*> kv_edges_;
   Said said_;
   std::vector<llm::Injection> injections_;
   std::vector<llm::AttentionMeter> meters_;
-  std::vector<const InboundEdge*> metered_;
+  std::int64_t own_rows_ = 0;
   at::Tensor logits_;
   std::optional<llm::KvCache> cache_before_output_;
   bus::Result result_;

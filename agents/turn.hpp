@@ -2,22 +2,28 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <vector>
 
+#include "agents/kv_arrivals.hpp"
 #include "agents/llm/host.hpp"
 #include "agents/wiring.hpp"
 #include "base/bytes.hpp"
+#include "base/deadline.hpp"
 #include "bus/control.hpp"
 
 namespace kvmesh::agents {
 
-/// One agent's part of one request: everything that it waited for is there.
+/// One agent's part of one request: all that it waited for is there, but for rows of kv that may still be coming.
 struct Turn {
   using Clock = std::chrono::steady_clock;
   bus::Task task;
-  Inbox inbox;
-  Clock::time_point received_at;  ///< of the task
-  Clock::time_point complete_at;  ///< of the last thing that it waited for
+  Inbox inbox;                       ///< empty for kv edges
+  std::shared_ptr<KvArrivals> kv;    ///< what comes over those; null where there are none
+  Clock::time_point received_at;     ///< of the task
+  Clock::time_point complete_at;     ///< of the last thing that it waited for before it could begin
+  std::optional<Deadline> deadline;  ///< of the request
 };
 
 /// How a turn reaches the world. Both are called on the thread that takes the turn.
@@ -29,9 +35,9 @@ struct TurnHooks {
   std::function<bool()> cancelled;
 };
 
-/// Takes the turn: puts what came in over kv into a fresh cache, reads the prompt, generates where asked to, and
-/// publishes what each outbound edge carries. Knows no socket: the agent process and the in-process mesh both call it.
-/// Throws Error that names the agent's edge or input.
+/// Takes the turn: reads the prompt behind what comes over kv, each layer as soon as its rows are there, generates
+/// where asked to, and publishes what each outbound edge carries. Knows no socket. Throws Error that names the agent's
+/// edge or input.
 bus::Result take_turn(const llm::Host& host, const Wiring& wiring, const Turn& turn, const TurnHooks& hooks);
 
 }  // namespace kvmesh::agents

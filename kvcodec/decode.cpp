@@ -2,10 +2,14 @@
 
 #include <ATen/ATen.h>
 
+#include <array>
 #include <cstring>
 
 #include "base/error.hpp"
 #include "kvcodec/detail/dtypes.hpp"
+#include "kvcodec/detail/quantized_frames.hpp"
+#include "kvcodec/positions.hpp"
+#include "kvcodec/quantize.hpp"
 
 namespace kvmesh::kvcodec {
 namespace {
@@ -34,7 +38,7 @@ at::Tensor view_of(const OwnedBytes& bytes, const wire::TensorFrame& frame) {
       data, frame.shape, [owner = bytes.owner()](void*) {}, options);
 }
 
-void check_layer_frames(const wire::Envelope& envelope, std::int64_t kv_heads, std::int64_t head_dim) {
+void check_plain_frames(const wire::Envelope& envelope, std::int64_t kv_heads, std::int64_t head_dim) {
   const auto& tensors = envelope.tensors;
   if (tensors.size() != 2 || tensors[0].name != "keys" || tensors[1].name != "values") {
     refuse(envelope, cat("layer ", envelope.layer, " must come as the two tensors \"keys\" and \"values\""));
@@ -57,15 +61,94 @@ void check_layer_frames(const wire::Envelope& envelope, std::int64_t kv_heads, s
   }
 }
 
+QuantShape quant_shape(const wire::Envelope& envelope, std::int64_t kv_heads, std::int64_t head_dim) {
+  return {.rows = count_positions(envelope.positions),
+          .heads = kv_heads,
+          .head_dim = head_dim,
+          .bits = envelope.encoding == wire::Encoding::kInt8 ? 8 : 4};
+}
+
+void check_quantized_frames(const wire::Envelope& envelope, std::int64_t kv_heads, std::int64_t head_dim) {
+  if (head_dim % 2 != 0 || head_dim > kMaxQuantHeadDim)
+    refuse(envelope, cat("rows came as ", to_string(envelope.encoding), ", which the receiver's head_dim ", head_dim,
+                         " does not allow"));
+  if (envelope.tensors != detail::quantized_frames(quant_shape(envelope, kv_heads, head_dim)))
+    refuse(envelope, cat("the tensors of layer ", envelope.layer, " are not what ", to_string(envelope.encoding),
+                         " of ", count_positions(envelope.positions), " rows of ", kv_heads, " kv heads of dimension ",
+                         head_dim, " has"));
+}
+
+void check_layer(const wire::WireMessage& message, std::int64_t kv_heads, std::int64_t head_dim) {
+  const wire::Envelope& envelope = message.envelope;
+  if (envelope.kind != wire::Medium::kKv) refuse(envelope, "keys and values were expected");
+  if (envelope.encoding == wire::Encoding::kPlain) check_plain_frames(envelope, kv_heads, head_dim);
+  else check_quantized_frames(envelope, kv_heads, head_dim);
+}
+
+/// Where the frames are memory of the right alignment this is them; else a copy.
+QuantView view_of_codes(const std::array<at::Tensor, 3>& tensors) {
+  return {.codes = tensors[0].data_ptr<std::uint8_t>(),
+          .scales = reinterpret_cast<std::uint16_t*>(tensors[1].data_ptr()),
+          .zeros = reinterpret_cast<std::uint16_t*>(tensors[2].data_ptr())};
+}
+
+/// `to`: bf16 or fp32, contiguous, on the CPU.
+void dequantize(const wire::WireMessage& message, const QuantShape& shape, const at::Tensor& keys,
+                const at::Tensor& values) {
+  const auto tensor = [&](std::size_t i) { return view_of(message.payload.at(i), message.envelope.tensors[i]); };
+  const std::array k{tensor(0), tensor(1), tensor(2)}, v{tensor(3), tensor(4), tensor(5)};
+  const QuantKernels& run = quant_kernels();
+  if (keys.scalar_type() == at::kFloat) {
+    run.keys_to_fp32(view_of_codes(k), shape, keys.data_ptr<float>());
+    run.values_to_fp32(view_of_codes(v), shape, values.data_ptr<float>());
+  } else {
+    run.keys_to_bf16(view_of_codes(k), shape, detail::bf16_data(keys));
+    run.values_to_bf16(view_of_codes(v), shape, detail::bf16_data(values));
+  }
+}
+
+void copy_rows(const at::Tensor& from, const at::Tensor& to) {
+  const bool plain = from.scalar_type() == to.scalar_type() && to.device().is_cpu() && to.is_contiguous();
+  // memcpy, not copy_(): that starts a team of threads for what one thread does at the memory's speed.
+  if (plain && from.numel() > 0) std::memcpy(to.data_ptr(), from.data_ptr(), from.nbytes());
+  else to.copy_(from);
+}
+
 }  // namespace
 
 LayerKv decode_layer(const wire::WireMessage& message, std::int64_t kv_heads, std::int64_t head_dim) {
+  check_layer(message, kv_heads, head_dim);
   const wire::Envelope& envelope = message.envelope;
-  if (envelope.kind != wire::Medium::kKv) refuse(envelope, "keys and values were expected");
-  check_layer_frames(envelope, kv_heads, head_dim);
-  return {.keys = view_of(message.payload.at(0), envelope.tensors[0]),
-          .values = view_of(message.payload.at(1), envelope.tensors[1]),
-          .positions = envelope.positions};
+  if (envelope.encoding == wire::Encoding::kPlain)
+    return {.keys = view_of(message.payload.at(0), envelope.tensors[0]),
+            .values = view_of(message.payload.at(1), envelope.tensors[1]),
+            .positions = envelope.positions};
+  const QuantShape shape = quant_shape(envelope, kv_heads, head_dim);
+  const std::array<std::int64_t, 3> sizes{shape.rows, kv_heads, head_dim};
+  LayerKv layer{.keys = at::empty(sizes, at::kBFloat16),
+                .values = at::empty(sizes, at::kBFloat16),
+                .positions = envelope.positions};
+  dequantize(message, shape, layer.keys, layer.values);
+  return layer;
+}
+
+std::int64_t rows_in(const wire::WireMessage& message, std::int64_t kv_heads, std::int64_t head_dim) {
+  check_layer(message, kv_heads, head_dim);
+  return count_positions(message.envelope.positions);
+}
+
+void decode_layer_into(const wire::WireMessage& message, const at::Tensor& keys, const at::Tensor& values) {
+  const std::int64_t kv_heads = keys.size(1), head_dim = keys.size(2);
+  const bool direct = message.envelope.encoding != wire::Encoding::kPlain && keys.device().is_cpu() &&
+                      (keys.scalar_type() == at::kBFloat16 || keys.scalar_type() == at::kFloat) &&
+                      keys.is_contiguous() && values.is_contiguous();
+  if (direct) {
+    check_layer(message, kv_heads, head_dim);
+    return dequantize(message, quant_shape(message.envelope, kv_heads, head_dim), keys, values);
+  }
+  const LayerKv layer = decode_layer(message, kv_heads, head_dim);
+  copy_rows(layer.keys, keys);
+  copy_rows(layer.values, values);
 }
 
 at::Tensor decode_tensor(const wire::WireMessage& message, const std::string& name) {

@@ -15,8 +15,16 @@ namespace kvmesh::kvcodec {
 /// Error{kReconnect} that names the edge, the request and both numbers where the message is not what was asked for.
 /// Safe from any thread.
 
-/// Rows of keys and values of `message.envelope.layer`; they must have the receiver's kv_heads and head_dim.
+/// Rows of keys and values of `message.envelope.layer`; they must have the receiver's kv_heads and head_dim. Quantised
+/// rows come back as bf16, in memory of their own.
 LayerKv decode_layer(const wire::WireMessage& message, std::int64_t kv_heads, std::int64_t head_dim);
+
+/// How many rows decode_layer() would give; the same checks.
+std::int64_t rows_in(const wire::WireMessage& message, std::int64_t kv_heads, std::int64_t head_dim);
+
+/// The same rows written to `keys` and `values` [rows_in, kv_heads, head_dim], converted to their dtype and device: the
+/// one copy that a receiver makes.
+void decode_layer_into(const wire::WireMessage& message, const at::Tensor& keys, const at::Tensor& values);
 
 /// The tensor called `name`, with the shape of its frame.
 at::Tensor decode_tensor(const wire::WireMessage& message, const std::string& name);

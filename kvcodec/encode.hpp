@@ -2,6 +2,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,7 +22,34 @@ namespace kvmesh::kvcodec {
 /// A payload frame points into its tensor's memory and keeps the tensor alive: nothing is copied where the tensor is on
 /// the CPU and contiguous. Nobody may write to that memory before the frames are gone. Safe from any thread.
 
-/// Frames "keys" and "values". Throws Error{kFixInput} where keys, values and positions do not fit each other.
+/// Rows of one layer as they travel, whoever they go to: a sender with several receivers packs once.
+struct PackedRows {
+  wire::Encoding encoding = wire::Encoding::kPlain;
+  std::vector<wire::TensorFrame> tensors;
+  std::vector<OwnedBytes> payload;
+  std::vector<wire::PositionRange> positions;
+  std::uint64_t checksum = 0;
+};
+
+/// Memory for `bytes` bytes that are written once and then sent: a place from which they leave without a copy. Null
+/// owner: none is to be had there.
+struct WritableBytes {
+  std::shared_ptr<void> owner;
+  std::byte* data = nullptr;
+};
+using MakeRoom = std::function<WritableBytes(std::size_t bytes)>;
+
+/// Converts rows to what `wire` says and computes their checksum. kSame: views of the tensors, nothing is copied where
+/// they are on the CPU and contiguous. Other forms are written into memory from `room`, or of their own where that is
+/// null. Throws Error{kFixInput} where keys, values and positions do not fit each other, and where int8 or int4 rows
+/// hold numbers that fp16 scales cannot express.
+PackedRows pack_rows(const LayerKv& layer, wire::WireDtype wire, const MakeRoom& room = nullptr);
+
+/// The packed rows as one message. `base` as below.
+std::vector<OwnedBytes> address_rows(const PackedRows& rows, wire::Envelope base);
+
+/// pack_rows() as they are, then address_rows(): frames "keys" and "values". Throws Error{kFixInput} where keys, values
+/// and positions do not fit each other.
 std::vector<OwnedBytes> encode_layer(const LayerKv& layer, wire::Envelope base);
 
 /// One frame called `name`, of a message of the kind that `base` says: "vectors" [steps, width] of an embedding,

@@ -1,7 +1,5 @@
 #include "kvcodec/reassembly.hpp"
 
-#include <algorithm>
-
 #include "base/error.hpp"
 
 namespace kvmesh::kvcodec {
@@ -10,17 +8,9 @@ void Reassembly::feed(wire::WireMessage message) {
   check_addressed_to_us(message.envelope);
   check_in_order(message.envelope);
   count_ = message.envelope.count;
+  layers_complete_ = message.envelope.layers_complete;
+  ++received_;
   messages_.push_back(std::move(message));
-}
-
-std::vector<wire::WireMessage> Reassembly::take() {
-  if (!complete()) {
-    throw Error(ErrorKind::kGiveUp,
-                cat("edge ", expected_.from, " -> ", expected_.to, ", request \"", expected_.request,
-                    "\": taken when only ", received(), " of ", count_, " messages had come"));
-  }
-  count_ = 0;
-  return std::exchange(messages_, {});
 }
 
 void Reassembly::refuse(const std::string& reason) const {
@@ -41,7 +31,7 @@ void Reassembly::check_addressed_to_us(const wire::Envelope& envelope) const {
 }
 
 void Reassembly::check_in_order(const wire::Envelope& envelope) const {
-  const std::size_t next = messages_.size();
+  const std::size_t next = received_;
   if (count_ != 0 && envelope.count != count_) {
     refuse(cat("message ", envelope.sequence, " says that there are ", envelope.count, " messages, the first said ",
                count_));
@@ -50,9 +40,14 @@ void Reassembly::check_in_order(const wire::Envelope& envelope) const {
   if (envelope.sequence > next) {
     refuse(cat("messages ", next, " to ", envelope.sequence - 1, " of ", envelope.count, " were lost on the way"));
   }
-  const auto has_layer = [&](const wire::WireMessage& earlier) { return earlier.envelope.layer == envelope.layer; };
-  if (envelope.kind == wire::Medium::kKv && std::any_of(messages_.begin(), messages_.end(), has_layer)) {
-    refuse(cat("layer ", envelope.layer, " came twice"));
+  if (envelope.kind != wire::Medium::kKv) return;
+  if (envelope.layer < layers_complete_) {
+    refuse(cat("rows of layer ", envelope.layer, " came after a message had called layers below ", layers_complete_,
+               " complete"));
+  }
+  if (envelope.layers_complete < layers_complete_) {
+    refuse(cat("message ", envelope.sequence, " calls layers below ", envelope.layers_complete,
+               " complete, an earlier one those below ", layers_complete_));
   }
 }
 

@@ -28,18 +28,18 @@ class Reassembly {
 
   /// Takes the next message. Throws Error{kReconnect} that names the edge and the numbers, and changes nothing: another
   /// mesh, edge, medium, request or manifest; a sequence number that came already or that leaves a gap; a count that
-  /// differs from the first message's; a layer that came already.
+  /// differs from the first message's; a layer that an earlier message called complete.
   void feed(wire::WireMessage message);
 
   /// True once all messages have come.
-  bool complete() const { return count_ > 0 && messages_.size() == count_; }
+  bool complete() const { return count_ > 0 && received_ == count_; }
 
   /// How many have come, of how many; 0 of 0 before the first.
-  std::size_t received() const { return messages_.size(); }
+  std::size_t received() const { return received_; }
   std::uint32_t count() const { return count_; }
 
-  /// All messages in order; afterwards this is as new. Throws Error{kGiveUp} before complete().
-  std::vector<wire::WireMessage> take();
+  /// What has come since the last call, in order.
+  std::vector<wire::WireMessage> take() { return std::exchange(messages_, {}); }
 
  private:
   [[noreturn]] void refuse(const std::string& reason) const;
@@ -48,6 +48,8 @@ class Reassembly {
 
   ExpectedMessages expected_;
   std::uint32_t count_ = 0;
+  std::size_t received_ = 0;
+  std::int32_t layers_complete_ = 0;
   std::vector<wire::WireMessage> messages_;
 };
 

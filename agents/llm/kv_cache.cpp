@@ -29,10 +29,17 @@ void LayerCache::append(const at::Tensor& keys, const at::Tensor& values, const 
   TORCH_INTERNAL_ASSERT(keys.sizes() == at::IntArrayRef({rows, keys_.size(1), keys_.size(2)}));
   TORCH_INTERNAL_ASSERT(values.sizes() == keys.sizes());
   c10::InferenceMode guard;
-  reserve(length() + rows);
-  keys_.narrow(0, length(), rows).copy_(keys);
-  values_.narrow(0, length(), rows).copy_(values);
+  const Rows ours = extend(positions);
+  ours.keys.copy_(keys);
+  ours.values.copy_(values);
+}
+
+LayerCache::Rows LayerCache::extend(const std::vector<std::int64_t>& positions) {
+  const auto rows = static_cast<std::int64_t>(positions.size()), before = length();
+  c10::InferenceMode guard;
+  reserve(before + rows);
   positions_.insert(positions_.end(), positions.begin(), positions.end());
+  return {keys_.narrow(0, before, rows), values_.narrow(0, before, rows)};
 }
 
 LayerCache LayerCache::copy() const {

@@ -8,9 +8,9 @@
 
 namespace kvmesh::llm {
 
-/// Keys and values of one layer, token-major, so that a run of tokens is one piece of memory: the sink, a chunk, a whole
-/// context leave without a gather. Rows are only ever added; a view of rows that are there stays valid and unchanged
-/// for as long as somebody holds it, also when the cache grows into new memory. One thread at a time.
+/// Keys and values of one layer, token-major, so that a run of tokens is one piece of memory: the sink, a chunk, a
+/// whole context leave without a gather. Rows are only ever added; a view of rows that are there stays valid and
+/// unchanged for as long as somebody holds it, also when the cache grows into new memory. One thread at a time.
 class LayerCache {
  public:
   LayerCache(std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim, at::TensorOptions options);
@@ -23,6 +23,11 @@ class LayerCache {
 
   /// Adds rows, copied and converted to the cache's dtype and device. `keys`, `values`: [tokens, kv_heads, head_dim].
   void append(const at::Tensor& keys, const at::Tensor& values, const std::vector<std::int64_t>& positions);
+  /// As append(), but the rows are the caller's to write, into the views that are returned, before anybody reads them.
+  struct Rows {
+    at::Tensor keys, values;  ///< [positions, kv_heads, head_dim]
+  };
+  Rows extend(const std::vector<std::int64_t>& positions);
   /// Room for `capacity` rows in all; grows by doubling.
   void reserve(std::int64_t capacity);
   /// The same rows in memory of their own.

@@ -211,12 +211,12 @@ ForwardOutput Model::forward(const ForwardInput& input, KvCache& cache) const {
     ForwardInput chunk{.embeddings = input.embeddings.narrow(0, begin, count),
                        .phase = input.phase,
                        .logits = last || input.logits == LogitRows::kAll ? input.logits : LogitRows::kNone,
-                       .meters = input.meters};
+                       .meters = input.meters,
+                       .on_layer = input.on_layer};
     if (begin == 0) chunk.before_layer = input.before_layer;
     if (last) {
       chunk.capture_layers = input.capture_layers;
       chunk.injections = input.injections;
-      chunk.on_layer = input.on_layer;
     }
     output = forward_chunk(chunk, cache, tokens - begin);
     if (output.logits.defined()) logits.push_back(output.logits);

@@ -39,7 +39,7 @@ struct ForwardInput {
   /// Called before a layer is computed, and before its cache is looked at, from the calling thread: the place to wait
   /// until others' rows stand in it. What it throws ends forward().
   std::function<void(int layer)> before_layer;
-  /// Called as soon as a layer's cache holds all of this input's rows, from the calling thread.
+  /// Called as soon as a layer's cache holds the rows of one more chunk, from the calling thread.
   std::function<void(int layer)> on_layer;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -10,37 +11,118 @@
 
 namespace kvmesh::agents {
 
-/// The sender's end of a kv edge for one request: which rows of which layer leave. Decides at construction, from the
-/// edge's layer choice, the scores and the record, so that the number of messages is known before the first leaves.
+/// The sender's end of a kv edge for one request: which rows of which layer leave, and in which messages. Decides at
+/// construction, from the edge's layer choice, the scores and the record, so that the number of messages is known
+/// before the first leaves.
+///
+/// Rows leave in pieces: at most kPieceRows rows, so that a long prompt leaves chunk by chunk while it is prefilled,
+/// and at most kPieceBytes of keys, the frame size that moves fastest (docs/results.md). On an edge that quantises, the
+/// first row of all is a piece of its own and stays as it is: it is the attention sink.
 class KvSender {
  public:
-  /// `calibrate`: share every layer whatever the edge says.
-  KvSender(const OutboundEdge& edge, int sender_layers, std::uint64_t record_index, bool calibrate);
+  static constexpr std::int64_t kPieceRows = llm::Model::kPrefillChunk;
+  static constexpr std::int64_t kPieceBytes = std::int64_t{1} << 20;
 
-  /// One layer of the receiver and what it gets.
-  struct LayerMessage {
+  /// What is known before the first row leaves.
+  struct Plan {
+    std::int64_t own_rows = 0;   ///< that the sender's own tokens take at each layer, in all
+    bool behind_others = false;  ///< rows that others shared stand before them, or will
+    std::uint64_t record_index = 0;
+    bool calibrate = false;  ///< share every layer whatever the edge says
+  };
+
+  /// What others shared must stand in `cache` already where the edge forwards it.
+  KvSender(const OutboundEdge& edge, const llm::KvCache& cache, const Plan& plan);
+
+  /// Rows of one layer of the sender for one layer of the receiver.
+  struct Piece {
     int receiver_layer = 0;
-    kvcodec::LayerKv rows;           ///< views of the cache, except in a chain, where sink and own rows are joined
+    std::int64_t begin = 0, end = 0;  ///< rows of the sender's layer
+    wire::WireDtype wire = wire::WireDtype::kSame;
     std::int64_t context_start = 0;  ///< position of the first row that is not only a sink
     std::int64_t context_end = 0;
+    int layers_complete = 0;  ///< see wire::Envelope
   };
 
   std::uint32_t message_count() const { return message_count_; }
-  /// What `cache`, the sender's layer `sender_layer`, gives to the receiver, once its rows are complete.
-  std::vector<LayerMessage> messages_of(int sender_layer, const llm::LayerCache& cache) const;
+  /// The pieces whose rows have come to stand in `cache`, the sender's layer `sender_layer`, since the last call. What
+  /// others shared must stand there.
+  std::vector<Piece> pieces_of(int sender_layer, const llm::LayerCache& cache);
   /// "2 of 8 + layer 0".
   const std::string& description() const { return description_; }
 
  private:
   struct Outgoing {
     int receiver_layer = 0;
-    bool whole = false;  ///< all rows; otherwise the sink alone
+    bool whole = false;    ///< all rows; otherwise the sink alone
+    std::size_t sent = 0;  ///< pieces
   };
+  struct Rows {
+    std::int64_t begin = 0, end = 0;
+  };
+
+  std::vector<Rows> cut(std::int64_t shared_rows, bool whole) const;
+  void count_off(int receiver_layer);
+
   bool forward_;
   bool carries_sink_;
+  wire::WireDtype wire_;
+  std::int64_t own_rows_;
+  std::int64_t piece_rows_;
   std::uint32_t message_count_ = 0;
   std::string description_;
   std::vector<std::vector<Outgoing>> by_sender_layer_;
+  std::vector<std::size_t> to_come_;  ///< messages, by receiver layer
+  int layers_complete_ = 0;
+};
+
+/// Rows [begin, end) of a layer, as views of the cache.
+kvcodec::LayerKv rows_of(const llm::LayerCache& cache, std::int64_t begin, std::int64_t end);
+
+/// The receiver's end: puts what comes over the kv edges into an empty cache, as it comes. At each layer the rows of
+/// the edges follow one another in declared order, each sender's keys re-based to follow those before it; what comes
+/// before its turn is kept. A plain state machine; one thread at a time, save that layers that are complete() and open
+/// may be read and extended by another.
+class KvPlacer {
+ public:
+  /// All arguments outlive this.
+  KvPlacer(const llm::Model& model, std::vector<const InboundEdge*> edges, llm::KvCache& cache);
+
+  /// The next message of edge number `edge`, after Reassembly. Throws Error that names the edge: tensors of a wrong
+  /// shape, a layer out of range, a context that cannot be re-based, no room left in max_position_embeddings.
+  void place(std::size_t edge, wire::WireMessage message);
+
+  /// Every edge has said where its context ends, so that the position of the receiver's own tokens is known.
+  bool begun() const;
+  /// All rows that will ever come stand at this layer.
+  bool complete(int layer) const;
+  /// Where the receiver's own tokens begin; once begun().
+  std::int64_t next_position() const;
+  /// Lets own tokens follow at a layer that is complete(): sets its next position, shared rows and mask.
+  void open(int layer);
+  /// Of edge number `edge`, its rows at each layer so far.
+  const std::vector<llm::RowRange>& rows(std::size_t edge) const { return edges_.at(edge).rows; }
+
+ private:
+  struct Edge {
+    const InboundEdge* wiring = nullptr;
+    bool begun = false;
+    bool ended = false;
+    std::int64_t context_start = 0, context_end = 0;  ///< as the sender counts
+    int layers_complete = 0;
+    std::vector<std::deque<wire::WireMessage>> waiting;  ///< by layer
+    std::vector<llm::RowRange> rows;                     ///< by layer
+  };
+
+  std::int64_t shift_of(std::size_t edge) const;
+  bool edge_complete(const Edge& edge, int layer) const;
+  void place_waiting(int layer);
+  void write(std::size_t edge, const wire::WireMessage& message);
+  std::int64_t context_length() const;
+
+  const llm::Model& model_;
+  llm::KvCache& cache_;
+  std::vector<Edge> edges_;
 };
 
 /// What came over one kv edge.
@@ -49,10 +131,8 @@ struct KvArrival {
   const std::vector<wire::WireMessage>* messages = nullptr;
 };
 
-/// The receiver's end: puts what came over the kv edges, in declared order, into an empty `cache`, each sender's keys
-/// re-based to follow those before it, and sets each layer's next position, shared rows and mask. Returns for each
-/// arrival its rows at each layer. Throws Error that names the edge: tensors of a wrong shape, a layer out of range,
-/// a context that cannot be re-based, no room left in max_position_embeddings.
+/// All of it at once: a KvPlacer that is given every message, and opens every layer. Returns for each arrival its rows
+/// at each layer.
 std::vector<std::vector<llm::RowRange>> place_kv(const llm::Model& model, const std::vector<KvArrival>& arrivals,
                                                  llm::KvCache& cache);
 

@@ -30,6 +30,13 @@ constexpr Names<Combine, 3> kCombineNames{
 constexpr Names<Mask, 2> kMaskNames{{{Mask::kCausal, "causal"}, {Mask::kAuthors, "authors"}}};
 constexpr Names<Positions, 3> kPositionsNames{
     {{Positions::kContinue, "continue"}, {Positions::kCompact, "compact"}, {Positions::kOverlap, "overlap"}}};
+constexpr Names<WireDtype, 5> kWireDtypeNames{{{WireDtype::kSame, "same"},
+                                               {WireDtype::kBFloat16, "bf16"},
+                                               {WireDtype::kFloat16, "fp16"},
+                                               {WireDtype::kInt8, "int8"},
+                                               {WireDtype::kInt4, "int4"}}};
+constexpr Names<Transport, 3> kTransportNames{
+    {{Transport::kAuto, "auto"}, {Transport::kShm, "shm"}, {Transport::kZmq, "zmq"}}};
 
 template <typename Enum, std::size_t Size>
 std::string name_of(const Names<Enum, Size>& names, Enum value) {
@@ -86,6 +93,15 @@ std::optional<Medium> find_medium(const std::string& name) {
   return std::nullopt;
 }
 
+std::string to_string(WireDtype dtype) { return name_of(kWireDtypeNames, dtype); }
+
+std::optional<WireDtype> find_wire_dtype(const std::string& name) {
+  for (const auto& [dtype, candidate] : kWireDtypeNames) {
+    if (candidate == name) return dtype;
+  }
+  return std::nullopt;
+}
+
 std::string describe(const EdgeSpec& edge) {
   return cat(edge.from, " -> ", edge.to, " (", to_string(edge.medium), ")");
 }
@@ -100,6 +116,8 @@ std::string to_json(const EdgeSpec& edge) {
                             {"recalibrate_every", edge.recalibrate_every},
                             {"mask", name_of(kMaskNames, edge.mask)},
                             {"positions", name_of(kPositionsNames, edge.positions)},
+                            {"wire", name_of(kWireDtypeNames, edge.wire)},
+                            {"transport", name_of(kTransportNames, edge.transport)},
                             {"max_tokens", edge.max_tokens},
                             {"temperature", edge.temperature},
                             {"from_layer", edge.from_layer},
@@ -120,6 +138,8 @@ EdgeSpec edge_spec_from_json(const std::string& text) {
   edge.recalibrate_every = fields.integer<int>("recalibrate_every", 0);
   edge.mask = value_of(kMaskNames, fields, "mask");
   edge.positions = value_of(kPositionsNames, fields, "positions");
+  edge.wire = value_of(kWireDtypeNames, fields, "wire");
+  edge.transport = value_of(kTransportNames, fields, "transport");
   edge.max_tokens = fields.integer<int>("max_tokens");
   edge.temperature = fields.number("temperature");
   edge.from_layer = fields.integer<int>("from_layer");

@@ -43,6 +43,14 @@ enum class Combine { kReplace, kSum, kMean };
 /// Which mask and positions a kv edge has. The authors' and the two others exist to compare with the released code.
 enum class Mask { kCausal, kAuthors };
 enum class Positions { kContinue, kCompact, kOverlap };
+/// What the numbers of a kv edge travel as: as they are computed, or in fewer bits.
+enum class WireDtype { kSame, kBFloat16, kFloat16, kInt8, kInt4 };
+/// How a kv edge's payload travels: shared memory where both ends are on one host, or ZeroMQ.
+enum class Transport { kAuto, kShm, kZmq };
+
+/// "same", "bf16", "fp16", "int8", "int4".
+std::string to_string(WireDtype dtype);
+std::optional<WireDtype> find_wire_dtype(const std::string& name);
 
 /// One edge of a topology as its two ends need it. A value.
 struct EdgeSpec {
@@ -57,6 +65,8 @@ struct EdgeSpec {
   int recalibrate_every = 0;  ///< measure anew on every n-th record; 0: never
   Mask mask = Mask::kCausal;
   Positions positions = Positions::kContinue;
+  WireDtype wire = WireDtype::kSame;
+  Transport transport = Transport::kAuto;
 
   int max_tokens = 128;      ///< text, embedding; kv with Share::kPromptAndOutput
   double temperature = 0.7;  ///< embedding

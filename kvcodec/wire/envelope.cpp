@@ -1,5 +1,6 @@
 #include "kvcodec/wire/envelope.hpp"
 
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "kvcodec/wire/detail/fields.hpp"
@@ -85,17 +86,38 @@ void read_numbering(const Fields& fields, Envelope& envelope) {
   }
 }
 
+constexpr std::array kEncodings{Encoding::kPlain, Encoding::kInt8, Encoding::kInt4};
+
+Encoding read_encoding(const Fields& fields) {
+  const std::string name = fields.string("encoding");
+  for (const Encoding encoding : kEncodings) {
+    if (to_string(encoding) == name) return encoding;
+  }
+  fields.refuse(cat("unknown encoding \"", name, "\": this build reads plain, int8 and int4"));
+}
+
 void read_kv_fields(const Fields& fields, Envelope& envelope) {
   envelope.layer = fields.integer<std::int32_t>("layer", 0);
   envelope.positions = read_positions(fields);
   envelope.context_start = fields.integer<std::int64_t>("context_start", 0);
   envelope.context_end = fields.integer<std::int64_t>("context_end", 0);
+  envelope.encoding = read_encoding(fields);
+  envelope.layers_complete = fields.integer<std::int32_t>("layers_complete", 0);
   if (envelope.context_end < envelope.context_start || envelope.context_end > kMaxTensorElements) {
     fields.refuse(cat("the context cannot go from ", envelope.context_start, " to ", envelope.context_end));
   }
 }
 
 }  // namespace
+
+std::string to_string(Encoding encoding) {
+  switch (encoding) {
+    case Encoding::kPlain: return "plain";
+    case Encoding::kInt8: return "int8";
+    case Encoding::kInt4: return "int4";
+  }
+  throw Error(ErrorKind::kGiveUp, cat("an encoding with the number ", static_cast<int>(encoding), " has no name"));
+}
 
 OwnedBytes encode_envelope(const Envelope& envelope) {
   json tensors = json::array();
@@ -120,6 +142,8 @@ OwnedBytes encode_envelope(const Envelope& envelope) {
     fields["positions"] = std::move(positions);
     fields["context_start"] = envelope.context_start;
     fields["context_end"] = envelope.context_end;
+    fields["encoding"] = to_string(envelope.encoding);
+    fields["layers_complete"] = envelope.layers_complete;
   }
   std::string bytes;
   json::to_msgpack(fields, bytes);

@@ -19,6 +19,12 @@ struct PositionRange {
   bool operator==(const PositionRange&) const = default;
 };
 
+/// How the rows of a kv message are written: as numbers, or in bits a number (kvcodec/quantize.hpp).
+enum class Encoding { kPlain, kInt8, kInt4 };
+
+/// "plain", "int8", "int4".
+std::string to_string(Encoding encoding);
+
 /// The second frame of a message: what the payload frames behind it are. A value.
 struct Envelope {
   int version = kProtocolVersion;
@@ -38,6 +44,8 @@ struct Envelope {
   std::vector<PositionRange> positions;  ///< of the rows of keys and values, in row order
   std::int64_t context_start = 0;        ///< position of the sender's own first token
   std::int64_t context_end = 0;          ///< one past its last: where a lone receiver's tokens begin
+  Encoding encoding = Encoding::kPlain;
+  std::int32_t layers_complete = 0;  ///< no later message of the request is for a receiver layer below this one
 
   bool operator==(const Envelope&) const = default;
 };
@@ -58,6 +66,9 @@ struct WireMessage {
   /// Bytes of the encoded envelope and the payload.
   std::size_t wire_bytes = 0;
 };
+
+/// Encodes, with the checksum of `payload` as the caller knows it, and returns [envelope, payload...].
+std::vector<OwnedBytes> frame_message(const Envelope& envelope, std::span<const OwnedBytes> payload);
 
 /// Fills in checksum, encodes, and returns [envelope, payload...]; the payload is shared, never copied.
 std::vector<OwnedBytes> encode_message(Envelope envelope, std::span<const OwnedBytes> payload);

@@ -52,6 +52,10 @@ std::uint64_t payload_checksum(std::span<const OwnedBytes> frames) {
 
 std::vector<OwnedBytes> encode_message(Envelope envelope, std::span<const OwnedBytes> payload) {
   envelope.checksum = payload_checksum(payload);
+  return frame_message(envelope, payload);
+}
+
+std::vector<OwnedBytes> frame_message(const Envelope& envelope, std::span<const OwnedBytes> payload) {
   std::vector<OwnedBytes> frames;
   frames.reserve(payload.size() + 1);
   frames.push_back(encode_envelope(envelope));

@@ -29,6 +29,8 @@ const std::vector<Option>& options() {
       {"forward", {Medium::kKv}},
       {"recalibrate", {Medium::kKv}},
       {"reproduce", {Medium::kKv}},
+      {"wire", {Medium::kKv}},
+      {"transport", {Medium::kKv}},
       {"max_tokens", {Medium::kKv, Medium::kText, Medium::kEmbedding}},
       {"temperature", {Medium::kEmbedding}},
       {"from_layer", {Medium::kActivation}},
@@ -165,8 +167,8 @@ void read_reproduce(const YamlValue& value, wire::EdgeSpec& spec) {
 void read_kv(const YamlFields& fields, wire::EdgeSpec& spec) {
   if (const auto layers = fields.find("layers")) spec.layers = read_layers(*layers);
   if (const auto share = fields.find("share")) {
-    spec.share = share->one_of({"prompt", "prompt+output"}) == "prompt" ? wire::Share::kPrompt
-                                                                         : wire::Share::kPromptAndOutput;
+    spec.share =
+        share->one_of({"prompt", "prompt+output"}) == "prompt" ? wire::Share::kPrompt : wire::Share::kPromptAndOutput;
   }
   const auto max_tokens = fields.find("max_tokens");
   if (max_tokens && spec.share == wire::Share::kPrompt) {
@@ -185,6 +187,15 @@ void read_kv(const YamlFields& fields, wire::EdgeSpec& spec) {
     }
   }
   if (const auto reproduce = fields.find("reproduce")) read_reproduce(*reproduce, spec);
+  if (const auto dtype = fields.find("wire")) {
+    spec.wire = *wire::find_wire_dtype(dtype->one_of({"same", "bf16", "fp16", "int8", "int4"}));
+  }
+  if (const auto transport = fields.find("transport")) {
+    const std::string how = transport->one_of({"auto", "shm", "zmq"});
+    spec.transport = how == "auto"  ? wire::Transport::kAuto
+                     : how == "shm" ? wire::Transport::kShm
+                                    : wire::Transport::kZmq;
+  }
 }
 
 void read_activation(const YamlFields& fields, wire::EdgeSpec& spec) {
@@ -193,7 +204,9 @@ void read_activation(const YamlFields& fields, wire::EdgeSpec& spec) {
   spec.to_layer = static_cast<int>(fields.get("to_layer", fix).integer(0, kMostLayers));
   if (const auto combine = fields.find("combine")) {
     const std::string how = combine->one_of({"replace", "sum", "mean"});
-    spec.combine = how == "replace" ? wire::Combine::kReplace : how == "sum" ? wire::Combine::kSum : wire::Combine::kMean;
+    spec.combine = how == "replace" ? wire::Combine::kReplace
+                   : how == "sum"   ? wire::Combine::kSum
+                                    : wire::Combine::kMean;
   }
 }
 

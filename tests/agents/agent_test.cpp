@@ -1,5 +1,7 @@
 #include "agents/agent.hpp"
 
+#include <ATen/ATen.h>
+
 #include <catch2/catch.hpp>
 
 #include "base/error.hpp"
@@ -23,16 +25,16 @@ wire::Manifest a_manifest() {
   return manifest;
 }
 
-/// An agent called solver that hears `senders` over text edges, and the verbs of its life.
+/// An agent called solver that hears `senders` over edges of one medium, and the verbs of its life.
 class Fixture {
  public:
-  explicit Fixture(const std::vector<std::string>& senders) {
+  explicit Fixture(const std::vector<std::string>& senders, wire::Medium medium = wire::Medium::kText) {
     Wiring wiring{.mesh = "test", .inbound = {}, .outbound = {}};
     for (const std::string& from : senders) {
       wire::EdgeSpec spec;
       spec.from = from;
       spec.to = "solver";
-      spec.medium = wire::Medium::kText;
+      spec.medium = medium;
       wiring.inbound.push_back({spec, a_manifest()});
     }
     wire::EdgeSpec out;
@@ -62,6 +64,25 @@ class Fixture {
     envelope.count = count;
     envelope.manifest = a_manifest().hash();
     return kvcodec::encode_text("said by " + spec.from, envelope);
+  }
+
+  /// Rows of layer `sequence` over kv edge `edge`.
+  Agent::Outcome send_rows(std::size_t edge, const std::string& request, std::uint32_t sequence, std::uint32_t count) {
+    const wire::EdgeSpec& spec = agent.wiring().inbound.at(edge).spec;
+    wire::Envelope envelope;
+    envelope.mesh = "test";
+    envelope.from = spec.from;
+    envelope.to = spec.to;
+    envelope.request = request;
+    envelope.sequence = sequence;
+    envelope.count = count;
+    envelope.manifest = a_manifest().hash();
+    envelope.layer = static_cast<std::int32_t>(sequence);
+    envelope.context_end = 1;
+    envelope.layers_complete = envelope.layer + 1;
+    const at::Tensor rows = at::ones({1, 2, 32});
+    return agent.on_message(edge, kvcodec::encode_layer({rows, rows, {{.first = 0, .count = 1}}}, envelope),
+                            kStart + 5ms);
   }
 
   Agent::Outcome send(std::size_t edge, const std::string& request, std::uint32_t sequence = 0,
@@ -132,6 +153,54 @@ TEST_CASE("a cancelled request is forgotten, and what still arrives for it is dr
   CHECK_FALSE(late.turn.has_value());
   CHECK_FALSE(late.failure.has_value());
   CHECK_FALSE(fixture.agent.next_deadline().has_value());
+}
+
+TEST_CASE("a turn begins with the first message of each kv edge, and rows are handed on as they come") {
+  Fixture fixture({"reader", "drafter"}, wire::Medium::kKv);
+  fixture.task("r1");
+  const auto first = fixture.send_rows(0, "r1", 0, 2);
+  REQUIRE(first.arrival.has_value());
+  CHECK(first.arrival->request == "r1");
+  CHECK(first.arrival->message.envelope.layer == 0);
+  CHECK_FALSE(first.turn.has_value());
+  CHECK(fixture.send_rows(1, "r1", 0, 2).turn.has_value());
+  const auto later = fixture.send_rows(0, "r1", 1, 2);
+  CHECK(later.arrival.has_value());
+  CHECK_FALSE(later.turn.has_value());
+}
+
+TEST_CASE("a gap in the rows of a turn under way fails that request") {
+  Fixture fixture({"reader"}, wire::Medium::kKv);
+  fixture.task("r1");
+  REQUIRE(fixture.send_rows(0, "r1", 0, 3).turn.has_value());
+  const auto outcome = fixture.send_rows(0, "r1", 2, 3);
+  REQUIRE(outcome.failure.has_value());
+  CHECK(outcome.failure->request == "r1");
+  CHECK_THAT(outcome.failure->reason, Catch::Contains("lost"));
+  CHECK_FALSE(fixture.send_rows(0, "r1", 1, 3).arrival.has_value());
+}
+
+TEST_CASE("the deadline holds while rows of a turn under way are missing, and no longer once they are there") {
+  Fixture fixture({"reader"}, wire::Medium::kKv);
+  fixture.task("r1", /*deadline_ms=*/100);
+  REQUIRE(fixture.send_rows(0, "r1", 0, 2).turn.has_value());
+  REQUIRE(fixture.agent.next_deadline() == kStart + 100ms);
+  fixture.send_rows(0, "r1", 1, 2);
+  CHECK(fixture.agent.expire(kStart + 200ms).empty());
+
+  fixture.task("r2", /*deadline_ms=*/100);
+  fixture.send_rows(0, "r2", 0, 2);
+  const auto failures = fixture.agent.expire(kStart + 100ms);
+  REQUIRE(failures.size() == 1);
+  CHECK_THAT(failures[0].reason, Catch::Contains("1 of 2 messages"));
+}
+
+TEST_CASE("rows that come after their turn has ended are dropped") {
+  Fixture fixture({"reader"}, wire::Medium::kKv);
+  fixture.task("r1");
+  REQUIRE(fixture.send_rows(0, "r1", 0, 2).turn.has_value());
+  fixture.agent.on_turn_end("r1");
+  CHECK_FALSE(fixture.send_rows(0, "r1", 1, 2).arrival.has_value());
 }
 
 TEST_CASE("a request whose deadline passes while it waits fails with the edges that are missing") {

@@ -33,10 +33,10 @@ std::vector<std::vector<OwnedBytes>> messages_of(const llm::Model& model, const 
   llm::KvCache cache = model.make_cache(1);
   model.forward({.embeddings = model.embed(ids), .logits = llm::LogitRows::kNone}, cache);
   const wire::Manifest manifest = llm::manifest_of(model.config());
-  const agents::KvSender sender({spec, manifest, true, {}}, cache.layers(), 0, false);
+  agents::KvSender sender({spec, manifest, true, {}}, cache, {.own_rows = static_cast<std::int64_t>(ids.size())});
   std::vector<std::vector<OwnedBytes>> messages;
   for (int l = 0; l < cache.layers(); ++l) {
-    for (const auto& rows : sender.messages_of(l, cache.layer(l))) {
+    for (const auto& piece : sender.pieces_of(l, cache.layer(l))) {
       wire::Envelope envelope;
       envelope.mesh = "interop";
       envelope.from = spec.from;
@@ -45,10 +45,11 @@ std::vector<std::vector<OwnedBytes>> messages_of(const llm::Model& model, const 
       envelope.sequence = static_cast<std::uint32_t>(messages.size());
       envelope.count = sender.message_count();
       envelope.manifest = manifest.hash();
-      envelope.layer = rows.receiver_layer;
-      envelope.context_start = rows.context_start;
-      envelope.context_end = rows.context_end;
-      messages.push_back(kvcodec::encode_layer(rows.rows, envelope));
+      envelope.layer = piece.receiver_layer;
+      envelope.context_start = piece.context_start;
+      envelope.context_end = piece.context_end;
+      envelope.layers_complete = piece.layers_complete;
+      messages.push_back(kvcodec::encode_layer(agents::rows_of(cache.layer(l), piece.begin, piece.end), envelope));
     }
   }
   return messages;
@@ -64,7 +65,8 @@ at::Tensor logits_after(const llm::Model& model, const wire::EdgeSpec& spec,
 
 std::vector<wire::WireMessage> reassemble(const llm::Model& model, const wire::EdgeSpec& spec,
                                           const std::vector<std::vector<OwnedBytes>>& messages) {
-  kvcodec::Reassembly inbox({"interop", spec.from, spec.to, spec.medium, "r1", llm::manifest_of(model.config()).hash()});
+  kvcodec::Reassembly inbox(
+      {"interop", spec.from, spec.to, spec.medium, "r1", llm::manifest_of(model.config()).hash()});
   for (const auto& frames : messages) inbox.feed(wire::decode_message(frames));
   return inbox.take();
 }
@@ -86,8 +88,7 @@ TEST_CASE("KV that went through a Python peer over ZeroMQ gives the same logits 
   bus::test::TestNode subscriber(bus::test::TestNode::hub(folder.ipc("control2"), folder.ipc("unused")));
   const std::string topic = bus::edge_topic("interop", "reader", "solver", "kv");
   const bus::Endpoint own = folder.ipc("relay");
-  boost::process::child relay("/usr/bin/python3",
-                              (source_dir() / "tests/agents/wire_relay.py").string(),
+  boost::process::child relay("/usr/bin/python3", (source_dir() / "tests/agents/wire_relay.py").string(),
                               publisher.node.publish_endpoint().string(), topic, own.string(), "relay");
   subscriber.node.subscribe(own, bus::edge_topic("interop", "relay", "solver", "kv"));
   CHECK(publisher.log.next<bus::SubscriptionOpened>().topic == topic);

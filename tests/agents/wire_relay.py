@@ -38,6 +38,7 @@ def main(source, topic, own, name):
         if out != subscription[1:]:
             sys.exit(f"wire_relay: the receiver subscribed to {subscription[1:]}, not {out}")
         publisher.send_multipart([out] + encode_message(envelope, [bytes(part) for part in payload]))
+    subscriber.close(linger=0)  # term() waits for every socket
     publisher.close(linger=PATIENCE_MS)
     context.term()
 

@@ -24,6 +24,7 @@ wire::WireMessage message(std::uint32_t sequence, std::uint32_t count = 3) {
   message.envelope.sequence = sequence;
   message.envelope.count = count;
   message.envelope.layer = static_cast<std::int32_t>(2 * sequence);
+  message.envelope.layers_complete = message.envelope.layer + 1;
   return message;
 }
 
@@ -46,8 +47,17 @@ TEST_CASE("messages in order make a whole request") {
   const std::vector<wire::WireMessage> messages = reassembly.take();
   REQUIRE(messages.size() == 3);
   CHECK(messages[2].envelope.layer == 4);
-  CHECK_FALSE(reassembly.complete());
-  CHECK(reassembly.count() == 0);
+}
+
+TEST_CASE("messages can be taken as they come, each once") {
+  Reassembly reassembly = receiver();
+  reassembly.feed(message(0));
+  CHECK(reassembly.take().size() == 1);
+  CHECK(reassembly.take().empty());
+  reassembly.feed(message(1));
+  reassembly.feed(message(2));
+  CHECK(reassembly.take().size() == 2);
+  CHECK(reassembly.complete());
 }
 
 TEST_CASE("a gap is found with the numbers that are missing, and the edge") {
@@ -77,12 +87,20 @@ TEST_CASE("a count that changes is found with both numbers") {
   CHECK_THAT(refusal(reassembly, message(1, 4)), holds("there are 4 messages, the first said 3"));
 }
 
-TEST_CASE("a layer that comes twice is found") {
+TEST_CASE("rows of a layer that was called complete are refused") {
   Reassembly reassembly = receiver();
   reassembly.feed(message(0));
   wire::WireMessage again = message(1);
   again.envelope.layer = 0;
-  CHECK_THAT(refusal(reassembly, again), holds("layer 0 came twice"));
+  CHECK_THAT(refusal(reassembly, again), holds("rows of layer 0 came after") && holds("below 1 complete"));
+}
+
+TEST_CASE("what was called complete stays so") {
+  Reassembly reassembly = receiver();
+  reassembly.feed(message(0));
+  wire::WireMessage less = message(1);
+  less.envelope.layers_complete = 0;
+  CHECK_THAT(refusal(reassembly, less), holds("below 0 complete, an earlier one those below 1"));
 }
 
 TEST_CASE("what is meant for others is refused with both names") {
@@ -99,10 +117,4 @@ TEST_CASE("what is meant for others is refused with both names") {
   CHECK_THAT(refused([](auto& envelope) { envelope.kind = wire::Medium::kText; }), holds("kind \"text\""));
   CHECK_THAT(refused([](auto& envelope) { envelope.manifest = "0123"; }),
              holds("manifest hash \"0123\"") && holds(example_manifest().hash()));
-}
-
-TEST_CASE("an incomplete request cannot be taken") {
-  Reassembly reassembly = receiver();
-  reassembly.feed(message(0));
-  CHECK_THAT(error_of([&] { reassembly.take(); }), holds("only 1 of 3"));
 }

@@ -72,6 +72,7 @@ inline wire::Envelope example_envelope() {
   envelope.positions = {{.first = 0, .count = 2}};
   envelope.context_start = 0;
   envelope.context_end = 2;
+  envelope.layers_complete = 5;
   return envelope;
 }
 

@@ -1,0 +1,15 @@
+#include <algorithm>
+
+#include "kvcodec/detail/half.hpp"
+#include "kvcodec/detail/quantize_kernels.hpp"
+
+namespace kvmesh::kvcodec {
+#define KVMESH_QUANT_NAMESPACE quant_scalar
+#include "kvcodec/detail/quantize_loops.inc"
+
+const QuantKernels& detail::scalar_quant_kernels() {
+  static constexpr QuantKernels kKernels = quant_scalar::kernels("scalar");
+  return kKernels;
+}
+
+}  // namespace kvmesh::kvcodec
