@@ -2,6 +2,7 @@
 # includes this file too, so that both see the same imported targets: kvmeshConfig.cmake sets KVMESH_MESH before.
 
 find_package(Threads REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(xxhash REQUIRED QUIET IMPORTED_TARGET libxxhash)

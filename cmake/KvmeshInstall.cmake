@@ -20,6 +20,7 @@ foreach(folder ${kvmesh_header_folders})
     PATTERN "detail" EXCLUDE
     PATTERN "families" EXCLUDE
     PATTERN "jinja" EXCLUDE
+    PATTERN "kernels" EXCLUDE
     PATTERN "tokenizer" EXCLUDE)
 endforeach()
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "agents/llm/kv_cache.hpp"
@@ -18,9 +19,9 @@ class AttentionMeter {
   /// `ranges[l]`: the rows that count at layer l.
   explicit AttentionMeter(std::vector<RowRange> ranges) : ranges_(std::move(ranges)), sums_(ranges_.size(), 0.0) {}
 
-  /// `probabilities`: [any, rows] of layer `layer`, the first column being row `first_row` of its cache; `samples` is
-  /// how many heads times queries that stands for.
-  void add(int layer, const at::Tensor& probabilities, std::int64_t first_row, std::int64_t samples);
+  RowRange range(int layer) const { return ranges_.at(static_cast<std::size_t>(layer)); }
+  /// `sum`: what `samples` heads times queries pay together to the rows of range(layer).
+  void add(int layer, double sum, std::int64_t samples);
   /// s_l for each layer; zero where nothing was measured.
   std::vector<double> scores() const;
 
@@ -37,11 +38,19 @@ struct AttentionRule {
   std::optional<std::int64_t> window;  ///< in positions; none: all before it
 };
 
-/// Scaled dot-product attention of the last `tokens` rows of `cache` over all of its rows, grouped-query, softmax in
-/// fp32. `queries`: [tokens, heads, head_dim], already rotated; the result has that shape. What a query sees is
-/// Visibility's to say. Works in blocks of queries, so that memory is linear in the cache's length. Every meter is
-/// given the probabilities.
-at::Tensor attend(const at::Tensor& queries, const LayerCache& cache, const AttentionRule& rule, bool prefill,
-                  int layer, const std::vector<AttentionMeter*>& meters);
+/// Queries of one sequence: rows [first, first + tokens) of what is asked, the last `tokens` rows of its cache.
+struct Asked {
+  const LayerCache* cache = nullptr;
+  std::int64_t first = 0;
+  std::int64_t tokens = 0;
+  bool prefill = false;
+};
+
+/// Scaled dot-product attention of each sequence's queries over all rows of its cache, grouped-query, softmax in fp32.
+/// `queries`, rotated, and `out`: [rows, heads, head_dim]. What a query sees is Visibility's to say. Works in blocks,
+/// so that memory is linear in the cache's length; the cache is read where it lies. Every meter is given the
+/// probabilities (of one sequence: with several there is none).
+void attend(at::Tensor& out, const at::Tensor& queries, std::span<const Asked> asked, const AttentionRule& rule,
+            int layer, std::span<AttentionMeter* const> meters);
 
 }  // namespace kvmesh::llm

@@ -14,14 +14,16 @@ LayerCache::LayerCache(std::int64_t capacity, std::int64_t kv_heads, std::int64_
 }
 
 void LayerCache::reserve(std::int64_t capacity) {
-  if (capacity <= keys_.size(0)) return;
-  c10::InferenceMode guard;
-  const std::int64_t rows = std::max(capacity, 2 * keys_.size(0));
-  for (at::Tensor* store : {&keys_, &values_}) {
-    at::Tensor larger = at::empty({rows, store->size(1), store->size(2)}, store->options());
-    larger.narrow(0, 0, length()).copy_(store->narrow(0, 0, length()));
-    *store = larger;
+  if (capacity > keys_.size(0)) {
+    c10::InferenceMode guard;
+    const std::int64_t rows = std::max(capacity, 2 * keys_.size(0));
+    for (at::Tensor* store : {&keys_, &values_}) {
+      at::Tensor larger = at::empty({rows, store->size(1), store->size(2)}, store->options());
+      larger.narrow(0, 0, length()).copy_(store->narrow(0, 0, length()));
+      *store = larger;
+    }
   }
+  positions_.reserve(static_cast<std::size_t>(keys_.size(0)));
 }
 
 void LayerCache::append(const at::Tensor& keys, const at::Tensor& values, const std::vector<std::int64_t>& positions) {
@@ -42,6 +44,13 @@ LayerCache::Rows LayerCache::extend(const std::vector<std::int64_t>& positions) 
   return {keys_.narrow(0, before, rows), values_.narrow(0, before, rows)};
 }
 
+std::int64_t LayerCache::extend_own(std::int64_t rows) {
+  const std::int64_t first = length();
+  reserve(first + rows);
+  for (std::int64_t i = 0; i < rows; ++i) positions_.push_back(next_position++);
+  return first;
+}
+
 LayerCache LayerCache::copy() const {
   c10::InferenceMode guard;
   LayerCache other = *this;
@@ -53,6 +62,10 @@ LayerCache LayerCache::copy() const {
 KvCache::KvCache(std::int64_t layers, std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim,
                  at::TensorOptions options) {
   for (std::int64_t l = 0; l < layers; ++l) layers_.emplace_back(capacity, kv_heads, head_dim, options);
+}
+
+void KvCache::reserve(std::int64_t capacity) {
+  for (LayerCache& layer : layers_) layer.reserve(capacity);
 }
 
 KvCache KvCache::copy() const {

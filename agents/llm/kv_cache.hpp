@@ -28,6 +28,13 @@ class LayerCache {
     at::Tensor keys, values;  ///< [positions, kv_heads, head_dim]
   };
   Rows extend(const std::vector<std::int64_t>& positions);
+  /// Adds `rows` rows at the owner's next positions, for the caller to write into key_store() and value_store() before
+  /// anybody reads them; gives the first one's number. Allocates nothing where reserve() has made room.
+  std::int64_t extend_own(std::int64_t rows);
+  at::Tensor& key_store() { return keys_; }      ///< [capacity, kv_heads, head_dim]
+  at::Tensor& value_store() { return values_; }  ///< [capacity, kv_heads, head_dim]
+  const at::Tensor& key_store() const { return keys_; }
+  const at::Tensor& value_store() const { return values_; }
   /// Room for `capacity` rows in all; grows by doubling.
   void reserve(std::int64_t capacity);
   /// The same rows in memory of their own.
@@ -59,6 +66,8 @@ class KvCache {
   /// A cache with the same rows in memory of its own.
   KvCache copy() const;
 
+  /// Room for `capacity` rows at every layer.
+  void reserve(std::int64_t capacity);
   int layers() const { return static_cast<int>(layers_.size()); }
   LayerCache& layer(int l) { return layers_.at(static_cast<std::size_t>(l)); }
   const LayerCache& layer(int l) const { return layers_.at(static_cast<std::size_t>(l)); }

@@ -4,8 +4,10 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "agents/llm/checkpoint.hpp"
+#include "agents/llm/pass.hpp"
 #include "agents/llm/rope.hpp"
 #include "base/error.hpp"
 
@@ -50,47 +52,42 @@ at::Device device_of(const std::string& name) {
   }
 }
 
-at::Tensor last_rows(const at::Tensor& hidden, LogitRows rows) {
-  return rows == LogitRows::kAll ? hidden : hidden.narrow(0, hidden.size(0) - 1, 1);
-}
-
-/// `hidden` with its last row combined with the injected state; trailing coordinates where widths differ.
-at::Tensor inject(const at::Tensor& hidden, const Injection& injection) {
-  at::Tensor changed = hidden.clone();
+/// The last row of `hidden` combined with the injected state; trailing coordinates where widths differ.
+void inject(at::Tensor& hidden, const Injection& injection) {
   const std::int64_t width = std::min(injection.state.size(0), hidden.size(1));
-  at::Tensor row = changed.select(0, hidden.size(0) - 1).narrow(0, hidden.size(1) - width, width);
+  at::Tensor row = hidden.select(0, hidden.size(0) - 1).narrow(0, hidden.size(1) - width, width);
   const at::Tensor state = injection.state.narrow(0, injection.state.size(0) - width, width).to(row.options());
   switch (injection.combine) {
     case wire::Combine::kReplace: row.copy_(state); break;
     case wire::Combine::kSum: row.add_(state); break;
     case wire::Combine::kMean: row.add_(state).div_(2); break;
   }
-  return changed;
 }
-
-at::Tensor activate(const at::Tensor& gate, Activation activation) {
-  switch (activation) {
-    case Activation::kSilu: return at::silu(gate);
-    case Activation::kGeluTanh: return at::gelu(gate, "tanh");
-  }
-  return {};
-}
-
-at::Tensor softcapped(const at::Tensor& x, double cap) { return cap > 0 ? (x / cap).tanh_().mul_(cap) : x; }
 
 }  // namespace
 
 Model Model::load(const std::filesystem::path& model_dir, const Options& options) {
   c10::InferenceMode guard;
-  Model model;
-  model.config_ = read_config(model_dir);
-  model.device_ = device_of(options.device);
+  ModelConfig config = read_config(model_dir);
+  const at::Device device = device_of(options.device);
   const Checkpoint checkpoint = Checkpoint::open(model_dir);
-  model.dtype_ = compute_dtype(options.dtype, stored_dtype(checkpoint, model.config_), model.device_);
-  model.weights_ = load_weights(checkpoint, model.config_, model.dtype_, model.device_);
-  for (const RopeConfig& rope : model.config_.ropes)
-    model.inverse_frequencies_.push_back(llm::inverse_frequencies(rope, model.config_.head_dim).to(model.device_));
-  return model;
+  const at::ScalarType dtype = compute_dtype(options.dtype, stored_dtype(checkpoint, config), device);
+  Weights weights = load_weights(checkpoint, config, dtype, device);
+  return Model(std::move(config), std::move(weights));
+}
+
+Model Model::of(ModelConfig config, Weights weights) {
+  c10::InferenceMode guard;
+  return Model(std::move(config), std::move(weights));
+}
+
+Model::Model(ModelConfig config, Weights weights)
+    : config_(std::move(config)),
+      weights_(std::move(weights)),
+      dtype_(weights_.embed_tokens.scalar_type()),
+      device_(weights_.embed_tokens.device()) {
+  for (const RopeConfig& rope : config_.ropes)
+    inverse_frequencies_.push_back(llm::inverse_frequencies(rope, config_.head_dim).to(device_));
 }
 
 KvCache Model::make_cache(std::int64_t capacity) const {
@@ -99,129 +96,64 @@ KvCache Model::make_cache(std::int64_t capacity) const {
 }
 
 at::Tensor Model::embed(std::span<const std::int64_t> ids) const {
+  c10::InferenceMode guard;
+  at::Tensor rows =
+      at::empty({static_cast<std::int64_t>(ids.size()), config_.hidden_size}, embedding_table().options());
+  embed_into(rows, ids);
+  return rows;
+}
+
+void Model::embed_into(at::Tensor& out, std::span<const std::int64_t> ids) const {
+  const at::Tensor& table = embedding_table();
+  TORCH_INTERNAL_ASSERT(out.is_contiguous() && out.size(0) == static_cast<std::int64_t>(ids.size()));
   for (std::int64_t id : ids)
     if (id < 0 || id >= config_.vocab_size)
       fail_input("token id ", id, " is outside the embedding table of ", config_.vocab_size, " rows");
-  c10::InferenceMode guard;
-  const at::Tensor index = at::tensor(at::ArrayRef<std::int64_t>(ids.data(), ids.size()), at::kLong);
-  return weights_.embed_tokens.index_select(0, index.to(device_));
-}
-
-struct Model::Run {
-  const ForwardInput& input;
-  std::int64_t tokens;
-  std::int64_t rows_to_come;  ///< `tokens` and those that later chunks of the same forward() bring
-  struct Made {
-    std::int64_t first = 0;
-    RopeTable table;
-  };
-  std::vector<Made> tables;  ///< by rope
-
-  /// The table of a layer whose first token stands at `first`; made once for layers alike.
-  const RopeTable& rope_at(const Model& model, int layer, std::int64_t first) {
-    const std::size_t rope = model.config_.layers[static_cast<std::size_t>(layer)].rope;
-    const RopeConfig& config = model.config_.ropes[rope];
-    Made& made = tables.at(rope);
-    if (made.table.cos.defined() && made.first == first) return made.table;
-    at::Tensor frequencies = model.inverse_frequencies_[rope];
-    if (config.depends_on_length())
-      frequencies = llm::inverse_frequencies(config, model.config_.head_dim, first + rows_to_come).to(model.device_);
-    made = {first, rope_table(frequencies, first, tokens)};
-    return made.table;
+  if (!device_.is_cpu()) {
+    const at::Tensor index = at::tensor(at::ArrayRef<std::int64_t>(ids.data(), ids.size()), at::kLong);
+    at::index_select_out(out, table, 0, index.to(device_));
+    return;
   }
-};
-
-at::Tensor Model::norm(const at::Tensor& hidden, const at::Tensor& weight) const {
-  const at::Tensor wide = hidden.to(at::kFloat);
-  const at::Tensor scale = wide.square().mean(-1, /*keepdim=*/true).add_(config_.rms_norm_eps).rsqrt_();
-  return config_.norm_plus_one ? (wide * scale * weight).to(dtype_) : (wide * scale).to(dtype_) * weight;
-}
-
-at::Tensor Model::attention_block(const at::Tensor& hidden, LayerCache& cache, int index, Run& run) const {
-  const LayerWeights& layer = weights_.layers[static_cast<std::size_t>(index)];
-  const std::int64_t tokens = run.tokens, head_dim = config_.head_dim;
-  const std::int64_t heads = config_.num_attention_heads, kv_heads = config_.num_key_value_heads;
-  const RopeTable& table = run.rope_at(*this, index, cache.next_position);
-  std::vector<std::int64_t> positions(static_cast<std::size_t>(tokens));
-  for (std::int64_t& position : positions) position = cache.next_position++;
-
-  const at::Tensor qkv =
-      at::linear(norm(hidden, layer.attention_norm), layer.qkv, layer.qkv_bias).view({tokens, -1, head_dim});
-  at::Tensor qk = qkv.narrow(1, 0, heads + kv_heads);
-  if (layer.qk_norm.defined()) qk = norm(qk, layer.qk_norm);
-  const at::Tensor rotated = apply_rope(qk, table);
-  cache.append(rotated.narrow(1, heads, kv_heads), qkv.narrow(1, heads + kv_heads, kv_heads), positions);
-  if (run.input.on_layer) run.input.on_layer(index);
-  const AttentionRule rule{.scale = config_.attention_scale,
-                           .softcap = config_.attention_softcap,
-                           .window = config_.layers[static_cast<std::size_t>(index)].window};
-  const at::Tensor mixed = attend(rotated.narrow(1, 0, heads).contiguous(), cache, rule,
-                                  run.input.phase == Phase::kPrefill, index, run.input.meters);
-  const at::Tensor out = at::linear(mixed.view({tokens, heads * head_dim}), layer.out, layer.out_bias);
-  return layer.after_attention_norm.defined() ? norm(out, layer.after_attention_norm) : out;
-}
-
-at::Tensor Model::mlp_block(const LayerWeights& layer, const at::Tensor& hidden) const {
-  const at::Tensor both = at::linear(norm(hidden, layer.mlp_norm), layer.gate_up, layer.gate_up_bias);
-  const at::Tensor gate = both.narrow(-1, 0, config_.intermediate_size);
-  const at::Tensor up = both.narrow(-1, config_.intermediate_size, config_.intermediate_size);
-  const at::Tensor out = at::linear(activate(gate, config_.activation).mul_(up), layer.down, layer.down_bias);
-  return layer.after_mlp_norm.defined() ? norm(out, layer.after_mlp_norm) : out;
-}
-
-ForwardOutput Model::forward_chunk(const ForwardInput& input, KvCache& cache, std::int64_t rows_to_come) const {
-  ForwardOutput output;
-  output.captured.resize(input.capture_layers.size());
-  at::Tensor hidden = input.embeddings.to(device_, dtype_);
-  if (config_.embedding_scale != 1) hidden = hidden * at::scalar_tensor(config_.embedding_scale, hidden.options());
-  Run run{.input = input,
-          .tokens = hidden.size(0),
-          .rows_to_come = rows_to_come,
-          .tables = std::vector<Run::Made>(config_.ropes.size())};
-  for (int l = 0; l < cache.layers(); ++l) {
-    if (input.before_layer) input.before_layer(l);
-    cache.layer(l).reserve(cache.layer(l).length() + rows_to_come);
-    for (std::size_t i = 0; i < input.capture_layers.size(); ++i)
-      if (input.capture_layers[i] == l) output.captured[i] = hidden.select(0, hidden.size(0) - 1).clone();
-    for (const Injection& injection : input.injections)
-      if (injection.layer == l) hidden = inject(hidden, injection);
-    hidden = hidden + attention_block(hidden, cache.layer(l), l, run);
-    hidden = hidden + mlp_block(weights_.layers[static_cast<std::size_t>(l)], hidden);
+  const std::size_t bytes = static_cast<std::size_t>(config_.hidden_size) * table.element_size();
+  auto* to = static_cast<char*>(out.data_ptr());
+  for (std::int64_t id : ids) {
+    std::memcpy(to, static_cast<const char*>(table.data_ptr()) + static_cast<std::size_t>(id) * bytes, bytes);
+    to += bytes;
   }
-  if (input.logits != LogitRows::kNone) {
-    const at::Tensor last = norm(last_rows(hidden, input.logits), weights_.final_norm);
-    output.logits = softcapped(at::linear(last, weights_.lm_head).to(at::kFloat), config_.final_softcap);
-  }
-  return output;
 }
 
 ForwardOutput Model::forward(const ForwardInput& input, KvCache& cache) const {
   c10::InferenceMode guard;
   const std::int64_t tokens = input.embeddings.size(0);
-  bool whole = tokens <= kPrefillChunk;
+  std::int64_t chunk = kPrefillChunk;
   // The released code's mask lets a token see its successors, so they must be there.
-  for (int l = 0; l < cache.layers(); ++l) whole = whole || cache.layer(l).authors_mask_context.has_value();
-  if (whole) return forward_chunk(input, cache, tokens);
+  for (int l = 0; l < cache.layers(); ++l)
+    if (cache.layer(l).authors_mask_context) chunk = tokens;
 
-  std::vector<at::Tensor> logits;
+  Pass pass(*this);
   ForwardOutput output;
-  for (std::int64_t begin = 0; begin < tokens; begin += kPrefillChunk) {
-    const std::int64_t count = std::min(kPrefillChunk, tokens - begin);
-    const bool last = begin + count == tokens;
-    ForwardInput chunk{.embeddings = input.embeddings.narrow(0, begin, count),
-                       .phase = input.phase,
-                       .logits = last || input.logits == LogitRows::kAll ? input.logits : LogitRows::kNone,
-                       .meters = input.meters,
-                       .on_layer = input.on_layer};
-    if (begin == 0) chunk.before_layer = input.before_layer;
-    if (last) {
-      chunk.capture_layers = input.capture_layers;
-      chunk.injections = input.injections;
-    }
-    output = forward_chunk(chunk, cache, tokens - begin);
-    if (output.logits.defined()) logits.push_back(output.logits);
+  output.captured.resize(input.capture_layers.size());
+  if (input.logits != LogitRows::kNone)
+    output.logits = at::empty({input.logits == LogitRows::kAll ? tokens : 1, config_.vocab_size},
+                              at::TensorOptions().dtype(at::kFloat).device(device_));
+  for (std::int64_t begin = 0; begin < tokens; begin += chunk) {
+    const std::int64_t count = std::min(chunk, tokens - begin);
+    const bool first = begin == 0, last = begin + count == tokens;
+    const PassPart part{.cache = &cache, .tokens = count, .rows_to_come = tokens - begin, .phase = input.phase};
+    pass.begin({&part, 1}).copy_(input.embeddings.narrow(0, begin, count));
+    PassHooks hooks{.on_layer = input.on_layer, .meters = input.meters};
+    hooks.before_layer = [&](int layer, at::Tensor& hidden) {
+      if (first && input.before_layer) input.before_layer(layer);
+      if (!last) return;
+      for (std::size_t i = 0; i < input.capture_layers.size(); ++i)
+        if (input.capture_layers[i] == layer) output.captured[i] = hidden.select(0, count - 1).clone();
+      for (const Injection& injection : input.injections)
+        if (injection.layer == layer) inject(hidden, injection);
+    };
+    pass.run(hooks);
+    if (input.logits == LogitRows::kAll) output.logits.narrow(0, begin, count).copy_(pass.logits(0, count));
+    if (input.logits == LogitRows::kLast && last) output.logits.copy_(pass.logits(count - 1, 1));
   }
-  if (!logits.empty()) output.logits = at::cat(logits);
   return output;
 }
 

@@ -61,7 +61,11 @@ class Model {
   /// Reads config.json and the weights. Throws Error{kFixInput} that names file and tensor.
   static Model load(const std::filesystem::path& model_dir, const Options& options);
 
+  /// A model of weights that are in memory: in the compute dtype, on the device that they lie on.
+  static Model of(ModelConfig config, Weights weights);
+
   const ModelConfig& config() const { return config_; }
+  const Weights& weights() const { return weights_; }
   at::ScalarType dtype() const { return dtype_; }
   at::Device device() const { return device_; }
   /// [vocab_size, hidden_size], a row a token, before the scale that some families multiply it by.
@@ -78,6 +82,8 @@ class Model {
   KvCache make_cache(std::int64_t capacity) const;
   /// [ids, hidden_size]. Throws Error{kFixInput} on an id outside the table.
   at::Tensor embed(std::span<const std::int64_t> ids) const;
+  /// The same into `out` [ids, hidden_size]; on the CPU without an allocation.
+  void embed_into(at::Tensor& out, std::span<const std::int64_t> ids) const;
   /// Runs `input` after what `cache` holds, from each layer's next_position, and adds its rows. Long inputs go through
   /// in chunks of kPrefillChunk tokens, which bounds the memory of activations.
   ForwardOutput forward(const ForwardInput& input, KvCache& cache) const;
@@ -85,18 +91,12 @@ class Model {
   static constexpr std::int64_t kPrefillChunk = 512;
 
  private:
-  /// What a layer needs to know of the run of tokens that goes through it.
-  struct Run;
-  Model() : device_(at::kCPU) {}
-  at::Tensor norm(const at::Tensor& hidden, const at::Tensor& weight) const;
-  at::Tensor attention_block(const at::Tensor& hidden, LayerCache& cache, int index, Run& run) const;
-  at::Tensor mlp_block(const LayerWeights& layer, const at::Tensor& hidden) const;
-  ForwardOutput forward_chunk(const ForwardInput& input, KvCache& cache, std::int64_t rows_to_come) const;
+  Model(ModelConfig config, Weights weights);
 
   ModelConfig config_;
-  at::ScalarType dtype_ = at::kFloat;
-  at::Device device_;
   Weights weights_;
+  at::ScalarType dtype_;
+  at::Device device_;
   std::vector<at::Tensor> inverse_frequencies_;  // of each of config_.ropes
 };
 

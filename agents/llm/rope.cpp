@@ -39,18 +39,26 @@ at::Tensor inverse_frequencies(const RopeConfig& rope, std::int64_t head_dim, st
   return {};
 }
 
-RopeTable rope_table(const at::Tensor& inverse_frequencies, std::int64_t first, std::int64_t count) {
-  const at::Tensor positions = at::arange(first, first + count, inverse_frequencies.options());
-  const at::Tensor angles = positions.unsqueeze(1) * inverse_frequencies.unsqueeze(0);
-  return {angles.cos().unsqueeze(1), angles.sin().unsqueeze(1)};
-}
-
-at::Tensor apply_rope(const at::Tensor& x, const RopeTable& table) {
-  const std::int64_t half = x.size(-1) / 2;
-  const at::Tensor wide = x.to(at::kFloat);
-  const at::Tensor first = wide.narrow(-1, 0, half), second = wide.narrow(-1, half, half);
-  return at::cat({first * table.cos - second * table.sin, second * table.cos + first * table.sin}, -1)
-      .to(x.scalar_type());
+void fill_angles(at::Tensor& cos, at::Tensor& sin, std::int64_t row, const at::Tensor& inverse_frequencies,
+                 std::int64_t first, std::int64_t count) {
+  TORCH_INTERNAL_ASSERT(cos.size(-1) == inverse_frequencies.size(0) && row + count <= cos.size(0));
+  if (!cos.is_cpu()) {
+    const at::Tensor positions = at::arange(first, first + count, inverse_frequencies.options());
+    const at::Tensor angles = positions.unsqueeze(1) * inverse_frequencies.unsqueeze(0);
+    cos.narrow(0, row, count).copy_(angles.cos());
+    sin.narrow(0, row, count).copy_(angles.sin());
+    return;
+  }
+  const std::int64_t width = inverse_frequencies.size(0);
+  const float* frequencies = inverse_frequencies.data_ptr<float>();
+  float *to_cos = cos.data_ptr<float>() + row * width, *to_sin = sin.data_ptr<float>() + row * width;
+  for (std::int64_t position = first; position < first + count; ++position) {
+    for (std::int64_t i = 0; i < width; ++i) {
+      const float angle = static_cast<float>(position) * frequencies[i];
+      *to_cos++ = std::cos(angle);
+      *to_sin++ = std::sin(angle);
+    }
+  }
 }
 
 }  // namespace kvmesh::llm

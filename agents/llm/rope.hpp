@@ -18,15 +18,9 @@ namespace kvmesh::llm {
 /// `length`: positions that the sequence has with the tokens that are about to be rotated; only `dynamic` looks at it.
 at::Tensor inverse_frequencies(const RopeConfig& rope, std::int64_t head_dim, std::int64_t length = 0);
 
-/// Cosines and sines of the angles of some positions, each [positions, 1, head_dim/2] in fp32.
-struct RopeTable {
-  at::Tensor cos;
-  at::Tensor sin;
-};
-/// Of `count` positions from `first` on.
-RopeTable rope_table(const at::Tensor& inverse_frequencies, std::int64_t first, std::int64_t count);
-
-/// Rotates `x` [tokens, heads, head_dim] by its tokens' angles, half-split layout; fp32 inside, x's dtype out.
-at::Tensor apply_rope(const at::Tensor& x, const RopeTable& table);
+/// Writes the cosines and sines of the angles of `count` positions from `first` on into rows [row, row + count) of
+/// `cos` and `sin`, fp32 [rows, head_dim/2]. Allocates nothing on the CPU.
+void fill_angles(at::Tensor& cos, at::Tensor& sin, std::int64_t row, const at::Tensor& inverse_frequencies,
+                 std::int64_t first, std::int64_t count);
 
 }  // namespace kvmesh::llm

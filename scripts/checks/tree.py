@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("base", "bus", "kvcodec/wire", "kvcodec", "agents/llm", "agents", "orchestrator", "cli")
 
 # Folders that are a room's own: not installed, not included from another room.
-PRIVATE_FOLDERS = ("detail", "families", "jinja", "tokenizer")
+PRIVATE_FOLDERS = ("detail", "families", "jinja", "kernels", "tokenizer")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "agents/llm/pass.hpp"
+
+namespace kvmesh::llm {
+
+/// The next token of one sequence.
+struct NextToken {
+  KvCache* cache = nullptr;
+  std::int64_t id = 0;
+};
+
+/// Token after token, of one sequence or of several together: one forward pass for all of them, attention for each in
+/// its own cache, the same logits as each would get alone. On the CPU, as long as the number of sequences stays and is
+/// at most kernels::kFewRows, and KvCache::reserve has made room, a step after the first allocates nothing.
+/// A resource; one thread at a time.
+class Decoder {
+ public:
+  /// `model` outlives the decoder.
+  explicit Decoder(const Model& model) : model_(model), pass_(model) {}
+
+  /// Adds each sequence's token to its cache and gives the logits behind it: fp32 [sequences, vocab_size], valid until
+  /// the next call. Throws Error{kFixInput} on an id outside the table; nothing is added then.
+  const at::Tensor& step(std::span<const NextToken> sequences);
+  const at::Tensor& step(KvCache& cache, std::int64_t id);
+  /// The same without logits: the pairs of a last token, whose successor nobody wants.
+  void complete(KvCache& cache, std::int64_t id);
+
+ private:
+  void run(std::span<const NextToken> sequences);
+
+  const Model& model_;
+  Pass pass_;
+  const PassHooks no_hooks_;
+  std::vector<PassPart> parts_;
+  std::vector<std::int64_t> ids_;
+};
+
+/// Requests of one model decoded together. They join and leave between steps.
+class BatchDecoder {
+ public:
+  using Id = std::uint64_t;
+  struct Request {
+    /// Holds the prompt; outlives the request. Reserve what it may grow to.
+    KvCache* cache = nullptr;
+    std::int64_t first_token = 0;  ///< chosen from the prefill's logits; enters at the next step
+    /// Chooses the request's next token from its logits, fp32 [1, vocab_size], which the next step overwrites; none: it
+    /// has ended and leaves. Called from step(); adds and removes no request.
+    std::function<std::optional<std::int64_t>(const at::Tensor& logits)> next;
+  };
+
+  /// `model` outlives the decoder.
+  explicit BatchDecoder(const Model& model) : decoder_(model) {}
+
+  Id add(Request request);
+  /// The request leaves before the next step; false: it had left already.
+  bool remove(Id id);
+  std::size_t size() const { return active_.size(); }
+
+  /// One token for every request that is here; gives how many there were. What a `next` throws ends its request alone:
+  /// step() throws the first of it on when all have been asked.
+  std::size_t step();
+
+ private:
+  struct Active {
+    Id id;
+    Request request;
+    std::int64_t token;
+  };
+  const at::Tensor& row_of(const at::Tensor& logits, std::size_t i);
+
+  Decoder decoder_;
+  std::vector<Active> active_;
+  std::vector<NextToken> tokens_;
+  const void* rows_of_ = nullptr;  // the logits that rows_ are views of
+  std::vector<at::Tensor> rows_;
+  Id last_id_ = 0;
+};
+
+}  // namespace kvmesh::llm
