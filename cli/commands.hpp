@@ -16,6 +16,7 @@ void add_generate_command(CLI::App& app, Action& action);
 void add_inspect_command(CLI::App& app, Action& action);
 void add_logits_command(CLI::App& app, Action& action);
 void add_orchestrate_command(CLI::App& app, Action& action);
+void add_render_command(CLI::App& app, Action& action);
 void add_run_command(CLI::App& app, Action& action);
 void add_share_command(CLI::App& app, Action& action);
 void add_tokenize_command(CLI::App& app, Action& action);

@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   cli::add_generate_command(app, action);
   cli::add_logits_command(app, action);
   cli::add_tokenize_command(app, action);
+  cli::add_render_command(app, action);
   cli::add_share_command(app, action);
   cli::add_demo_command(app, action);
   try {

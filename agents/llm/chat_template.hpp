@@ -18,9 +18,11 @@ class ChatTemplate {
  public:
   using SpecialTokens = std::map<std::string, std::string>;  ///< "bos_token" -> "<s>"
 
-  /// Reads `model_dir`/chat_template.jinja, else the `chat_template` of tokenizer_config.json (a string, or a list of
-  /// {name, template} of which "default" counts), and the special tokens that tokenizer_config.json names.
-  /// Throws Error{kFixInput} that names the file, and the line and the construct that is not understood.
+  /// Reads `model_dir`/chat_template.jinja and additional_chat_templates/*.jinja, else the `chat_template` of
+  /// tokenizer_config.json (a string, or a list of {name, template}), else that of chat_template.json. Of several, the
+  /// one named "tool_use" is for variables with `tools`, and "default" for all others. Special tokens come from
+  /// tokenizer_config.json, and from special_tokens_map.json where that has more. Throws Error{kFixInput} that names
+  /// the file, and the line and the construct that is not understood.
   static ChatTemplate load(const std::filesystem::path& model_dir);
 
   /// Does `model_dir` have a template that load() would find?
@@ -42,8 +44,8 @@ class ChatTemplate {
   std::string render(const nlohmann::ordered_json& variables,
                      std::optional<std::chrono::system_clock::time_point> now = std::nullopt) const;
 
-  /// One user message, generation prompt included.
-  std::string render_user_turn(std::string_view text) const;
+  /// One user message, after a system message if `system` is not empty, generation prompt included.
+  std::string render_user_turn(std::string_view text, std::string_view system = "") const;
 
  private:
   struct Parts;

@@ -8,8 +8,8 @@ namespace kvmesh::llm::jinja {
 Bound::Bound(const std::string& function, const Arguments& arguments, std::vector<std::string> names)
     : function_(function), names_(std::move(names)) {
   if (arguments.positional.size() > names_.size()) {
-    throw TemplateError(cat("'", function_, "' takes at most ", names_.size(), " arguments, found ",
-                            arguments.positional.size()));
+    throw TemplateError(
+        cat("'", function_, "' takes at most ", names_.size(), " arguments, found ", arguments.positional.size()));
   }
   for (std::size_t index = 0; index < arguments.positional.size(); ++index) {
     values_.emplace_back(names_[index], arguments.positional[index]);
@@ -24,7 +24,8 @@ Bound::Bound(const std::string& function, const Arguments& arguments, std::vecto
 }
 
 const Value* Bound::find(const std::string& name) const {
-  const auto found = std::find_if(values_.begin(), values_.end(), [&](const auto& entry) { return entry.first == name; });
+  const auto found =
+      std::find_if(values_.begin(), values_.end(), [&](const auto& entry) { return entry.first == name; });
   return found == values_.end() ? nullptr : &found->second;
 }
 

@@ -8,7 +8,10 @@ constexpr int kDeepestCall = 150;
 }  // namespace
 
 Context::~Context() {
-  for (const auto& names : namespaces_) names->attributes.entries.clear();
+  for (const auto& names : namespaces_) {
+    names->attributes.entries.clear();
+    names->call = nullptr;
+  }
 }
 
 Value Context::find(const std::string& name) const {

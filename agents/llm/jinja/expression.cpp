@@ -148,6 +148,7 @@ ExpressionPointer make_call(int line, ExpressionPointer function, CallArguments 
     const Arguments values = arguments.evaluate(context);
     context.at_line(line);
     if (callee.is_undefined()) throw TemplateError(cat("the function '", callee.undefined().name, "' is not known"));
+    if (callee.is_namespace() && callee.names().call) return callee.names().call->call(context, values);
     if (!callee.is_function()) throw TemplateError(cat(callee.kind(), " cannot be called"));
     return callee.function().call(context, values);
   });

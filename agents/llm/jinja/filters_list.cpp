@@ -15,14 +15,21 @@ Value path(Value object, const Value& where) {
   for (const std::string& part : text::split(where.string(), ".", -1)) {
     const bool number = !part.empty() && part.size() < 10 &&
                         std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
-    object = number ? subscript(object, Value(static_cast<std::int64_t>(std::stol(part))))
-                    : subscript(object, Value(part));
+    object =
+        number ? subscript(object, Value(static_cast<std::int64_t>(std::stol(part)))) : subscript(object, Value(part));
   }
   return object;
 }
 
 /// What sorting and comparing look at: the attribute, and strings in small letters where case does not count.
 Value key_of(const Value& item, const Value& where, bool case_sensitive) {
+  if (where.is_string() &&
+      where.string().find(',') != std::string::npos) {  // several attributes, the first counts most
+    std::vector<Value> keys;
+    for (const std::string& each : text::split(where.string(), ",", -1))
+      keys.push_back(key_of(item, each, case_sensitive));
+    return Value::tuple(std::move(keys));
+  }
   Value key = where.is_none() ? item : path(item, where);
   return !case_sensitive && key.is_string() ? Value(text::lower(key.string())) : key;
 }
@@ -40,19 +47,22 @@ std::string name_at(const std::string& filter, const Arguments& arguments, std::
   return arguments.positional[index].string();
 }
 
+/// What map, select and their kin walk over: nothing where the input is nothing, as in Jinja.
+std::vector<Value> items_if_any(const Value& input) { return input.truthy() ? input.items() : std::vector<Value>(); }
+
 Value map_items(Context& context, const Value& input, const Arguments& arguments) {
   std::vector<Value> out;
   if (arguments.positional.empty()) {
     const Bound bound("map", arguments, {"attribute", "default"});
     const Value where = bound.need("attribute");
-    for (const Value& item : input.items()) {
+    for (const Value& item : items_if_any(input)) {
       Value value = path(item, where);
       out.push_back(value.is_undefined() ? bound.value("default", value) : value);
     }
   } else {
     const std::string filter = name_at("map", arguments, 0);
     const Arguments rest = without_first(arguments, 1);
-    for (const Value& item : input.items()) out.push_back(apply_filter(context, filter, item, rest));
+    for (const Value& item : items_if_any(input)) out.push_back(apply_filter(context, filter, item, rest));
   }
   return Value::list(std::move(out));
 }
@@ -65,7 +75,7 @@ Value choose(Context& context, const Value& input, const Arguments& arguments) {
   const std::string test = tested ? name_at("select", arguments, own) : "";
   const Arguments rest = tested ? without_first(arguments, own + 1) : Arguments{};
   std::vector<Value> out;
-  for (const Value& item : input.items()) {
+  for (const Value& item : items_if_any(input)) {
     const Value value = kByAttribute ? path(item, where) : item;
     if ((tested ? apply_test(context, test, value, rest) : value.truthy()) == kWanted) out.push_back(item);
   }
@@ -195,6 +205,27 @@ Value batch(Context&, const Value& input, const Arguments& arguments) {
   return Value::list(std::move(out));
 }
 
+/// Columns of as equal length as can be, the first ones longer; `fill_with` is added to the others.
+Value columns(Context&, const Value& input, const Arguments& arguments) {
+  const Bound bound("slice", arguments, {"slices", "fill_with"});
+  const std::int64_t count = bound.need("slices").integer();
+  if (count <= 0 || count > 100000) throw TemplateError("'slice' needs a number of slices above 0");
+  const std::vector<Value> items = input.items();
+  const auto slices = static_cast<std::size_t>(count);
+  const Value fill = bound.value("fill_with", nullptr);
+  std::vector<Value> out;
+  auto at = items.begin();
+  for (std::size_t slice = 0; slice < slices; ++slice) {
+    const bool longer = slice < items.size() % slices;
+    const auto end = at + static_cast<std::ptrdiff_t>(items.size() / slices + (longer ? 1 : 0));
+    std::vector<Value> column(at, end);
+    if (!fill.is_none() && !longer) column.push_back(fill);
+    out.push_back(Value::list(std::move(column)));
+    at = end;
+  }
+  return Value::list(std::move(out));
+}
+
 Value group_by(Context& context, const Value& input, const Arguments& arguments) {
   const Bound bound("groupby", arguments, {"attribute", "default", "case_sensitive"});
   const Value where = bound.need("attribute");
@@ -203,7 +234,8 @@ Value group_by(Context& context, const Value& input, const Arguments& arguments)
   std::vector<std::pair<Value, std::vector<Value>>> groups;
   for (const Value& item : sort(context, input, order).items()) {
     const Value key = path(item, where);
-    if (groups.empty() || !(key_of(key, nullptr, case_sensitive) == key_of(groups.back().first, nullptr, case_sensitive))) {
+    if (groups.empty() ||
+        !(key_of(key, nullptr, case_sensitive) == key_of(groups.back().first, nullptr, case_sensitive))) {
       groups.push_back({key, {}});
     }
     groups.back().second.push_back(item);
@@ -241,20 +273,23 @@ const Filters& list_filters() {
       {"reverse", reverse},
       {"items", items_of},
       {"batch", batch},
+      {"slice", columns},
       {"groupby", group_by},
-      {"attr", [](Context&, const Value& input, const Arguments& arguments) {
-         return attribute(input, Bound("attr", arguments, {"name"}).need("name").str());
+      {"attr",
+       [](Context&, const Value& input, const Arguments& arguments) {
+         const std::string name = Bound("attr", arguments, {"name"}).need("name").str();
+         return input.is_dict() ? find_method(input, name) : attribute(input, name);  // never an item
        }},
   };
   return kFilters;
 }
 
+bool has_filter(const std::string& name) { return text_filters().contains(name) || list_filters().contains(name); }
+
 Value apply_filter(Context& context, const std::string& name, const Value& input, const Arguments& arguments) {
-  for (const Filters* filters : {&text_filters(), &list_filters()}) {
-    const auto found = filters->find(name);
-    if (found != filters->end()) return found->second(context, input, arguments);
-  }
-  throw TemplateError(cat("the filter '|", name, "' is not supported"));
+  if (!has_filter(name)) throw TemplateError(cat("the filter '|", name, "' is not supported"));
+  const Filters& filters = text_filters().contains(name) ? text_filters() : list_filters();
+  return filters.at(name)(context, input, arguments);
 }
 
 }  // namespace kvmesh::llm::jinja

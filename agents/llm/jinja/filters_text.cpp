@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "agents/llm/jinja/filters.hpp"
+#include "agents/llm/jinja/format.hpp"
 #include "agents/llm/jinja/library.hpp"
 #include "agents/llm/jinja/text.hpp"
 #include "base/error.hpp"
@@ -37,7 +38,8 @@ Value indent(Context&, const Value& input, const Arguments& arguments) {
   const Bound bound("indent", arguments, {"width", "first", "blank"});
   const Value width = bound.value("width", std::int64_t{4});
   const std::string space =
-      width.is_string() ? width.string() : std::string(static_cast<std::size_t>(std::max<std::int64_t>(width.integer(), 0)), ' ');
+      width.is_string() ? width.string()
+                        : std::string(static_cast<std::size_t>(std::max<std::int64_t>(width.integer(), 0)), ' ');
   const bool blank = bound.flag("blank", false);
   const std::vector<std::string> lines = text::lines(input.str() + "\n");
   std::string out = bound.flag("first", false) ? space : "";
@@ -49,11 +51,13 @@ Value indent(Context&, const Value& input, const Arguments& arguments) {
 }
 
 Value tojson(Context&, const Value& input, const Arguments& arguments) {
-  const Bound bound("tojson", arguments, {"indent", "ensure_ascii", "separators", "sort_keys"});
+  const Bound bound("tojson", arguments, {"ensure_ascii", "indent", "separators", "sort_keys"});
   JsonStyle style;
   const Value width = bound.value("indent", nullptr);
   if (!width.is_none()) {
-    style.indent = std::clamp<std::int64_t>(width.integer(), 0, 64);
+    style.indent = width.is_string()
+                       ? width.string()
+                       : std::string(static_cast<std::size_t>(std::clamp<std::int64_t>(width.integer(), 0, 64)), ' ');
     style.item_separator = ",";
   }
   const Value separators = bound.value("separators", nullptr);
@@ -113,12 +117,15 @@ Value round_number(Context&, const Value& input, const Arguments& arguments) {
   const auto precision = static_cast<int>(std::clamp<std::int64_t>(bound.integer("precision", 0), -300, 300));
   const std::string method = bound.text("method", "common");
   const double number = input.number();
+  if (method == "common" && input.is_integer() && precision >= 0) return input;
   if (method == "common" && precision >= 0) {
     std::array<char, 1024> text{};
     std::snprintf(text.data(), text.size(), "%.*f", precision, number);
     return std::strtod(text.data(), nullptr);
   }
   const double scale = std::pow(10.0, precision);
+  if (method == "common" && input.is_integer())
+    return static_cast<std::int64_t>(std::nearbyint(number * scale) / scale);
   if (method == "common") return std::nearbyint(number * scale) / scale;
   if (method == "ceil") return std::ceil(number * scale) / scale;
   if (method == "floor") return std::floor(number * scale) / scale;
@@ -131,8 +138,10 @@ Value absolute(Context&, const Value& input, const Arguments&) {
 }
 
 Value format(Context&, const Value& input, const Arguments& arguments) {
-  if (!arguments.keyword.empty()) throw TemplateError("'format' with names is not supported");
-  return format_percent(input.str(), arguments.positional);
+  if (arguments.keyword.empty()) return format_percent(input.str(), Value::tuple(arguments.positional));
+  auto names = std::make_shared<Dict>();
+  for (const auto& [name, value] : arguments.keyword) names->set(name, value);
+  return format_percent(input.str(), Value(std::move(names)));
 }
 
 Value word_count(Context&, const Value& input, const Arguments&) {
@@ -154,13 +163,9 @@ Value truncate(Context&, const Value& input, const Arguments& arguments) {
 }
 
 Value center(Context&, const Value& input, const Arguments& arguments) {
-  const std::string text = input.str();
-  const std::int64_t missing =
-      Bound("center", arguments, {"width"}).integer("width", 80) - static_cast<std::int64_t>(text::characters(text).size());
-  if (missing <= 0) return text;
-  const auto gap = static_cast<std::size_t>(missing);
-  const std::size_t left = gap / 2;
-  return std::string(left, ' ') + text + std::string(gap - left, ' ');
+  const std::int64_t width =
+      std::clamp<std::int64_t>(Bound("center", arguments, {"width"}).integer("width", 80), 0, kWidestFormat);
+  return padded(input.str(), {.align = '^', .width = static_cast<std::size_t>(width)});
 }
 
 Value url_encode(Context&, const Value& input, const Arguments&) {

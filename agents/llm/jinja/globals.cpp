@@ -1,5 +1,4 @@
 #include <array>
-#include <cstdio>
 #include <ctime>
 
 #include "agents/llm/jinja/library.hpp"
@@ -29,8 +28,15 @@ Value range(Context&, const Arguments& arguments) {
 Dict entries_of(const std::string& function, const Arguments& arguments) {
   Dict out;
   for (const Value& source : arguments.positional) {
-    if (!source.is_dict()) throw TemplateError(cat("'", function, "' wants a mapping, found ", source.kind()));
-    for (const auto& [key, value] : source.dict().entries) out.set(key, value);
+    if (source.is_dict()) {
+      for (const auto& [key, value] : source.dict().entries) out.set(key, value);
+      continue;
+    }
+    for (const Value& pair : source.items()) {
+      const std::vector<Value> parts = pair.items();
+      if (parts.size() != 2) throw TemplateError(cat("'", function, "' wants pairs, found ", pair.kind()));
+      out.set(parts[0], parts[1]);
+    }
   }
   for (const auto& [name, value] : arguments.keyword) out.set(name, value);
   return out;
@@ -58,51 +64,7 @@ Value strftime_now(Context& context, const Arguments& arguments) {
   return std::string(text.data(), length);
 }
 
-void append_number(std::string& out, const std::string& directive, const Value& value, char type) {
-  std::array<char, 512> text{};
-  if (type == 'd' || type == 'i') {
-    const std::int64_t whole = value.is_float() ? static_cast<std::int64_t>(value.number()) : value.integer();
-    std::snprintf(text.data(), text.size(), (directive + "lld").c_str(), static_cast<long long>(whole));
-  } else if (type == 'x' || type == 'X' || type == 'o') {
-    std::snprintf(text.data(), text.size(), (directive + "ll" + type).c_str(), static_cast<long long>(value.integer()));
-  } else {
-    std::snprintf(text.data(), text.size(), (directive + type).c_str(), value.number());
-  }
-  out += text.data();
-}
-
 }  // namespace
-
-std::string format_percent(const std::string& format, const std::vector<Value>& arguments) {
-  std::string out;
-  std::size_t next = 0;
-  for (std::size_t at = 0; at < format.size(); ++at) {
-    if (format[at] != '%') {
-      out += format[at];
-      continue;
-    }
-    const std::size_t end = format.find_first_not_of("0123456789.+- #", at + 1);
-    if (end == std::string::npos) throw TemplateError(cat("the format '", format, "' ends within a directive"));
-    const std::string directive = format.substr(at, end - at);
-    const char type = format[end];
-    at = end;
-    if (type == '%') {
-      out += '%';
-      continue;
-    }
-    if (next == arguments.size()) throw TemplateError(cat("the format '", format, "' wants more values"));
-    const Value& value = arguments[next++];
-    if ((type == 's' || type == 'r') && directive == "%") {
-      out += type == 's' ? value.str() : value.repr();
-    } else if (std::string_view("dixXofFeEgG").find(type) != std::string_view::npos && directive.size() < 8) {
-      append_number(out, directive, value, type);
-    } else {
-      throw TemplateError(cat("the directive '", directive, type, "' of a format is not supported"));
-    }
-  }
-  if (next != arguments.size()) throw TemplateError(cat("the format '", format, "' wants fewer values"));
-  return out;
-}
 
 void define_globals(Context& context) {
   const auto define = [&](const char* name, Value (*call)(Context&, const Arguments&)) {

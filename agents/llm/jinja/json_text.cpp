@@ -92,8 +92,10 @@ class Writer {
   }
 
   std::string line_break(std::int64_t depth) const {
-    if (style_.indent < 0) return "";
-    return "\n" + std::string(static_cast<std::size_t>(depth * style_.indent), ' ');
+    if (!style_.indent) return "";
+    std::string out = "\n";
+    for (; depth > 0; --depth) out += *style_.indent;
+    return out;
   }
 
   const JsonStyle& style_;

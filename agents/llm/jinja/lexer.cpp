@@ -269,7 +269,8 @@ class Lexer {
       }
     }
     const char byte = source_[at_];
-    if (kSingle.find(byte) == std::string_view::npos) refuse(cat("the character \"", rest().substr(0, 1), "\" is not understood"));
+    if (kSingle.find(byte) == std::string_view::npos)
+      refuse(cat("the character \"", rest().substr(0, 1), "\" is not understood"));
     if (byte == '(' || byte == '[' || byte == '{') ++depth;
     if ((byte == ')' || byte == ']' || byte == '}') && depth-- == 0) {
       refuse(cat("\"", rest().substr(0, 1), "\" closes nothing"));

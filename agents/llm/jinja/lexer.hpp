@@ -6,7 +6,19 @@
 
 namespace kvmesh::llm::jinja {
 
-enum class TokenKind { kText, kTagBegin, kTagEnd, kPrintBegin, kPrintEnd, kName, kInteger, kFloat, kString, kSymbol, kEnd };
+enum class TokenKind {
+  kText,
+  kTagBegin,
+  kTagEnd,
+  kPrintBegin,
+  kPrintEnd,
+  kName,
+  kInteger,
+  kFloat,
+  kString,
+  kSymbol,
+  kEnd
+};
 
 struct Token {
   TokenKind kind = TokenKind::kEnd;

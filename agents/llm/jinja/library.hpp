@@ -10,6 +10,10 @@ namespace kvmesh::llm::jinja {
 
 Value apply_filter(Context& context, const std::string& name, const Value& input, const Arguments& arguments);
 
+/// Is there a filter of this name, a test?
+bool has_filter(const std::string& name);
+bool has_test(const std::string& name);
+
 bool apply_test(Context& context, const std::string& name, const Value& input, const Arguments& arguments);
 
 /// `object.name` as Python sees it: a method, else an item; undefined if there is neither.
@@ -20,9 +24,6 @@ Value subscript(const Value& object, const Value& key);
 
 /// The method `name` of a string or mapping, bound to it; undefined if there is none.
 Value find_method(const Value& object, const std::string& name);
-
-/// `value % arguments` of Python's strings.
-std::string format_percent(const std::string& format, const std::vector<Value>& arguments);
 
 /// range, namespace, dict, raise_exception, strftime_now.
 void define_globals(Context& context);

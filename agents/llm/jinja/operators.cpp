@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "agents/llm/jinja/library.hpp"
+#include "agents/llm/jinja/format.hpp"
 #include "agents/llm/jinja/text.hpp"
 #include "base/error.hpp"
 
@@ -58,7 +58,8 @@ Value power(const Value& base, const Value& exponent) {
   if (size >= 9.2e18) throw TemplateError(cat(base.repr(), " ** ", exponent.repr(), " is too large"));
   if (std::abs(base.integer()) <= 1) {
     return base.integer() == -1 && exponent.integer() % 2 == 0 ? std::int64_t{1}
-                                                               : exponent.integer() == 0 ? 1 : base.integer();
+           : exponent.integer() == 0                           ? 1
+                                                               : base.integer();
   }
   for (std::int64_t count = 0; count < exponent.integer(); ++count) {
     result = whole("*", result.integer(), base.integer());
@@ -110,9 +111,11 @@ std::vector<std::size_t> places(std::int64_t length, const Value& start, const V
   const std::int64_t to = bound(stop, stride > 0 ? highest : lowest);
   std::vector<std::size_t> out;
   if (stride > 0) {
-    for (std::int64_t at = from; at < to; at += std::min(stride, length + 1)) out.push_back(static_cast<std::size_t>(at));
+    for (std::int64_t at = from; at < to; at += std::min(stride, length + 1))
+      out.push_back(static_cast<std::size_t>(at));
   } else {
-    for (std::int64_t at = from; at > to; at += std::max(stride, -length - 1)) out.push_back(static_cast<std::size_t>(at));
+    for (std::int64_t at = from; at > to; at += std::max(stride, -length - 1))
+      out.push_back(static_cast<std::size_t>(at));
   }
   return out;
 }
@@ -137,8 +140,7 @@ Value calculate(const std::string& symbol, const Value& left, const Value& right
     if ((left.is_string() || left.is_list()) && right.is_integer()) return repeat(left, right.integer());
     if ((right.is_string() || right.is_list()) && left.is_integer()) return repeat(right, left.integer());
   } else if (symbol == "%" && left.is_string()) {
-    const bool several = right.is_list() && right.list().is_tuple;
-    return format_percent(left.string(), several ? right.list().items : std::vector<Value>{right});
+    return format_percent(left.string(), right);
   }
   refuse(symbol, left, right);
 }

@@ -103,7 +103,7 @@ class Parser {
     if (!tokens_.take_name("in")) tokens_.refuse("expected \"in\"");
     loop.items = expressions_.tuple(/*with_conditional=*/false);
     if (tokens_.take_name("if")) loop.condition = expressions_.expression();
-    if (tokens_.peek().is_name("recursive")) tokens_.refuse("recursive loops are not supported");
+    loop.recursive = tokens_.take_name("recursive");
     end_tag();
     ++loops_;
     loop.body = body({"else", "endfor"});
@@ -196,11 +196,14 @@ class Parser {
   }
 
   /// A body of its own: a loop around it cannot be left from inside.
-  Body macro_body(std::string_view end) {
+  void read_body(Macro& macro, std::string_view end) {
     const int loops = std::exchange(loops_, 0);
-    Body out = whole_body(end);
+    const std::size_t begin = tokens_.position();
+    macro.body = whole_body(end);
+    macro.uses_varargs = tokens_.has_name_since(begin, "varargs");
+    macro.uses_kwargs = tokens_.has_name_since(begin, "kwargs");
+    macro.uses_caller = tokens_.has_name_since(begin, "caller");
     loops_ = loops;
-    return out;
   }
 
   StatementPointer macro_tag() {
@@ -208,7 +211,7 @@ class Parser {
     macro.line = tokens_.take().line;
     macro.name = tokens_.need_name();
     macro.parameters = parameters();
-    macro.body = macro_body("endmacro");
+    read_body(macro, "endmacro");
     return make_macro(std::move(macro));
   }
 
@@ -218,7 +221,7 @@ class Parser {
     macro.name = "caller";
     if (tokens_.peek().is_symbol("(")) macro.parameters = parameters();
     auto [function, arguments] = expressions_.call();
-    macro.body = macro_body("endcall");
+    read_body(macro, "endcall");
     return make_call_block(std::move(macro), std::move(function), std::move(arguments));
   }
 

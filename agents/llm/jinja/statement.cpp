@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agents/llm/jinja/library.hpp"
 #include "base/error.hpp"
 
 namespace kvmesh::llm::jinja {
@@ -47,16 +48,15 @@ void assign(Context& context, const Target& target, const Value& value) {
   } else {
     const Value object = context.find(target.name);
     if (!object.is_namespace()) {
-      throw TemplateError(cat("'", target.name, ".", target.attribute, "' cannot be set: ", object.kind(),
-                              " is not a namespace"));
+      throw TemplateError(
+          cat("'", target.name, ".", target.attribute, "' cannot be set: ", object.kind(), " is not a namespace"));
     }
     object.names().attributes.set(target.attribute, value);
   }
 }
 
 /// The items of a loop that its condition lets through.
-std::vector<Value> chosen_items(const Loop& loop, Context& context) {
-  const Value source = loop.items->evaluate(context);
+std::vector<Value> chosen_items(const Loop& loop, const Value& source, Context& context) {
   std::vector<Value> items = source.items();
   if (!loop.condition) return items;
   std::vector<Value> chosen;
@@ -85,8 +85,8 @@ Function changed_of(std::shared_ptr<Value> last) {
 }
 
 /// The variable `loop` of one turn.
-Value loop_variable(Context& context, const std::vector<Value>& items, std::size_t index, std::int64_t depth,
-                    const std::shared_ptr<Value>& changed) {
+std::shared_ptr<Namespace> loop_variable(Context& context, const std::vector<Value>& items, std::size_t index,
+                                         std::int64_t depth, const std::shared_ptr<Value>& changed) {
   const auto names = context.make_namespace();
   const auto at = static_cast<std::int64_t>(index);
   const auto count = static_cast<std::int64_t>(items.size());
@@ -109,49 +109,93 @@ Value loop_variable(Context& context, const std::vector<Value>& items, std::size
   return names;
 }
 
-Flow run_loop(const Loop& loop, Context& context, std::string& out) {
-  const std::vector<Value> items = chosen_items(loop, context);
+Flow run_loop(const Loop& loop, const Value& source, std::int64_t depth, Context& context, std::string& out);
+
+/// `loop` as a function: the loop over other items, seeing what the loop itself saw. The statement outlives rendering.
+std::shared_ptr<const Function> loop_again(const Loop& loop, Scope* around, std::int64_t depth) {
+  return std::make_shared<const Function>(
+      Function{"loop", [&loop, around, depth](Context& context, const Arguments& arguments) {
+                 const Value items = Bound("loop", arguments, {"items"}).need("items");
+                 context.enter_call();
+                 const InnerScope scope(context, around);
+                 std::string text;
+                 run_loop(loop, items, depth + 1, context, text);
+                 context.leave_call();
+                 return Value(std::move(text));
+               }});
+}
+
+Flow run_loop(const Loop& loop, const Value& source, std::int64_t depth, Context& context, std::string& out) {
+  const std::vector<Value> items = chosen_items(loop, source, context);
+  Scope* around = context.scope();
   if (items.empty()) {
-    const InnerScope scope(context, context.scope());
+    const InnerScope scope(context, around);
     return run_body(loop.otherwise, context, out);
   }
   const auto changed = std::make_shared<Value>();
   for (std::size_t index = 0; index < items.size(); ++index) {
-    const InnerScope scope(context, context.scope());
+    const InnerScope scope(context, around);
     assign(context, loop.target, items[index]);
-    context.set("loop", loop_variable(context, items, index, /*depth=*/1, changed));
+    const auto variable = loop_variable(context, items, index, depth, changed);
+    if (loop.recursive) variable->call = loop_again(loop, around, depth);
+    context.set("loop", variable);
     if (run_body(loop.body, context, out) == Flow::kBreak) break;
   }
   return Flow::kNext;
 }
 
-/// Gives the parameters their values in the current scope; what is left over becomes varargs and kwargs.
-void bind_parameters(const Macro& macro, Context& context, const Arguments& arguments) {
-  std::vector<Value> surplus;
-  for (std::size_t index = macro.parameters.size(); index < arguments.positional.size(); ++index) {
-    surplus.push_back(arguments.positional[index]);
+bool has_parameter(const Macro& macro, const std::string& name) {
+  return std::any_of(macro.parameters.begin(), macro.parameters.end(),
+                     [&](const Parameter& parameter) { return parameter.name == name; });
+}
+
+/// What was given by that name; null: nothing.
+const Value* find_keyword(const Arguments& arguments, const std::string& name) {
+  const auto found = std::find_if(arguments.keyword.begin(), arguments.keyword.end(),
+                                  [&](const auto& entry) { return entry.first == name; });
+  return found == arguments.keyword.end() ? nullptr : &found->second;
+}
+
+/// What no parameter takes becomes varargs, kwargs and caller, if the macro's body names them.
+void bind_surplus(const Macro& macro, Context& context, const Arguments& arguments) {
+  const std::size_t taken = std::min(arguments.positional.size(), macro.parameters.size());
+  if (arguments.positional.size() > taken && !macro.uses_varargs) {
+    throw TemplateError(cat("the macro '", macro.name, "' takes at most ", macro.parameters.size(),
+                            " arguments, found ", arguments.positional.size()));
   }
+  const auto surplus = arguments.positional.begin() + static_cast<std::ptrdiff_t>(taken);
+  context.set("varargs", Value::tuple({surplus, arguments.positional.end()}));
   auto unknown = std::make_shared<Dict>();
+  for (const auto& [name, value] : arguments.keyword) {
+    if (has_parameter(macro, name)) continue;
+    if (name == "caller" && macro.uses_caller) {
+      context.set(name, value);
+    } else if (name != "caller" && macro.uses_kwargs) {
+      unknown->set(name, value);
+    } else {
+      throw TemplateError(cat("the macro '", macro.name, "' has no argument '", name, "'"));
+    }
+  }
+  context.set("kwargs", std::move(unknown));
+}
+
+/// Gives the parameters their values in the current scope.
+void bind_parameters(const Macro& macro, Context& context, const Arguments& arguments) {
+  bind_surplus(macro, context, arguments);
   for (std::size_t index = 0; index < macro.parameters.size(); ++index) {
     const Parameter& parameter = macro.parameters[index];
+    const Value* named = find_keyword(arguments, parameter.name);
     if (index < arguments.positional.size()) {
+      if (named != nullptr)
+        throw TemplateError(cat("the macro '", macro.name, "' is given '", parameter.name, "' twice"));
       context.set(parameter.name, arguments.positional[index]);
+    } else if (named != nullptr) {
+      context.set(parameter.name, *named);
     } else {
       context.set(parameter.name,
                   parameter.missing ? parameter.missing->evaluate(context) : Value(Undefined{parameter.name}));
     }
   }
-  for (const auto& [name, value] : arguments.keyword) {
-    const bool known = std::any_of(macro.parameters.begin(), macro.parameters.end(),
-                                   [&, key = name](const Parameter& parameter) { return parameter.name == key; });
-    if (known || name == "caller") {
-      context.set(name, value);
-    } else {
-      unknown->set(name, value);
-    }
-  }
-  context.set("varargs", Value::tuple(std::move(surplus)));
-  context.set("kwargs", std::move(unknown));
 }
 
 /// The macro as a function that sees the scope it was defined in. The statement that owns `macro` outlives rendering.
@@ -219,8 +263,9 @@ StatementPointer make_if(std::vector<std::pair<ExpressionPointer, Body>> branche
 }
 
 StatementPointer make_for(Loop loop) {
-  return statement(
-      [loop = std::move(loop)](Context& context, std::string& out) { return run_loop(loop, context, out); });
+  return statement([loop = std::move(loop)](Context& context, std::string& out) {
+    return run_loop(loop, loop.items->evaluate(context), /*depth=*/1, context, out);
+  });
 }
 
 StatementPointer make_set(int line, Target target, ExpressionPointer value) {

@@ -26,8 +26,8 @@ Flow run_body(const Body& body, Context& context, std::string& out);
 /// What a value is given to: a name, an attribute of a namespace, or several of these.
 struct Target {
   std::string name;
-  std::string attribute;       ///< empty: the name itself
-  std::vector<Target> parts;   ///< not empty: the value is taken apart
+  std::string attribute;      ///< empty: the name itself
+  std::vector<Target> parts;  ///< not empty: the value is taken apart
 };
 
 struct Parameter {
@@ -47,6 +47,7 @@ struct Loop {
   Target target;
   ExpressionPointer items;
   ExpressionPointer condition;  ///< null: all items
+  bool recursive = false;       ///< `loop(items)` runs it again, one level deeper
   Body body;
   Body otherwise;
 };
@@ -67,6 +68,10 @@ struct Macro {
   std::string name;
   std::vector<Parameter> parameters;
   Body body;
+  // What the body names, and so may be given.
+  bool uses_varargs = false;
+  bool uses_kwargs = false;
+  bool uses_caller = false;
 };
 StatementPointer make_macro(Macro macro);
 /// {% call(parameters) f() %}…{% endcall %}: `macro` is what f finds as caller.

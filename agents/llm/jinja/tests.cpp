@@ -46,6 +46,8 @@ const std::map<std::string, Simple>& simple_tests() {
       {"lower", [](const Value& value) { return is_cased(value, text::lower, text::upper); }},
       {"upper", [](const Value& value) { return is_cased(value, text::upper, text::lower); }},
       {"escaped", [](const Value&) { return false; }},
+      {"filter", [](const Value& value) { return value.is_string() && has_filter(value.string()); }},
+      {"test", [](const Value& value) { return value.is_string() && has_test(value.string()); }},
   };
   return kTests;
 }
@@ -58,9 +60,21 @@ const std::map<std::string, Against>& comparing_tests() {
   static const Against kAtMost = [](const Value& left, const Value& right) { return compare("<=", left, right); };
   static const Against kAtLeast = [](const Value& left, const Value& right) { return compare(">=", left, right); };
   static const std::map<std::string, Against> kTests{
-      {"==", kEqual},       {"eq", kEqual},     {"equalto", kEqual},     {"!=", kDifferent}, {"ne", kDifferent},
-      {"<", kLess},         {"lt", kLess},      {"lessthan", kLess},     {">", kMore},       {"gt", kMore},
-      {"greaterthan", kMore}, {"<=", kAtMost},  {"le", kAtMost},         {">=", kAtLeast},   {"ge", kAtLeast},
+      {"==", kEqual},
+      {"eq", kEqual},
+      {"equalto", kEqual},
+      {"!=", kDifferent},
+      {"ne", kDifferent},
+      {"<", kLess},
+      {"lt", kLess},
+      {"lessthan", kLess},
+      {">", kMore},
+      {"gt", kMore},
+      {"greaterthan", kMore},
+      {"<=", kAtMost},
+      {"le", kAtMost},
+      {">=", kAtLeast},
+      {"ge", kAtLeast},
       {"in", [](const Value& left, const Value& right) { return contains(right, left); }},
       {"sameas", [](const Value& left, const Value& right) { return left.kind() == right.kind() && left == right; }},
       {"divisibleby", [](const Value& left, const Value& right) { return has_rest(left, right.integer(), false); }},
@@ -69,6 +83,8 @@ const std::map<std::string, Against>& comparing_tests() {
 }
 
 }  // namespace
+
+bool has_test(const std::string& name) { return simple_tests().contains(name) || comparing_tests().contains(name); }
 
 bool apply_test(Context&, const std::string& name, const Value& input, const Arguments& arguments) {
   const auto simple = simple_tests().find(name);

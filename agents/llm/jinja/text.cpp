@@ -13,19 +13,24 @@ namespace {
 constexpr char32_t kSharpS = 0xDF;
 constexpr char32_t kDottedI = 0x130;
 
-utf8proc_category_t category(char32_t character) {
-  return utf8proc_category(static_cast<utf8proc_int32_t>(character));
-}
+utf8proc_category_t category(char32_t character) { return utf8proc_category(static_cast<utf8proc_int32_t>(character)); }
 
-bool is_space(char32_t character) {
-  return utf8::is_space(character) || (character >= 0x1C && character <= 0x1F);
-}
+bool is_space(char32_t character) { return utf8::is_space(character) || (character >= 0x1C && character <= 0x1F); }
 
 void append_upper(std::string& out, char32_t character) {
   if (character == kSharpS) {
     out += "SS";
   } else {
     utf8::append(out, static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(character))));
+  }
+}
+
+/// A digraph has a form of its own at the start of a word.
+void append_title(std::string& out, char32_t character) {
+  if (character == kSharpS) {
+    out += "Ss";
+  } else {
+    utf8::append(out, static_cast<char32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(character))));
   }
 }
 
@@ -44,7 +49,7 @@ std::string recase(std::string_view utf8, Starts starts) {
   char32_t previous = 0;
   for (const char32_t character : characters(utf8)) {
     if (starts(previous, character)) {
-      append_upper(out, character);
+      append_title(out, character);
     } else {
       append_lower(out, character);
     }
@@ -93,6 +98,18 @@ std::string lower(std::string_view utf8) {
   return out;
 }
 
+std::string swap_case(std::string_view utf8) {
+  std::string out;
+  for (const char32_t character : characters(utf8)) {
+    if (utf8proc_tolower(static_cast<utf8proc_int32_t>(character)) == static_cast<utf8proc_int32_t>(character)) {
+      append_upper(out, character);
+    } else {
+      append_lower(out, character);
+    }
+  }
+  return out;
+}
+
 std::string capitalize(std::string_view utf8) {
   return recase(utf8, [](char32_t previous, char32_t) { return previous == 0; });
 }
@@ -132,6 +149,21 @@ std::vector<std::string> split_words(std::string_view utf8, long most) {
   return out;
 }
 
+std::vector<std::string> split_words_from_right(std::string_view utf8, long most) {
+  std::vector<std::string> out;
+  const std::u32string text = characters(utf8);
+  const auto space = [](char32_t character) { return is_space(character); };
+  auto at = std::find_if_not(text.rbegin(), text.rend(), space);
+  while (at != text.rend()) {
+    const bool last = most >= 0 && static_cast<long>(out.size()) == most;
+    const auto end = last ? text.rend() : std::find_if(at, text.rend(), space);
+    out.push_back(utf8_of(std::u32string(end.base(), at.base())));
+    at = std::find_if_not(end, text.rend(), space);
+  }
+  std::reverse(out.begin(), out.end());
+  return out;
+}
+
 std::vector<std::string> split(std::string_view utf8, std::string_view separator, long most) {
   std::vector<std::string> out;
   for (std::size_t at; (at = utf8.find(separator)) != std::string_view::npos;) {
@@ -155,13 +187,13 @@ std::vector<std::string> split_from_right(std::string_view utf8, std::string_vie
   return out;
 }
 
-std::vector<std::string> lines(std::string_view utf8) {
+std::vector<std::string> lines(std::string_view utf8, bool keep_ends) {
   std::vector<std::string> out;
   while (!utf8.empty()) {
     const std::size_t end = std::min(utf8.find_first_of("\n\r"), utf8.size());
-    out.emplace_back(utf8.substr(0, end));
-    utf8.remove_prefix(end);
-    if (!utf8.empty()) utf8.remove_prefix(utf8.starts_with("\r\n") ? 2 : 1);
+    const std::size_t whole = end + (utf8.substr(end).starts_with("\r\n") ? 2 : end < utf8.size() ? 1 : 0);
+    out.emplace_back(utf8.substr(0, keep_ends ? whole : end));
+    utf8.remove_prefix(whole);
   }
   return out;
 }
@@ -217,5 +249,7 @@ bool is_letter(char32_t character) {
 }
 
 bool is_digit(char32_t character) { return category(character) == UTF8PROC_CATEGORY_ND; }
+
+bool is_numeric(char32_t character) { return utf8::is_numeric(character); }
 
 }  // namespace kvmesh::llm::jinja::text

@@ -18,6 +18,14 @@ class TokenStream {
   const Token& peek(std::size_t ahead = 0) const { return tokens_[std::min(at_ + ahead, tokens_.size() - 1)]; }
   int line() const { return peek().line; }
 
+  /// Where take() stands, and whether `name` is among the tokens from `begin` to there.
+  std::size_t position() const { return at_; }
+  bool has_name_since(std::size_t begin, std::string_view name) const {
+    return std::any_of(tokens_.begin() + static_cast<std::ptrdiff_t>(begin),
+                       tokens_.begin() + static_cast<std::ptrdiff_t>(at_),
+                       [&](const Token& token) { return token.is_name(name); });
+  }
+
   Token take() {
     Token token = peek();
     if (at_ + 1 < tokens_.size()) ++at_;

@@ -62,7 +62,8 @@ bool equal_dicts(const Dict& left, const Dict& right) {
 }  // namespace
 
 const Value* Dict::find(const Value& key) const {
-  const auto found = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first == key; });
+  const auto found =
+      std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first == key; });
   return found == entries.end() ? nullptr : &found->second;
 }
 
@@ -173,8 +174,8 @@ bool less(const Value& left, const Value& right) {
   }
   if (left.is_string() && right.is_string()) return left.string() < right.string();
   if (left.is_list() && right.is_list()) {
-    return std::lexicographical_compare(left.list().items.begin(), left.list().items.end(),
-                                        right.list().items.begin(), right.list().items.end(), less);
+    return std::lexicographical_compare(left.list().items.begin(), left.list().items.end(), right.list().items.begin(),
+                                        right.list().items.end(), less);
   }
   throw TemplateError(cat("there is no order between ", left.kind(), " and ", right.kind()));
 }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -41,21 +42,22 @@ struct Dict {
   const Value* find(const Value& key) const;
   void set(Value key, Value value);
 };
-/// A thing with attributes only: namespace() and `loop`.
-struct Namespace {
-  Dict attributes;
-};
 struct Function {
   std::string name;
   std::function<Value(Context&, const Arguments&)> call;
+};
+/// A thing with attributes: namespace() and `loop`, which a recursive loop's body can also call.
+struct Namespace {
+  Dict attributes;
+  std::shared_ptr<const Function> call;
 };
 
 /// A value of the template language, with Python's meaning. Copies share lists, dicts and namespaces.
 class Value {
  public:
-  using Storage = std::variant<Undefined, std::nullptr_t, bool, std::int64_t, double, std::string,
-                               std::shared_ptr<List>, std::shared_ptr<Dict>, std::shared_ptr<Namespace>,
-                               std::shared_ptr<const Function>>;
+  using Storage =
+      std::variant<Undefined, std::nullptr_t, bool, std::int64_t, double, std::string, std::shared_ptr<List>,
+                   std::shared_ptr<Dict>, std::shared_ptr<Namespace>, std::shared_ptr<const Function>>;
 
   Value() : storage_(Undefined{}) {}
   Value(Undefined undefined) : storage_(std::move(undefined)) {}
@@ -130,9 +132,9 @@ bool less(const Value& left, const Value& right);
 /// Is `item` in `container`: an item, a key, a part of a string.
 bool contains(const Value& container, const Value& item);
 
-/// Python's json.dumps(ensure_ascii=False). `indent` < 0: on one line.
+/// Python's json.dumps(ensure_ascii=False).
 struct JsonStyle {
-  std::int64_t indent = -1;
+  std::optional<std::string> indent;  ///< what a level is indented by; none: all on one line
   std::string item_separator = ", ";
   std::string key_separator = ": ";
   bool sort_keys = false;

@@ -76,11 +76,12 @@ void AddedTokenFinder::scan(std::string_view text, const std::function<void(std:
     std::size_t end = at + match.length;
     at = end;
     if (token.single_word && (ends_with_word(text.substr(0, begin)) || starts_with_word(text.substr(end)))) continue;
-    if (token.lstrip) begin = trailing_space(text.substr(0, begin));
+    if (token.lstrip) begin = std::max(trailing_space(text.substr(0, begin)), done);
     if (token.rstrip) end += leading_space(text.substr(end));
+    if (begin >= end) continue;  // the token before took it for white space of its own
     if (done < begin) on_text(text.substr(done, begin - done), done == 0);
     on_token(token.id);
-    done = std::max(done, end);
+    done = end;
   }
   if (done < text.size()) on_text(text.substr(done), done == 0);
 }

@@ -17,9 +17,7 @@ struct Candidate {
   std::uint32_t left = 0;
   std::uint32_t result = 0;
 
-  bool operator>(const Candidate& other) const {
-    return rank != other.rank ? rank > other.rank : left > other.left;
-  }
+  bool operator>(const Candidate& other) const { return rank != other.rank ? rank > other.rank : left > other.left; }
 };
 
 /// One token of a piece in a doubly linked list. A merged-away one has `next` == its own index.
@@ -187,9 +185,8 @@ void Bpe::encode(std::string_view piece, Cache& cache, std::vector<std::int64_t>
   // the piece falls into words there, which keeps the queue short where a pre-tokenizer cuts nothing (Llama 2).
   for (std::size_t begin = 0; begin < symbols.size();) {
     std::size_t end = begin + 1;
-    while (end < symbols.size() &&
-           !(symbols[end - 1].barrier_allowed && symbols[end].barrier_allowed &&
-             !neighbours_.contains(pair(symbols[end - 1].id, symbols[end].id)))) {
+    while (end < symbols.size() && !(symbols[end - 1].barrier_allowed && symbols[end].barrier_allowed &&
+                                     !neighbours_.contains(pair(symbols[end - 1].id, symbols[end].id)))) {
       ++end;
     }
     merge(symbols.data() + begin, end - begin, ids);
@@ -234,7 +231,8 @@ void Bpe::merge(const Symbol* symbols, std::size_t count, std::vector<std::int64
       if (const auto found = candidate(left.previous, best.left)) queue.push(*found);
     }
   }
-  for (std::uint32_t index = 0; index != kNone && index < count; index = links[index].next) ids.push_back(links[index].id);
+  for (std::uint32_t index = 0; index != kNone && index < count; index = links[index].next)
+    ids.push_back(links[index].id);
 }
 
 }  // namespace kvmesh::llm

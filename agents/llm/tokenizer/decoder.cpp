@@ -208,8 +208,7 @@ class SequenceStep final : public DecodeStep {
  private:
   void push_from(std::size_t index, Fragment fragment, const Sink& sink) {
     if (index == steps_.size()) return sink(std::move(fragment));
-    steps_[index]->push(std::move(fragment),
-                        [&](Fragment next) { push_from(index + 1, std::move(next), sink); });
+    steps_[index]->push(std::move(fragment), [&](Fragment next) { push_from(index + 1, std::move(next), sink); });
   }
 
   std::vector<std::unique_ptr<DecodeStep>> steps_;

@@ -31,9 +31,7 @@ class Description {
 
   std::string text() const;
   std::string text(const std::string& key) const { return at(key).text(); }
-  std::string text(const std::string& key, const std::string& missing) const {
-    return has(key) ? text(key) : missing;
-  }
+  std::string text(const std::string& key, const std::string& missing) const { return has(key) ? text(key) : missing; }
   bool flag(const std::string& key, bool missing) const;
   std::int64_t number() const;
   std::int64_t number(const std::string& key) const { return at(key).number(); }

@@ -26,8 +26,8 @@ class UnicodeForm final : public Normalizer {
     if (is_ascii(text)) return text;
     utf8proc_uint8_t* mapped = nullptr;
     const utf8proc_ssize_t length =
-        utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                     static_cast<utf8proc_ssize_t>(text.size()), &mapped, static_cast<utf8proc_option_t>(options_));
+        utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
+                     &mapped, static_cast<utf8proc_option_t>(options_));
     const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(mapped, &std::free);
     if (length < 0) throw Error(ErrorKind::kGiveUp, cat("normalising text: ", utf8proc_errmsg(length)));
     return std::string(reinterpret_cast<const char*>(mapped), static_cast<std::size_t>(length));

@@ -79,7 +79,8 @@ class SplitCharacters final : public PreTokenizer {
 class ByteLevel final : public PreTokenizer {
  public:
   explicit ByteLevel(const Description& description)
-      : add_prefix_space_(description.flag("add_prefix_space", true)), use_regex_(description.flag("use_regex", true)) {}
+      : add_prefix_space_(description.flag("add_prefix_space", true)),
+        use_regex_(description.flag("use_regex", true)) {}
 
   std::vector<Piece> apply(std::vector<Piece> pieces) const override {
     if (add_prefix_space_) {

@@ -90,7 +90,8 @@ Regex Regex::compile(const std::string& pattern) {
   PCRE2_SIZE offset = 0;
   auto code = std::make_unique<Code>();
   code->pcre.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
-                                 PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr));
+                                 PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset,
+                                 nullptr));
   if (!code->pcre) {
     fail_input("the pattern \"", pattern, "\" is not understood near \"", translated.substr(offset),
                "\": ", message_of(error));

@@ -15,8 +15,8 @@ struct Stretch {
   bool matched = false;
 };
 
-/// A pattern of a tokenizer.json: PCRE2, read the way Oniguruma (which `tokenizers` uses) reads \s, \w, \h, scripts and
-/// intersections of classes. Immutable; match() may be called from several threads at once.
+/// A pattern of a tokenizer.json: PCRE2, read the way Oniguruma (which `tokenizers` uses) reads ^, $, \s, \w, \b, \h,
+/// scripts and intersections of classes. Immutable; match() may be called from several threads at once.
 class Regex {
  public:
   /// Throws Error{kFixInput} that quotes the pattern; the caller says where it stands.

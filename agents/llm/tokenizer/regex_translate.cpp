@@ -9,8 +9,8 @@ namespace {
 constexpr std::string_view kWordSet = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
 constexpr std::string_view kHexSet = "0-9A-Fa-f";
 
-/// Walks over a pattern once. Three things differ between the engines: \s has U+180E in PCRE2 and \w lacks marks there,
-/// a script is its extensions there, and a class within a class is plain characters there.
+/// Walks over a pattern once. Three things differ between the engines: \s has U+180E in PCRE2 and \w (with \b) lacks
+/// marks there, a script is its extensions there, and a class within a class is plain characters there.
 class Translation {
  public:
   explicit Translation(std::string_view pattern) : pattern_(pattern) {}
@@ -42,9 +42,7 @@ class Translation {
     take();
     if (at_end()) refuse("a backslash at its end");
     const char letter = take();
-    const auto set = [&](std::string_view inside) {
-      return in_class ? std::string(inside) : cat("[", inside, "]");
-    };
+    const auto set = [&](std::string_view inside) { return in_class ? std::string(inside) : cat("[", inside, "]"); };
     switch (letter) {
       case 's': return "\\p{White_Space}";
       case 'S': return "\\P{White_Space}";
@@ -56,6 +54,12 @@ class Translation {
       case 'H':
         if (in_class) refuse("\\H in a class");
         return cat("[^", kHexSet, "]");
+      case 'b':
+        if (in_class) return "\\b";
+        return cat("(?:(?<=[", kWordSet, "])(?![", kWordSet, "])|(?<![", kWordSet, "])(?=[", kWordSet, "]))");
+      case 'B':
+        if (in_class) refuse("\\B in a class");
+        return cat("(?:(?<=[", kWordSet, "])(?=[", kWordSet, "])|(?<![", kWordSet, "])(?![", kWordSet, "]))");
       case 'p':
       case 'P': return property(letter);
       default: return cat("\\", letter);
@@ -63,9 +67,9 @@ class Translation {
   }
 
   std::string property(char letter) {
-    static constexpr std::array<std::string_view, 13> kScripts{
-        "Han", "Hiragana", "Katakana", "Hangul", "Latin", "Cyrillic", "Greek",
-        "Arabic", "Hebrew", "Thai", "Devanagari", "Bengali", "Tamil"};
+    static constexpr std::array<std::string_view, 13> kScripts{"Han",        "Hiragana", "Katakana", "Hangul", "Latin",
+                                                               "Cyrillic",   "Greek",    "Arabic",   "Hebrew", "Thai",
+                                                               "Devanagari", "Bengali",  "Tamil"};
     if (peek() != '{') return cat("\\", letter);
     const std::size_t close = pattern_.find('}', at_);
     if (close == std::string_view::npos) refuse("an unclosed \\p{");
@@ -83,13 +87,20 @@ class Translation {
     take();
     const bool negated = peek() == '^';
     if (negated) take();
-    std::string members;
     std::string conditions;
-    bool first = true;
-    while (first || peek() != ']') {
+    const std::string members = class_members(conditions);
+    if (negated && !conditions.empty()) refuse("an intersection of this form");
+    const std::string plain = cat(negated ? "[^" : "[", members, "]");
+    return conditions.empty() ? plain : cat("(?:", conditions, plain, ")");
+  }
+
+  /// What stands up to the class's ']', which is passed. The members of a class within a class are its own.
+  std::string class_members(std::string& conditions) {
+    std::string members;
+    for (bool first = true; first || peek() != ']'; first = false) {
       if (at_end()) refuse("an unclosed class");
       if (peek() == '&' && peek(1) == '&') {
-        if (negated || !conditions.empty() || peek(2) != '[') refuse("an intersection of this form");
+        if (!conditions.empty() || peek(2) != '[') refuse("an intersection of this form");
         at_ += 2;
         conditions = cat("(?=", character_class(), ")");
         if (peek() != ']') refuse("an intersection of this form");
@@ -99,17 +110,19 @@ class Translation {
         members += pattern_.substr(at_, close + 2 - at_);
         at_ = close + 2;
       } else if (peek() == '[') {
-        refuse("a class within a class");
+        take();
+        std::string inner;
+        if (peek() == '^') refuse("a negated class within a class");
+        members += class_members(inner);
+        if (!inner.empty()) refuse("an intersection of this form");
       } else if (peek() == '\\') {
         members += escape(/*in_class=*/true);
       } else {
         members += take();
       }
-      first = false;
     }
     take();
-    const std::string plain = cat(negated ? "[^" : "[", members, "]");
-    return conditions.empty() ? plain : cat("(?:", conditions, plain, ")");
+    return members;
   }
 
   std::string_view pattern_;

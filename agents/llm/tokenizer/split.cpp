@@ -39,19 +39,16 @@ std::vector<Stretch> split(const std::vector<Stretch>& stretches, SplitBehavior 
       break;
     case SplitBehavior::kIsolated: pieces = stretches; break;
     case SplitBehavior::kMergedWithPrevious:
-      pieces = join(stretches, [](const Stretch& before, const Stretch& after) {
-        return after.matched && !before.matched;
-      });
+      pieces =
+          join(stretches, [](const Stretch& before, const Stretch& after) { return after.matched && !before.matched; });
       break;
     case SplitBehavior::kMergedWithNext:
-      pieces = join(stretches, [](const Stretch& before, const Stretch& after) {
-        return before.matched && !after.matched;
-      });
+      pieces =
+          join(stretches, [](const Stretch& before, const Stretch& after) { return before.matched && !after.matched; });
       break;
     case SplitBehavior::kContiguous:
-      pieces = join(stretches, [](const Stretch& before, const Stretch& after) {
-        return before.matched == after.matched;
-      });
+      pieces =
+          join(stretches, [](const Stretch& before, const Stretch& after) { return before.matched == after.matched; });
       break;
   }
   std::erase_if(pieces, [](const Stretch& piece) { return piece.begin == piece.end; });

@@ -63,14 +63,15 @@ TEST_CASE("white space around tags is trimmed as transformers trims it") {
 }
 
 TEST_CASE("operators bind as in Jinja") {
-  check_all({{"{{ 1 + 2 * 3 }} {{ -2 ** 2 }} {{ 7 // 2 }} {{ -7 // 2 }} {{ -7 % 3 }} {{ 7 / 2 }}", "7 4 3 -4 2 3.5"},
-             {"{{ 'a' ~ 1 * 2 }}", "a2"},
-             {"{{ not true or true }} {{ 1 < 2 < 3 }} {{ 1 == 1.0 }} {{ 'b' in 'abc' }} {{ 3 not in [1] }}",
-              "True True True True True"},
-             {"{{ 'x' if false else 'y' if false else 'z' }}|{{ 'x' if false }}", "z|"},
-             {"{{ none or 'd' }} {{ '' and 'x' }}{{ 0 or [] }}", "d []"},
-             {"{{ 'a' * 3 }} {{ [1] + [2] }} {{ '%s-%d' % ('a', 3) }}", "aaa [1, 2] a-3"},
-             {"{{ -1|abs }} {{ (1, 2) }} {{ (1,) }} {{ 1e20 }} {{ 1e-5 }} {{ 2.0 }}", "1 (1, 2) (1,) 1e+20 1e-05 2.0"}});
+  check_all(
+      {{"{{ 1 + 2 * 3 }} {{ -2 ** 2 }} {{ 7 // 2 }} {{ -7 // 2 }} {{ -7 % 3 }} {{ 7 / 2 }}", "7 4 3 -4 2 3.5"},
+       {"{{ 'a' ~ 1 * 2 }}", "a2"},
+       {"{{ not true or true }} {{ 1 < 2 < 3 }} {{ 1 == 1.0 }} {{ 'b' in 'abc' }} {{ 3 not in [1] }}",
+        "True True True True True"},
+       {"{{ 'x' if false else 'y' if false else 'z' }}|{{ 'x' if false }}", "z|"},
+       {"{{ none or 'd' }} {{ '' and 'x' }}{{ 0 or [] }}", "d []"},
+       {"{{ 'a' * 3 }} {{ [1] + [2] }} {{ '%s-%d' % ('a', 3) }}", "aaa [1, 2] a-3"},
+       {"{{ -1|abs }} {{ (1, 2) }} {{ (1,) }} {{ 1e20 }} {{ 1e-5 }} {{ 2.0 }}", "1 (1, 2) (1,) 1e+20 1e-05 2.0"}});
 }
 
 TEST_CASE("slices and indices count characters from both ends") {
@@ -106,6 +107,22 @@ TEST_CASE("macros take defaults, names, stars and callers") {
              {"{% generation %}said{% endgeneration %}", "said"}});
 }
 
+TEST_CASE("a recursive loop calls itself one level deeper") {
+  check_all(
+      {{"{% for x in [1, [2, [3]]] recursive %}{% if x is iterable %}({{ loop(x) }}){% else %}"
+        "{{ x }}@{{ loop.depth }}{% endif %}{% endfor %}",
+        "1@1(2@2(3@3))"}});
+}
+
+TEST_CASE("formats are Python's, by percent and by braces") {
+  check_all({{"{{ '%05d|%-5s|%5.2f|%x|%+d|%r|%%' % (42, 'ab', 1.239, 255, 7, 'q') }}", "00042|ab   | 1.24|ff|+7|'q'|%"},
+             {"{{ '%(a)s-%(b)03d' % {'a': 'x', 'b': 7} }} {{ '%s' % [1, 2] }} {{ '%s, %s' | format('a', 1) }}",
+              "x-007 [1, 2] a, 1"},
+             {"{{ '{:>5}|{:*<4}|{:^5}|{:05d}|{:.2f}|{:,}|{!r}|{a[0]}|{{}}'.format('a', 'b', 'c', -42, 1.234, 1234567,"
+              " 'q', a=[9]) }}",
+              "    a|b***|  c  |-0042|1.23|1,234,567|'q'|9|{}"}});
+}
+
 TEST_CASE("tests ask what a value is") {
   check_all({{"{{ x is defined }}{{ x is not defined }}{{ none is none }}{{ 'a' is string }}{{ {} is mapping }}",
               "FalseTrueTrueTrueTrue"},
@@ -129,26 +146,30 @@ TEST_CASE("filters work on texts and lists") {
              {"{{ x | default('d') }}{{ '' | default('e', true) }}{{ 'aXa' | replace('a', 'b') }}", "debXb"},
              {"{{ '42' | int + 1 }} {{ 'q' | int }} {{ 2.5 | round }} {{ 2.567 | round(2) }} {{ 3.7 | int }}",
               "43 0 2.0 2.57 3"},
+             {"{{ 42 | round }} {{ {'a': [1]} | tojson(indent='-') }} {{ [1, 2, 3] | slice(2) }} "
+              "{{ none | map('upper') | list }}",
+              "42 {\n-\"a\": [\n--1\n-]\n} [[1, 2], [3]] []"},
              {"{{ {'b': 2, 'a': 1} | dictsort }} {{ {'k': 1} | items | list }} {{ 'abc' | first }}",
               "[('a', 1), ('b', 2)] [('k', 1)] a"}},
-            {{"t", tool},
-             {"m", {{{"r", "u"}, {"c", "x"}}, {{"r", "a"}, {"c", "y"}}, {{"r", "u"}, {"c", "z"}}}}});
+            {{"t", tool}, {"m", {{{"r", "u"}, {"c", "x"}}, {{"r", "a"}, {"c", "y"}}, {{"r", "u"}, {"c", "z"}}}}});
 }
 
 TEST_CASE("strings and mappings have Python's methods") {
-  check_all({{"{{ 'a,b,c'.split(',', 1) }} {{ ' a b '.split() }} {{ 'xax'.strip('x') }} {{ 'ab'.startswith(('b', 'a')) }}",
-              "['a', 'b,c'] ['a', 'b'] a True"},
-             {"{{ \"it's\".title() }} {{ 'a</t>b'.split('</t>')[-1].lstrip('\\n') }} {{ 'abab'.replace('a', 'c', 1) }}",
-              "It'S b cbab"},
-             {"{{ d.get('a') }} {{ d.get('z', 0) }} {{ d.keys() | list }} {{ d['a'] }} {{ d.z }}|{{ d.items() | list }}",
-              "1 0 ['a'] 1 |[('a', 1)]"},
-             {"{{ ['a', \"b'\", 'c\\n', none, true] }}", "['a', \"b'\", 'c\\n', None, True]"}},
-            {{"d", {{"a", 1}}}});
+  check_all(
+      {{"{{ 'a,b,c'.split(',', 1) }} {{ ' a b '.split() }} {{ 'xax'.strip('x') }} {{ 'ab'.startswith(('b', 'a')) }}",
+        "['a', 'b,c'] ['a', 'b'] a True"},
+       {"{{ \"it's\".title() }} {{ 'a</t>b'.split('</t>')[-1].lstrip('\\n') }} {{ 'abab'.replace('a', 'c', 1) }}",
+        "It'S b cbab"},
+       {"{{ d.get('a') }} {{ d.get('z', 0) }} {{ d.keys() | list }} {{ d['a'] }} {{ d.z }}|{{ d.items() | list }}",
+        "1 0 ['a'] 1 |[('a', 1)]"},
+       {"{{ 'abcabc'.find('b', 2) }} {{ 'abc'.startswith('b', 1) }} {{ 'a-b-c'.rpartition('-') }} "
+        "{{ 'a b c '.rsplit(none, 1) }} {{ 'ab'.rjust(4, '.') }} {{ '-7'.zfill(4) }} {{ 'aB'.swapcase() }}",
+        "4 True ('a-b', '-', 'c') ['a b', 'c'] ..ab -007 Ab"},
+       {"{{ ['a', \"b'\", 'c\\n', none, true] }}", "['a', \"b'\", 'c\\n', None, True]"}},
+      {{"d", {{"a", 1}}}});
 }
 
-TEST_CASE("the clock is the caller's") {
-  CHECK(render("{{ strftime_now('%d %b %Y') }}") == "10 Jul 2025");
-}
+TEST_CASE("the clock is the caller's") { CHECK(render("{{ strftime_now('%d %b %Y') }}") == "10 Jul 2025"); }
 
 TEST_CASE("a template's own refusal is an error with its words") {
   CHECK_THROWS_WITH(render("a\n{{ raise_exception('roles must alternate') }}"),
@@ -166,7 +187,11 @@ TEST_CASE("what is not supported is quoted with its line") {
   refused("\n{{ shine() }}", "shine");
   refused("\n{{ a.b }}", "'a' is undefined");
   refused("\n{{ [1].append(2) }}", "append");
-  refused("\n{% for x in y recursive %}{% endfor %}", "recursive");
+  refused("\n{% macro f(a) %}{% endmacro %}{{ f(1, 2) }}", "at most 1");
+  refused("\n{% macro f(a) %}{% endmacro %}{{ f(b=2) }}", "'b'");
+  refused("\n{{ '{:>q}'.format(1) }}", "{:>q}");
+  refused("\n{{ '%y' % 1 }}", "%y");
+  refused("\n{% do x %}", "do x");
   refused("\n{% if x %}", "endif");
   refused("\n{{ 'x }}", "not closed");
   refused("\n{{ 1 + 'a' }}", "'+'");
@@ -193,6 +218,42 @@ TEST_CASE("a checkpoint's template file goes before its config, and special toke
   CHECK(ChatTemplate::load(folder.path()).render_user_turn("") == "<s>list");
   folder.write("chat_template.jinja", "{{ eos_token }}file{{ messages[0].content }}");
   CHECK(ChatTemplate::load(folder.path()).render_user_turn("!") == "</s>file!");
+}
+
+TEST_CASE("the template named tool_use is for messages with tools") {
+  const TempDir folder;
+  folder.write("tokenizer_config.json", R"({"chat_template": [{"name": "tool_use", "template": "with {{ tools[0] }}"},
+                                                              {"name": "default", "template": "without"}]})");
+  const ChatTemplate chat = ChatTemplate::load(folder.path());
+  CHECK(chat.render(Json{{"messages", Json::array()}, {"tools", {"hammer"}}}) == "with hammer");
+  CHECK(chat.render(Json{{"messages", Json::array()}, {"tools", nullptr}}) == "without");
+  CHECK(chat.render_user_turn("Hi") == "without");
+}
+
+TEST_CASE("templates of a folder of their own and special_tokens_map.json are found") {
+  const TempDir folder;
+  std::filesystem::create_directory(folder.path() / "additional_chat_templates");
+  folder.write("additional_chat_templates/tool_use.jinja", "tools{{ pad_token }}");
+  folder.write("chat_template.jinja", "plain{{ bos_token }}");
+  folder.write("special_tokens_map.json", R"({"bos_token": "<b>", "pad_token": {"content": "<p>"}})");
+  const ChatTemplate chat = ChatTemplate::load(folder.path());
+  CHECK(chat.render_user_turn("") == "plain<b>");
+  CHECK(chat.render(Json{{"messages", Json::array()}, {"tools", Json::array({1})}}) == "tools<p>");
+}
+
+TEST_CASE("a processor's chat_template.json is the last to be asked") {
+  const TempDir folder;
+  folder.write("chat_template.json", R"({"chat_template": "old {{ messages[0].content }}"})");
+  CHECK(ChatTemplate::load(folder.path()).render_user_turn("Hi") == "old Hi");
+  folder.write("tokenizer_config.json", R"({"chat_template": "new"})");
+  CHECK(ChatTemplate::load(folder.path()).render_user_turn("Hi") == "new");
+}
+
+TEST_CASE("a user turn has its system message first, and templates find tools to be none") {
+  const ChatTemplate chat =
+      ChatTemplate::parse("{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}{{ tools is none }}", {});
+  CHECK(chat.render_user_turn("Hi", "Be brief.") == "system:Be brief.;user:Hi;True");
+  CHECK(chat.render_user_turn("Hi") == "user:Hi;True");
 }
 
 }  // namespace

@@ -47,14 +47,17 @@ Json byte_fallback_tokenizer() {
           {"decoder",
            {{"type", "Sequence"},
             {"decoders",
-             {unspace, {{"type", "ByteFallback"}}, {{"type", "Fuse"}},
+             {unspace,
+              {{"type", "ByteFallback"}},
+              {{"type", "Fuse"}},
               {{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}}}}}}};
 }
 
 /// A tokenizer of letters without merges, so that pieces show as what the pre-tokenizer made of them.
 Words pieces(const Json& pre_tokenizer, const std::string& text, std::vector<std::string> expected) {
   Json description = {{"model", bpe_model({"?"}, {})}, {"pre_tokenizer", pre_tokenizer}};
-  for (const std::string& piece : expected) description["model"]["vocab"].emplace(piece, description["model"]["vocab"].size());
+  for (const std::string& piece : expected)
+    description["model"]["vocab"].emplace(piece, description["model"]["vocab"].size());
   description["model"]["ignore_merges"] = true;
   description["model"]["unk_token"] = "?";
   return spell(load_tokenizer(description), text);
@@ -209,6 +212,21 @@ TEST_CASE("an inverted split takes what the pattern does not match") {
   CHECK(pieces(step, "ab 12 cd", {"ab", "cd"}) == Words{"ab", "cd"});
 }
 
+TEST_CASE("patterns mean what they mean to Oniguruma") {
+  const auto cut = [](const std::string& pattern, const std::string& text, const Words& expected) {
+    const Json step = {{"type", "Split"},
+                       {"pattern", {{"Regex", pattern}}},
+                       {"behavior", "Isolated"},
+                       {"invert", false}};
+    INFO(pattern);
+    CHECK(pieces(step, text, expected) == expected);
+  };
+  cut("[a[bc]]+", "xabcx", {"x", "abc", "x"});            // a class within a class adds to it
+  cut("[a-z&&[^b]]+", "abc", {"a", "b", "c"});            // an intersection
+  cut("^b", "a\nb", {"a\n", "b"});                        // ^ is the start of any line
+  cut("\\bab\\b", "ab abe\u0301", {"ab", " abe\u0301"});  // a mark is part of a word
+}
+
 TEST_CASE("digits, punctuation and white space are cut as their names say") {
   CHECK(pieces({{"type", "Digits"}, {"individual_digits", true}}, "a12", {"a", "1", "2"}) == Words{"a", "1", "2"});
   CHECK(pieces({{"type", "Digits"}, {"individual_digits", false}}, "a12b", {"a", "12", "b"}) == Words{"a", "12", "b"});
@@ -264,6 +282,16 @@ TEST_CASE("added tokens take the white space that they strip") {
   CHECK(spell(load_tokenizer(description), "a \n<m>\t b") == Words{"a", "<m>", "b"});
 }
 
+TEST_CASE("white space between two added tokens belongs to the one that took it first") {
+  Json description = byte_level_tokenizer();
+  Json greedy = added_token(300, "<m>");
+  greedy["rstrip"] = true;
+  Json lines = added_token(301, "\n\n");
+  lines["lstrip"] = true;
+  description["added_tokens"] = {greedy, lines};
+  CHECK(spell(load_tokenizer(description), "<m>\n\na") == Words{"<m>", "a"});
+}
+
 TEST_CASE("normalized added tokens are found in normalized text") {
   Json token = added_token(300, "Yes");
   token["normalized"] = true;
@@ -281,7 +309,8 @@ TEST_CASE("the post-processor's tokens come on demand only") {
       {"processors",
        {{{"type", "ByteLevel"}},
         {{"type", "TemplateProcessing"},
-         {"single", {{{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}}, {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
+         {"single",
+          {{{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}}, {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
          {"special_tokens", {{"<s>", {{"id", "<s>"}, {"ids", {300}}, {"tokens", {"<s>"}}}}}}}}}};
   const llm::Tokenizer tokenizer = load_tokenizer(description);
   CHECK(tokenizer.encode("h", true) == Ids{300, *tokenizer.find_id("h")});

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -71,7 +71,7 @@ inline std::vector<std::string> spell(const llm::Tokenizer& tokenizer, std::stri
 }
 
 inline Json added_token(std::int64_t id, const std::string& content) {
-  return {{"id", id},       {"content", content},  {"single_word", false}, {"lstrip", false},
+  return {{"id", id},        {"content", content},  {"single_word", false}, {"lstrip", false},
           {"rstrip", false}, {"normalized", false}, {"special", true}};
 }
 
