@@ -169,8 +169,8 @@ ExchangeResult exchange(const llm::Model& sender, const llm::Model& receiver, co
   if (request.edge.medium == wire::Medium::kKv && request.edge.layers.kind == wire::LayerChoice::Kind::kAll)
     for (const llm::AttentionMeter& meter : meters) result.scores.push_back(meter.scores());
   if (request.max_tokens > 0)
-    result.greedy = llm::generate_greedy(receiver, cache, result.logits,
-                                         {.max_tokens = request.max_tokens, .stop_tokens = request.stop_tokens})
+    result.greedy = llm::generate(receiver, cache, result.logits,
+                                  {.max_tokens = request.max_tokens, .stop_tokens = request.stop_tokens})
                         .tokens;
   return result;
 }

@@ -36,24 +36,26 @@ FilledPrompt fill(const std::vector<bus::PromptPiece>& pieces, const Said& said)
 
 }  // namespace
 
-at::Tensor embed_prompt(const llm::Host& host, const std::vector<bus::PromptPiece>& pieces, bool chat,
-                        const Said& said) {
+PromptInput read_prompt(const llm::Host& host, const bus::Task& task, const Said& said) {
   c10::InferenceMode guard;
-  const FilledPrompt prompt = fill(pieces, said);
-  const std::string text = chat ? host.user_turn(prompt.text) : prompt.text;
+  const FilledPrompt prompt = fill(task.prompt, said);
+  const std::string text = task.chat ? host.user_turn(prompt.text, task.system) : prompt.text;
+  PromptInput input;
   std::vector<at::Tensor> parts;
   std::size_t begin = 0;
   for (std::size_t i = 0; i <= prompt.vectors.size(); ++i) {
     const std::size_t end = i < prompt.vectors.size() ? text.find(kVectorsHere, begin) : text.size();
     if (end == std::string::npos) fail_input("the chat template lost the place of the vectors in its user turn");
     const auto ids = host.tokenizer().encode(std::string_view(text).substr(begin, end - begin),
-                                             /*add_special=*/!chat && i == 0);
+                                             /*add_special=*/!task.chat && i == 0);
+    input.ids.insert(input.ids.end(), ids.begin(), ids.end());
     if (!ids.empty()) parts.push_back(host.model().embed(ids));
     if (i < prompt.vectors.size()) parts.push_back(prompt.vectors[i].to(host.model().embedding_table().options()));
     begin = end + kVectorsHere.size();
   }
   if (parts.empty()) fail_input("the prompt is empty: it has no tokens");
-  return at::cat(parts);
+  input.embeddings = at::cat(parts);
+  return input;
 }
 
 }  // namespace kvmesh::agents

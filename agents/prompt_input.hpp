@@ -18,9 +18,14 @@ struct Said {
   std::map<std::string, at::Tensor> vectors;
 };
 
-/// The prompt as the model reads it, [tokens, hidden_size]: pieces filled with what was said, in the chat template if
-/// `chat`, tokenised, embedded. Throws Error{kFixInput} where a piece names an agent that said nothing.
-at::Tensor embed_prompt(const llm::Host& host, const std::vector<bus::PromptPiece>& pieces, bool chat,
-                        const Said& said);
+/// A prompt as the model reads it.
+struct PromptInput {
+  at::Tensor embeddings;          ///< [tokens, hidden_size]
+  std::vector<std::int64_t> ids;  ///< of its text, in order; vectors have none
+};
+
+/// The task's prompt: pieces filled with what was said, in the chat template if it is a chat, tokenised, embedded.
+/// Throws Error{kFixInput} where a piece names an agent that said nothing.
+PromptInput read_prompt(const llm::Host& host, const bus::Task& task, const Said& said);
 
 }  // namespace kvmesh::agents

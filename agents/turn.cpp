@@ -7,6 +7,7 @@
 
 #include "agents/llm/flops.hpp"
 #include "agents/llm/generate.hpp"
+#include "agents/llm/stop_strings.hpp"
 #include "agents/media/embedding.hpp"
 #include "agents/media/kv.hpp"
 #include "agents/outbox.hpp"
@@ -98,7 +99,9 @@ class TurnTaker {
   }
 
   void prefill() {
-    const at::Tensor embeddings = embed_prompt(host_, turn_.task.prompt, turn_.task.chat, said_);
+    PromptInput prompt = read_prompt(host_, turn_.task, said_);
+    const at::Tensor embeddings = std::move(prompt.embeddings);
+    prompt_ids_ = std::move(prompt.ids);
     check_room(embeddings.size(0));
     llm::ForwardInput input{.embeddings = embeddings, .injections = injections_};
     for (llm::AttentionMeter& meter : meters_) input.meters.push_back(&meter);
@@ -155,16 +158,23 @@ class TurnTaker {
       return e.spec.medium == wire::Medium::kEmbedding;
     });
     if (also_embeds) cache_before_output_ = cache_.copy();
-    llm::GenerateOptions options{.max_tokens = max_tokens, .stop_tokens = host_.stop_tokens()};
+    llm::GenerateOptions options{.max_tokens = max_tokens,
+                                 .stop_tokens = host_.stop_tokens(),
+                                 .sampling = turn_.task.sampling,
+                                 .stream = turn_.task.record_index,
+                                 .prompt_tokens = prompt_ids_};
     options.complete_cache = std::any_of(wiring_.outbound.begin(), wiring_.outbound.end(), [](const OutboundEdge& e) {
       return e.spec.medium == wire::Medium::kKv && e.spec.share == wire::Share::kPromptAndOutput;
     });
-    options.on_token = [this](std::int64_t) {
+    llm::StreamingDecoder decoder(host_.tokenizer());
+    llm::StopStrings stop(turn_.task.stop);
+    options.on_token = [&](std::int64_t id) {
       if (result_.generated_tokens++ == 0) stamp_first_token();
       else result_.flops += llm::forward_flops(model_.config(), 1, rows_of_layers(cache_), 1);
-      return !cancelled();
+      if (!turn_.task.stop.empty()) stop.push(decoder.push(id));
+      return !stop.found() && !cancelled();
     };
-    const llm::Generation generation = llm::generate_greedy(model_, cache_, logits_, options);
+    const llm::Generation generation = llm::generate(model_, cache_, logits_, options);
     if (generation.tokens.empty()) stamp_first_token();
     if (turn_.task.generate) result_.answer = text_of(generation.tokens, turn_.task.max_tokens);
     send_output(generation.tokens);
@@ -186,10 +196,11 @@ class TurnTaker {
         outbox_.send_tensor(edge, captured.at(next++), "state");
   }
 
-  /// The first `max_tokens` of what was generated: each edge and the answer have a bound of their own.
+  /// The first `max_tokens` of what was generated, up to a stop string: each edge and the answer have a bound of their
+  /// own.
   std::string text_of(std::span<const std::int64_t> tokens, int max_tokens) const {
-    return host_.tokenizer().decode(tokens.first(std::min(tokens.size(), static_cast<std::size_t>(max_tokens))),
-                                    /*skip_special=*/true);
+    const auto bounded = tokens.first(std::min(tokens.size(), static_cast<std::size_t>(max_tokens)));
+    return llm::text_before(turn_.task.stop, host_.tokenizer().decode(bounded, /*skip_special=*/true));
   }
 
   void send_output(std::span<const std::int64_t> tokens) {
@@ -235,6 +246,7 @@ class TurnTaker {
   Outbox outbox_;
   std::vector<const InboundEdge*> kv_edges_;
   Said said_;
+  std::vector<std::int64_t> prompt_ids_;
   std::vector<llm::Injection> injections_;
   std::vector<llm::AttentionMeter> meters_;
   std::int64_t own_rows_ = 0;

@@ -9,6 +9,7 @@
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
+#include "base/sampling_options.hpp"
 
 /// What the orchestrator and the agents say to each other, in the order in which it happens:
 ///   agent -> orchestrator: join; <- assign; -> hello; <- edges; -> ready; <- task, -> result or task_error;
@@ -78,10 +79,13 @@ struct Task {
   std::uint64_t record_index = 0;  ///< of the input record, from 0; seeds random layers
   std::vector<PromptPiece> prompt;
   bool chat = true;       ///< the prompt is a user turn of the chat template
+  std::string system;     ///< a system message before that turn; empty: none
   bool generate = false;  ///< an answer is wanted
   int max_tokens = 0;
-  bool calibrate = false;        ///< share every layer and measure the attention on each kv edge
-  std::int64_t deadline_ms = 0;  ///< from receipt; 0: none
+  SamplingOptions sampling;
+  std::vector<std::string> stop;  ///< the answer ends before the first of these
+  bool calibrate = false;         ///< share every layer and measure the attention on each kv edge
+  std::int64_t deadline_ms = 0;   ///< from receipt; 0: none
 };
 
 /// What one edge carried for one request, as its sender counts it.

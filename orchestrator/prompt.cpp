@@ -14,7 +14,8 @@ constexpr std::string_view kFromPrefix = "from.";
 PromptPart marker(std::string name, const std::string& place) {
   if (name.empty()) fail_input(place, ": \"{}\" names no field; write {field}, or {{}} for a pair of braces");
   if (name.find('{') != std::string::npos) {
-    fail_input(place, ": \"{", name, "}\" opens a brace inside of a marker; write {{ for a brace that is meant as text");
+    fail_input(place, ": \"{", name,
+               "}\" opens a brace inside of a marker; write {{ for a brace that is meant as text");
   }
   if (name.find('\n') != std::string::npos) {
     fail_input(place, ": a brace is opened and not closed on its line; write {{ for a brace that is meant as text");
@@ -64,7 +65,8 @@ std::vector<PromptPart> parse_prompt(const std::string& prompt, const std::strin
     } else {
       const std::size_t end = prompt.find('}', i);
       if (end == std::string::npos) {
-        fail_input(place, ": the \"{\" in \"", prompt.substr(i, 20), "\" is never closed; close it, or write {{ instead");
+        fail_input(place, ": the \"{\" in \"", prompt.substr(i, 20),
+                   "\" is never closed; close it, or write {{ instead");
       }
       flush();
       parts.push_back(marker(prompt.substr(i + 1, end - i - 1), place));
@@ -94,6 +96,13 @@ std::vector<bus::PromptPiece> render_prompt(const AgentSpec& agent, const nlohma
     }
   }
   return pieces;
+}
+
+std::string render_system(const AgentSpec& agent, const nlohmann::json& record) {
+  std::string text;
+  for (const PromptPart& part : parse_prompt(agent.system))
+    text += part.kind == PromptPart::Kind::kField ? text_of_field(agent, part.text, record) : part.text;
+  return text;
 }
 
 }  // namespace kvmesh::orchestrator

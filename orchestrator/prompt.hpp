@@ -28,4 +28,7 @@ std::vector<std::string> senders_in(const std::string& prompt);
 /// Error{kFixInput} that names record and field where that is missing or neither of the two.
 std::vector<bus::PromptPiece> render_prompt(const AgentSpec& agent, const nlohmann::json& record);
 
+/// `agent`'s system message for one record, from fields alone; errors as above.
+std::string render_system(const AgentSpec& agent, const nlohmann::json& record);
+
 }  // namespace kvmesh::orchestrator

@@ -11,13 +11,17 @@ RecordTasks make_tasks(const Topology& topology, const nlohmann::json& record, s
                        const std::string& request, bool calibrate, std::chrono::milliseconds deadline) {
   RecordTasks all{.id = record.value("id", ""), .request = request, .tasks = {}};
   for (const AgentSpec& agent : topology.agents) {
+    const GenerateSpec how = agent.generate.value_or(GenerateSpec());
     const bool generate = !calibrate && generates(topology, agent);
     all.tasks[agent.name] = {.request = request,
                              .record_index = index,
                              .prompt = render_prompt(agent, record),
                              .chat = agent.chat,
+                             .system = render_system(agent, record),
                              .generate = generate,
                              .max_tokens = generate ? answer_tokens(topology, agent) : 0,
+                             .sampling = how.sampling,
+                             .stop = how.stop,
                              .calibrate = calibrate,
                              .deadline_ms = deadline.count()};
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/sampling_options.hpp"
 #include "kvcodec/wire/edge_spec.hpp"
 
 namespace kvmesh::orchestrator {
@@ -23,6 +24,8 @@ struct ModelSpec {
 
 struct GenerateSpec {
   int max_tokens = kDefaultMaxTokens;
+  SamplingOptions sampling;
+  std::vector<std::string> stop;  ///< the answer ends before the first of these
   bool operator==(const GenerateSpec&) const = default;
 };
 
@@ -31,6 +34,7 @@ struct AgentSpec {
   std::string model;   ///< key of Topology::models
   std::string prompt;  ///< a template, see orchestrator/prompt.hpp
   bool chat = true;    ///< the prompt is a user turn of the checkpoint's chat template
+  std::string system;  ///< a template too, for a system message before that turn; empty: none
   std::optional<GenerateSpec> generate;
   int line = 0;
   bool operator==(const AgentSpec&) const = default;

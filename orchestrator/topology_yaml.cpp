@@ -1,6 +1,7 @@
 #include "orchestrator/topology_yaml.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <limits>
 #include <sstream>
@@ -56,17 +57,40 @@ ModelSpec read_model(const YamlValue& value, const std::filesystem::path& file) 
 
 GenerateSpec read_generate(const YamlValue& value) {
   const YamlFields fields(value);
-  fields.refuse_others({"max_tokens"});
+  fields.refuse_others({"max_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "stop"});
   GenerateSpec generate;
   if (const auto max_tokens = fields.find("max_tokens")) {
     generate.max_tokens = static_cast<int>(max_tokens->integer(1, std::numeric_limits<int>::max()));
   }
+  SamplingOptions& sampling = generate.sampling;
+  if (const auto value_of = fields.find("temperature")) sampling.temperature = value_of->number(0, HUGE_VAL);
+  if (const auto value_of = fields.find("top_k"))
+    sampling.top_k = value_of->integer(0, std::numeric_limits<int>::max());
+  if (const auto value_of = fields.find("top_p")) sampling.top_p = value_of->number(0, 1);
+  if (const auto value_of = fields.find("min_p")) sampling.min_p = value_of->number(0, 1);
+  if (const auto value_of = fields.find("repetition_penalty"))
+    sampling.repetition_penalty = value_of->number(0, HUGE_VAL);
+  if (const auto value_of = fields.find("seed")) sampling.seed = value_of->seed();
+  if (const std::string problem = problem_of(sampling); !problem.empty()) value.fail(problem, "change it");
+  if (const auto stop = fields.find("stop")) {
+    for (const YamlValue& text : stop->list()) generate.stop.push_back(text.text());
+  }
   return generate;
+}
+
+std::string read_system(const YamlValue& value, bool chat) {
+  std::string system = value.text();
+  for (const PromptPart& part : parse_prompt(system, value.place())) {
+    if (part.kind == PromptPart::Kind::kFrom)
+      value.fail(cat("a system message cannot hold {from.", part.text, "}"), "put it into the prompt");
+  }
+  if (!chat) value.fail("a system message needs the chat template, and \"chat\" is false", "leave one of them out");
+  return system;
 }
 
 AgentSpec read_agent(const std::string& name, const YamlValue& value) {
   const YamlFields fields(value.called(cat("agent ", name)));
-  fields.refuse_others({"model", "prompt", "chat", "generate"});
+  fields.refuse_others({"model", "prompt", "system", "chat", "generate"});
   AgentSpec agent;
   agent.name = name;
   agent.line = value.line();
@@ -75,6 +99,7 @@ AgentSpec read_agent(const std::string& name, const YamlValue& value) {
   agent.prompt = prompt.text();
   parse_prompt(agent.prompt, prompt.place());
   if (const auto chat = fields.find("chat")) agent.chat = chat->boolean();
+  if (const auto system = fields.find("system")) agent.system = read_system(*system, agent.chat);
   if (const auto generate = fields.find("generate")) agent.generate = read_generate(*generate);
   return agent;
 }

@@ -13,14 +13,14 @@ Host Host::load(const std::filesystem::path& model_dir, const Model::Options& op
   return host;
 }
 
-std::string Host::user_turn(std::string_view text) const {
+std::string Host::user_turn(std::string_view text, std::string_view system) const {
   if (!chat_template_)
     fail_input(model_dir_.string(), ": has no chat template; say `chat: false` (or --raw) to give it raw text");
-  return chat_template_->render_user_turn(text);
+  return chat_template_->render_user_turn(text, system);
 }
 
-std::vector<std::int64_t> Host::encode_prompt(std::string_view text, bool chat) const {
-  return chat ? tokenizer_.encode(user_turn(text), /*add_special=*/false)
+std::vector<std::int64_t> Host::encode_prompt(std::string_view text, bool chat, std::string_view system) const {
+  return chat ? tokenizer_.encode(user_turn(text, system), /*add_special=*/false)
               : tokenizer_.encode(text, /*add_special=*/true);
 }
 

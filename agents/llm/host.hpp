@@ -23,10 +23,11 @@ class Host {
   const Tokenizer& tokenizer() const { return tokenizer_; }
   const std::vector<std::int64_t>& stop_tokens() const { return stop_tokens_; }
 
-  /// The text of one user turn in the checkpoint's template, generation prompt included.
-  std::string user_turn(std::string_view text) const;
+  /// The text of one user turn in the checkpoint's template, behind a system message if `system` is not empty,
+  /// generation prompt included.
+  std::string user_turn(std::string_view text, std::string_view system = "") const;
   /// Templated text is encoded without the post-processor, whose special tokens the template holds; raw text with it.
-  std::vector<std::int64_t> encode_prompt(std::string_view text, bool chat) const;
+  std::vector<std::int64_t> encode_prompt(std::string_view text, bool chat, std::string_view system = "") const;
 
  private:
   Host(Model model, Tokenizer tokenizer) : model_(std::move(model)), tokenizer_(std::move(tokenizer)) {}

@@ -95,6 +95,11 @@ Tokenizer::~Tokenizer() = default;
 Tokenizer Tokenizer::load(const std::filesystem::path& model_dir) {
   const std::filesystem::path path = model_dir / "tokenizer.json";
   std::ifstream stream(path, std::ios::binary);
+  if (!stream && std::filesystem::exists(model_dir / "tokenizer.model")) {
+    fail_input(path.string(),
+               ": is not there, and SentencePiece's tokenizer.model is not read; let transformers write it: "
+               "AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)");
+  }
   if (!stream) fail_input(path.string(), ": cannot be opened; a checkpoint folder with a tokenizer.json is needed");
   const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
   nlohmann::json document;

@@ -51,9 +51,15 @@ template <>
 inline constexpr auto kFields<PromptPiece> = std::tuple(field("text", &PromptPiece::text),
                                                         field("from", &PromptPiece::from));
 template <>
+inline constexpr auto kFields<SamplingOptions> = std::tuple(
+    field("temperature", &SamplingOptions::temperature), field("top_k", &SamplingOptions::top_k),
+    field("top_p", &SamplingOptions::top_p), field("min_p", &SamplingOptions::min_p),
+    field("repetition_penalty", &SamplingOptions::repetition_penalty), field("seed", &SamplingOptions::seed));
+template <>
 inline constexpr auto kFields<Task> = std::tuple(
     field("request", &Task::request), field("record_index", &Task::record_index), field("prompt", &Task::prompt),
-    field("chat", &Task::chat), field("generate", &Task::generate), field("max_tokens", &Task::max_tokens),
+    field("chat", &Task::chat), field("system", &Task::system), field("generate", &Task::generate),
+    field("max_tokens", &Task::max_tokens), field("sampling", &Task::sampling), field("stop", &Task::stop),
     field("calibrate", &Task::calibrate), field("deadline_ms", &Task::deadline_ms));
 template <>
 inline constexpr auto kFields<EdgeReport> = std::tuple(field("from", &EdgeReport::from), field("to", &EdgeReport::to),

@@ -1,3 +1,4 @@
-# Tests of the tokenizer and the chat templates, relative to tests/agents.
+# Tests of the tokenizer, the chat templates and sampling, relative to tests/agents.
 set(KVMESH_TOKENIZER_TESTS
-  sampling/sampler_test.cpp tokenizer/test_tokenizer.cpp tokenizer/test_tokenizer_shared.cpp chat/test_chat_template.cpp)
+  chat/test_chat_template.cpp sampling/sampler_test.cpp sampling/stop_strings_test.cpp tokenizer/test_tokenizer.cpp
+  tokenizer/test_tokenizer_shared.cpp tokenizer/test_tokenizer_table.cpp)

@@ -29,8 +29,16 @@ Task a_task() {
           .record_index = ~std::uint64_t{0},
           .prompt = {{.text = "Context: \"\n\u00e9"}, {.from = "reader"}},
           .chat = false,
+          .system = "Be brief.",
           .generate = true,
           .max_tokens = 16,
+          .sampling = {.temperature = 0.7,
+                       .top_k = 40,
+                       .top_p = 0.9,
+                       .min_p = 0.05,
+                       .repetition_penalty = 1.1,
+                       .seed = ~std::uint64_t{0}},
+          .stop = {"\n\n", "END"},
           .calibrate = true,
           .deadline_ms = 60'000};
 }
@@ -95,6 +103,9 @@ TEST_CASE("a task's fields arrive one by one") {
   CHECK(task.chat == sent.chat);
   CHECK(task.generate == sent.generate);
   CHECK(task.max_tokens == sent.max_tokens);
+  CHECK(task.system == sent.system);
+  CHECK(task.sampling == sent.sampling);
+  CHECK(task.stop == sent.stop);
   CHECK(task.calibrate == sent.calibrate);
   CHECK(task.deadline_ms == sent.deadline_ms);
 }

@@ -56,9 +56,67 @@ TEST_CASE("generate answers one user turn and streams whole characters") {
   CHECK(program.out() == "Yarrow Systems\n");
 }
 
+TEST_CASE("generate draws the same text from the same seed, and other text from another") {
+  const auto said = [](const std::string& seed) {
+    Program program({"generate", kTiny, "--raw", "--prompt", "Dora is", "--max-tokens", "24", "--temperature", "1.5",
+                     "--top-p", "0.95", "--seed", seed});
+    REQUIRE(program.wait() == 0);
+    return program.out();
+  };
+  const std::string first = said("1");
+  CHECK(said("1") == first);
+  CHECK(said("2") != first);
+}
+
+TEST_CASE("generate ends before a stop string that spans tokens") {
+  const std::string prompt =
+      "Instruction: Answer. Context: Orbit Motors expects a quiet quarter. Yarrow Systems reports strong demand. "
+      "Question: You must invest in exactly one company from Yarrow Systems, Orbit Motors. Which company do you "
+      "choose?";
+  Program program({"generate", kTiny, "--prompt", prompt, "--stop", "none of this", "--stop", "w Sys"});
+  CHECK(program.wait() == 0);
+  CHECK(program.out() == "Yarro\n");
+}
+
+TEST_CASE("generate refuses sampling options that would do nothing") {
+  Program program({"generate", kTiny, "--prompt", "Hi", "--top-k", "5"});
+  CHECK(program.wait() == 2);
+  CHECK_THAT(program.err(), Contains("top_k needs a temperature"));
+}
+
+TEST_CASE("render prints what the template makes of the messages, to the byte") {
+  const TemporaryFolder folder;
+  folder.write("chat_template.jinja",
+               "{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}"
+               "{{ tools | tojson }} {{ strftime_now('%d %b %Y') }}");
+  const auto file = folder.write("in.json", R"({"messages": [{"role": "user", "content": "Grüße"}], "bos_token": "<s>",
+                                                "tools": [{"z": 1, "a": [true, null]}]})");
+  Program program({"render", folder.path().string(), "--messages", file.string(), "--now", "2025-07-10T12:00:00Z"});
+  CHECK(program.wait() == 0);
+  CHECK(program.out() == "<s>[user] Grüße\n[{\"z\": 1, \"a\": [true, null]}] 10 Jul 2025");
+}
+
+TEST_CASE("render says what is wrong with its input in one line") {
+  const TemporaryFolder folder;
+  const auto refused = [&](std::vector<std::string> arguments, const std::string& what) {
+    arguments.insert(arguments.begin(), {"render", folder.path().string(), "--messages"});
+    Program program(arguments);
+    CHECK(program.wait() == 2);
+    CHECK_THAT(program.err(), Catch::StartsWith("kvmesh: ") && Contains(what));
+  };
+  const std::string good = folder.write("good.json", R"({"messages": []})").string();
+  refused({good}, "has no chat template");
+  folder.write("chat_template.jinja", "{{ x }}\n{{ 1 | sparkle }}");
+  refused({good}, "line 2: the filter '|sparkle' is not supported");
+  refused({good, "--now", "yesterday"}, "2025-07-10T12:00:00Z");
+  refused({folder.write("list.json", "[]").string()}, "messages");
+  refused({folder.write("broken.json", "{").string()}, "is not JSON");
+  refused({folder.path().string() + "/missing.json"}, "cannot be opened");
+}
+
 TEST_CASE("share prints logits, greedy tokens, bytes, and scores when all layers are shared") {
-  const auto out = json_of({"share", "--sender", kTiny, "--receiver", kTiny, "--sender-ids", "1,2,3,4", "--receiver-ids",
-                            "5,6", "--layers", "all", "--dtype", "fp32", "--json"});
+  const auto out = json_of({"share", "--sender", kTiny, "--receiver", kTiny, "--sender-ids", "1,2,3,4",
+                            "--receiver-ids", "5,6", "--layers", "all", "--dtype", "fp32", "--json"});
   CHECK(out["logits"].size() == 2);
   CHECK(out["scores"].size() == 8);
   CHECK(out["bytes"].get<int>() > 4 * 8 * 2 * 2 * 32 * 4);

@@ -26,10 +26,19 @@ TEST_CASE("fields are filled in: strings as they are, numbers as JSON writes the
 
 TEST_CASE("a sender's place stays a piece of its own") {
   const auto pieces = render("A {from.reader} B{from.drafter}", json::object());
-  CHECK(pieces == std::vector<bus::PromptPiece>{
-                      {.text = "A ", .from = ""}, {.text = "", .from = "reader"}, {.text = " B", .from = ""},
-                      {.text = "", .from = "drafter"}});
+  CHECK(pieces == std::vector<bus::PromptPiece>{{.text = "A ", .from = ""},
+                                                {.text = "", .from = "reader"},
+                                                {.text = " B", .from = ""},
+                                                {.text = "", .from = "drafter"}});
   CHECK(senders_in("{from.b}{from.a}{from.b}{x}") == std::vector<std::string>{"b", "a"});
+}
+
+TEST_CASE("a system message takes fields of the record too") {
+  AgentSpec agent;
+  agent.name = "solver";
+  agent.system = "Be {style}, {{always}}.";
+  CHECK(render_system(agent, {{"id", "q3"}, {"style", "brief"}}) == "Be brief, {always}.");
+  CHECK_THROWS_WITH(render_system(agent, {{"id", "q3"}}), Contains("record q3") && Contains("\"style\""));
 }
 
 TEST_CASE("doubled braces are braces") {

@@ -87,8 +87,9 @@ TEST_CASE("every form of a kv edge's layers is read") {
 }
 
 TEST_CASE("every other option of an edge is read") {
-  const auto kv = edge_of("medium: kv, share: prompt+output, max_tokens: 9, recalibrate: {every: 4}, "
-                          "reproduce: {mask: authors, positions: overlap}");
+  const auto kv = edge_of(
+      "medium: kv, share: prompt+output, max_tokens: 9, recalibrate: {every: 4}, "
+      "reproduce: {mask: authors, positions: overlap}");
   CHECK((kv.share == wire::Share::kPromptAndOutput && kv.max_tokens == 9 && kv.recalibrate_every == 4));
   CHECK((kv.mask == wire::Mask::kAuthors && kv.positions == wire::Positions::kOverlap));
   CHECK(edge_of("medium: text", "{from.reader}").max_tokens == 128);
@@ -100,17 +101,36 @@ TEST_CASE("every other option of an edge is read") {
   CHECK(chain.edges.at(1).spec.forward);
 }
 
+TEST_CASE("an agent says how it draws its tokens, where it stops, and what its system message is") {
+  const Topology topology = Folder().parse(replaced(
+      pair(), "\"{question}\"}",
+      "\"{question}\", system: \"Be {style}.\", generate: {max_tokens: 9, temperature: 0.7, top_k: 40, top_p: 0.9, "
+      "min_p: 0.05, repetition_penalty: 1.1, seed: 18446744073709551615, stop: [\"\\n\", END]}}"));
+  const AgentSpec& agent = topology.agents.at(1);
+  CHECK(agent.system == "Be {style}.");
+  CHECK(agent.generate->sampling == SamplingOptions{.temperature = 0.7,
+                                                    .top_k = 40,
+                                                    .top_p = 0.9,
+                                                    .min_p = 0.05,
+                                                    .repetition_penalty = 1.1,
+                                                    .seed = ~std::uint64_t{0}});
+  CHECK(agent.generate->stop == std::vector<std::string>{"\n", "END"});
+}
+
 TEST_CASE("an unknown key is refused with the one that was meant") {
   check_all({
       {replaced(pair(), "edges:", "egdes:"), 8, {"unknown key \"egdes\"", "did you mean \"edges\"?"}},
       {replaced(pair(), "{path: tiny}", "{path: tiny, dtpye: bf16}"), 4, {"\"dtpye\"", "model tiny", "\"dtype\"?"}},
-      {replaced(pair(), "{model: tiny, prompt: \"{context}\"}", "{model: tiny, promt: x}"), 6, {"\"promt\"", "\"prompt\"?"}},
+      {replaced(pair(), "{model: tiny, prompt: \"{context}\"}", "{model: tiny, promt: x}"),
+       6,
+       {"\"promt\"", "\"prompt\"?"}},
       {pair("medium: kv, layer: all"), 9, {"\"layer\"", "\"layers\"?"}},
       {pair("medium: kv, layers: {ration: 0.3}"), 9, {"\"ration\"", "\"ratio\"?"}},
       {pair("medium: kv, layers: {random: 0.3, sead: 1}"), 9, {"\"sead\"", "\"seed\"?"}},
       {pair("medium: kv, recalibrate: {evry: 1}"), 9, {"\"evry\"", "\"every\"?"}},
       {pair("medium: kv, reproduce: {masc: authors}"), 9, {"\"masc\"", "\"mask\"?"}},
       {replaced(pair(), "\"{question}\"}", "\"{question}\", generate: {max_token: 3}}"), 7, {"\"max_tokens\"?"}},
+      {replaced(pair(), "\"{question}\"}", "\"{question}\", generate: {top_q: 3}}"), 7, {"\"top_q\"", "\"top_k\"?"}},
   });
 }
 
@@ -129,6 +149,15 @@ TEST_CASE("a value of the wrong type or out of range is refused") {
       {replaced(pair(), "\"{question}\"}", "\"{question}\", generate: 16}"), 7, {"generate", "\"16\"", "mapping"}},
       {replaced(pair(), "\"{question}\"}", "\"{question}\", generate: {max_tokens: 0}}"), 7, {"max_tokens", "is 0"}},
       {replaced(pair(), "\"{question}\"}", "\"{question}\", generate: {max_tokens: \"16\"}}"), 7, {"whole number"}},
+      {replaced(pair(), "\"{question}\"}", "\"{question}\", generate: {temperature: -1}}"),
+       7,
+       {"temperature", "is -1"}},
+      {replaced(pair(), "\"{question}\"}", "\"{question}\", generate: {top_p: 0.9}}"),
+       7,
+       {"top_p", "needs a temperature"}},
+      {replaced(pair(), "\"{question}\"}", "\"{question}\", generate: {stop: END}}"), 7, {"stop", "list"}},
+      {replaced(pair(), "\"{question}\"}", "\"{question}\", system: \"{from.reader}\"}"), 7, {"from.reader", "prompt"}},
+      {replaced(pair(), "\"{question}\"}", "\"{question}\", chat: false, system: x}"), 7, {"chat", "false"}},
       {pair("medium: kvv"), 9, {"\"kvv\"", "did you mean \"kv\"?", "kv, text, embedding or activation"}},
       {pair("layers: all"), 9, {"no \"medium\""}},
       {pair("medium: kv, layers: some"), 9, {"\"some\"", "{ratio: 0.3}"}},
@@ -161,7 +190,9 @@ TEST_CASE("an option of another medium is refused with the media that it belongs
       {pair("medium: kv, temperature: 1"), 9, {"\"temperature\"", "option of embedding edges"}},
       {pair("medium: kv, from_layer: 1"), 9, {"\"from_layer\"", "option of activation edges"}},
       {pair("medium: text, forward: true", "{from.reader}"), 9, {"\"forward\"", "option of kv edges"}},
-      {pair("medium: activation, from_layer: 1, to_layer: 1, max_tokens: 3"), 9, {"\"max_tokens\"", "text and embedding"}},
+      {pair("medium: activation, from_layer: 1, to_layer: 1, max_tokens: 3"),
+       9,
+       {"\"max_tokens\"", "text and embedding"}},
       {pair("medium: kv, max_tokens: 3"), 9, {"\"max_tokens\"", "share: prompt+output"}},
   });
 }
@@ -169,7 +200,9 @@ TEST_CASE("an option of another medium is refused with the media that it belongs
 TEST_CASE("what names nothing, or names something twice, is refused") {
   check_all({
       {replaced(pair(), "{path: tiny}", "{path: gone}"), 4, {"/gone", "not there"}},
-      {replaced(pair(), "{model: tiny, prompt: \"{context}\"}", "{model: big, prompt: x}"), 6, {"\"big\"", "one of tiny"}},
+      {replaced(pair(), "{model: tiny, prompt: \"{context}\"}", "{model: big, prompt: x}"),
+       6,
+       {"\"big\"", "one of tiny"}},
       {replaced(pair(), "output: solver", "output: slover"), 10, {"\"slover\"", "reader, solver"}},
       {replaced(pair(), "from: reader", "from: writer"), 9, {"\"writer\"", "reader, solver"}},
       {replaced(pair(), "to: solver", "to: nowhere"), 9, {"\"nowhere\"", "reader, solver"}},
@@ -193,7 +226,8 @@ TEST_CASE("prompts and edges have to agree on who is read where") {
       {pair("medium: text"), 9, {"without {from.reader}", "prompt of solver"}},
       {pair("medium: embedding"), 9, {"without {from.reader}"}},
       {pair("medium: kv", "{from.reader}"), 7, {"reads {from.reader}", "no text or embedding edge"}},
-      {pair("medium: text, max_tokens: 3}\n  - {from: reader, to: solver, medium: embedding", "{from.reader}"), 10,
+      {pair("medium: text, max_tokens: 3}\n  - {from: reader, to: solver, medium: embedding", "{from.reader}"),
+       10,
        {"both text and embedding", "keep one"}},
       {pair("medium: kv", "{"), 7, {"never closed"}},
       {pair("medium: kv", "a } b"), 7, {"closes nothing", "}}"}},
@@ -204,8 +238,12 @@ TEST_CASE("prompts and edges have to agree on who is read where") {
 
 TEST_CASE("what a kv edge cannot do with the edges around it is refused") {
   check_all({
-      {graph(edge("a", "b") + edge("a", "d", "medium: kv, forward: true")), 12, {"forward: true", "given nothing over kv"}},
-      {graph(edge("a", "d") + edge("b", "d", "medium: kv, reproduce: {mask: authors}")), 12, {"different masks", "line 11"}},
+      {graph(edge("a", "b") + edge("a", "d", "medium: kv, forward: true")),
+       12,
+       {"forward: true", "given nothing over kv"}},
+      {graph(edge("a", "d") + edge("b", "d", "medium: kv, reproduce: {mask: authors}")),
+       12,
+       {"different masks", "line 11"}},
   });
 }
 

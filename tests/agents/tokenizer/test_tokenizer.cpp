@@ -337,6 +337,8 @@ TEST_CASE("what is not supported is refused by file and place") {
 TEST_CASE("a missing or broken tokenizer.json is refused by name") {
   const TempDir folder;
   CHECK_THROWS_WITH(llm::Tokenizer::load(folder.path()), Catch::Contains("tokenizer.json"));
+  folder.write("tokenizer.model", "");
+  CHECK_THROWS_WITH(llm::Tokenizer::load(folder.path()), Catch::Contains("save_pretrained"));
   folder.write("tokenizer.json", "{\"model\":");
   CHECK_THROWS_AS(llm::Tokenizer::load(folder.path()), Error);
   folder.write("tokenizer.json", "[]");
