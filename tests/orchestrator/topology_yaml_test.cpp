@@ -142,7 +142,7 @@ TEST_CASE("a value of the wrong type or out of range is refused") {
       {replaced(pair(), "name: mesh", "name: [a]"), 2, {"name", "a list"}},
       {replaced(pair(), "name: mesh", "name: a mesh"), 2, {"\"a mesh\"", "letters"}},
       {replaced(pair(), "{path: tiny}", "tiny"), 4, {"model tiny is \"tiny\"", "mapping"}},
-      {replaced(pair(), "{path: tiny}", "{path: tiny, dtype: fp16}"), 4, {"\"fp16\"", "auto, fp32 or bf16"}},
+      {replaced(pair(), "{path: tiny}", "{path: tiny, dtype: fp8}"), 4, {"\"fp8\"", "auto, fp32, bf16 or fp16"}},
       {replaced(pair(), "{path: tiny}", "{path: tiny, device: gpu}"), 4, {"\"gpu\"", "cuda:0"}},
       {replaced(pair(), "  reader: {", "  rea/der: {"), 6, {"\"rea/der\"", "letters"}},
       {replaced(pair(), "\"{context}\"}", "\"{context}\", chat: maybe}"), 6, {"chat", "true or false"}},
