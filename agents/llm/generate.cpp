@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "agents/llm/decoder.hpp"
 #include "agents/llm/sampler.hpp"
 
 namespace kvmesh::llm {
@@ -12,11 +13,13 @@ namespace kvmesh::llm {
 Generation generate(const Model& model, KvCache& cache, const at::Tensor& logits, const GenerateOptions& options) {
   c10::InferenceMode guard;
   Sampler sampler(options.sampling, options.stream);
+  Decoder decoder(model);
   std::vector<std::int64_t> history = options.prompt_tokens;
+  history.reserve(history.size() + static_cast<std::size_t>(std::max(options.max_tokens, 0)));
   Generation generation;
-  at::Tensor next = logits;
+  at::Tensor next = logits.select(0, logits.size(0) - 1);
   while (static_cast<int>(generation.tokens.size()) < options.max_tokens) {
-    const std::int64_t id = sampler.choose(next.select(0, next.size(0) - 1), history);
+    const std::int64_t id = sampler.choose(next, history);
     if (std::find(options.stop_tokens.begin(), options.stop_tokens.end(), id) != options.stop_tokens.end()) {
       generation.stopped = true;
       return generation;
@@ -24,14 +27,11 @@ Generation generate(const Model& model, KvCache& cache, const at::Tensor& logits
     generation.tokens.push_back(id);
     history.push_back(id);
     if (options.on_token && !options.on_token(id)) return generation;
-    const bool last = static_cast<int>(generation.tokens.size()) == options.max_tokens;
-    if (last && !options.complete_cache) return generation;
-    next = model
-               .forward({.embeddings = model.embed({&id, 1}),
-                         .phase = Phase::kDecode,
-                         .logits = last ? LogitRows::kNone : LogitRows::kLast},
-                        cache)
-               .logits;
+    if (static_cast<int>(generation.tokens.size()) < options.max_tokens) {
+      next = decoder.step(cache, id);
+    } else if (options.complete_cache) {
+      decoder.complete(cache, id);
+    }
   }
   return generation;
 }
