@@ -10,6 +10,7 @@
 #include "kvcodec/decode.hpp"
 #include "kvcodec/encode.hpp"
 #include "kvcodec/reassembly.hpp"
+#include "kvcodec/wire/edge_fit.hpp"
 
 namespace kvmesh::agents {
 namespace {
@@ -49,21 +50,30 @@ class Wire {
   std::uint64_t bytes_ = 0;
 };
 
-void refuse_unfit(const wire::EdgeSpec& spec, const wire::Manifest& sender, const wire::Manifest& receiver) {
-  if (spec.medium == wire::Medium::kKv) {
-    const std::vector<std::string> problems = wire::differences(sender, receiver);
-    if (!problems.empty()) fail_input("the models cannot share KV: ", problems.front());
-    if (sender.rope_depends_on_length)
-      fail_input("the models cannot share KV: their RoPE scaling ", sender.rope_scaling,
-                 " depends on the sequence's length, and keys of one length do not fit another");
+/// Tokens that must fit into a model's positions.
+void refuse_too_long(const std::string& what, std::int64_t tokens, const wire::Manifest& model) {
+  if (tokens > model.max_position_embeddings)
+    fail_input(what, " are ", tokens, " positions; the model has max_position_embeddings ",
+               model.max_position_embeddings);
+}
+
+void refuse_unfit(const wire::Manifest& sender, const wire::Manifest& receiver, const ExchangeRequest& request) {
+  wire::EdgeSpec edge = request.edge;
+  edge.from = "the sender";
+  edge.to = "the receiver";
+  if (const std::vector<std::string> problems = wire::unfit_ends(edge, sender, receiver); !problems.empty())
+    fail_input("the models cannot share ", wire::to_string(edge.medium), ": ", problems.front());
+  std::int64_t senders = 0;
+  for (const std::vector<std::int64_t>& ids : request.sender_ids) {
+    const auto own = static_cast<std::int64_t>(ids.size());
+    senders += own;
+    refuse_too_long("the sender's tokens", request.chain ? senders : own, sender);
   }
-  auto check_layer = [](const char* which, int layer, std::int64_t layers) {
-    if (layer < 0 || layer >= layers) fail_input(which, " is ", layer, "; the model has layers 0 to ", layers - 1);
-  };
-  if (spec.medium == wire::Medium::kActivation) {
-    check_layer("from_layer", spec.from_layer, sender.num_hidden_layers);
-    check_layer("to_layer", spec.to_layer, receiver.num_hidden_layers);
-  }
+  const auto own = static_cast<std::int64_t>(request.receiver_ids.size());
+  if (edge.medium != wire::Medium::kKv) senders = 0;
+  refuse_too_long(cat(senders, " tokens of senders, ", own, " of the receiver and up to ", request.max_tokens,
+                      " to generate"),
+                  senders + own + request.max_tokens, receiver);
 }
 
 Messages send_kv(const OutboundEdge& edge, const llm::Model& model, const llm::KvCache& cache, std::uint64_t& bytes) {
@@ -144,7 +154,7 @@ ExchangeResult exchange(const llm::Model& sender, const llm::Model& receiver, co
   if (request.sender_ids.empty() || request.receiver_ids.empty())
     fail_input("an exchange needs at least one token of a sender and of the receiver");
   const wire::Manifest receiver_manifest = llm::manifest_of(receiver.config());
-  refuse_unfit(request.edge, llm::manifest_of(sender.config()), receiver_manifest);
+  refuse_unfit(llm::manifest_of(sender.config()), receiver_manifest, request);
 
   ExchangeResult result;
   llm::KvCache cache = receiver.make_cache(static_cast<std::int64_t>(request.receiver_ids.size()));
@@ -175,7 +185,14 @@ ExchangeResult exchange(const llm::Model& sender, const llm::Model& receiver, co
   return result;
 }
 
-ExpectedEmbeddings sender_embeddings(const llm::Model& sender, const ExchangeRequest& request) {
+ExpectedEmbeddings sender_embeddings(const llm::Model& sender, const wire::Manifest& receiver,
+                                     const ExchangeRequest& request) {
+  const wire::Manifest manifest = llm::manifest_of(sender.config());
+  ExchangeRequest own = request;
+  own.receiver_ids.clear();
+  refuse_unfit(manifest, receiver, own);
+  refuse_too_long(cat("the sender's tokens and up to ", request.max_tokens, " to generate"),
+                  static_cast<std::int64_t>(request.sender_ids.front().size()) + request.max_tokens, manifest);
   llm::KvCache cache = sender.make_cache(1);
   const auto output = sender.forward({.embeddings = sender.embed(request.sender_ids.front())}, cache);
   return generate_embeddings(sender, cache, output.logits,

@@ -29,10 +29,12 @@ struct ExchangeResult {
   std::vector<std::vector<double>> scores;  ///< kv with all layers shared: for each sender, a number a receiver layer
 };
 
-/// kv and activation. Throws Error{kFixInput} where the two models do not fit, with the fields that differ.
+/// kv and activation. Throws Error{kFixInput} where the two models do not fit, with the fields that differ, and where
+/// tokens do not fit into the models' positions, with the numbers; before anything is computed.
 ExchangeResult exchange(const llm::Model& sender, const llm::Model& receiver, const ExchangeRequest& request);
 
-/// What a CIPHER sender makes of its prompt.
-ExpectedEmbeddings sender_embeddings(const llm::Model& sender, const ExchangeRequest& request);
+/// What a CIPHER sender makes of its prompt, for a receiver that is `receiver`. Throws as exchange().
+ExpectedEmbeddings sender_embeddings(const llm::Model& sender, const wire::Manifest& receiver,
+                                     const ExchangeRequest& request);
 
 }  // namespace kvmesh::agents

@@ -1,14 +1,10 @@
 #include <filesystem>
 #include <iostream>
-#include <map>
 #include <memory>
-#include <string>
 
-#include "agents/llm/config.hpp"
-#include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/preflight.hpp"
 #include "orchestrator/picture.hpp"
-#include "orchestrator/topology_check.hpp"
 #include "orchestrator/topology_yaml.hpp"
 
 namespace kvmesh::cli {
@@ -18,15 +14,7 @@ namespace {
 /// Starts nothing. Throws Error{kFixInput} that says everything that does not fit.
 int check_topology(const std::filesystem::path& file) {
   const orchestrator::Topology topology = orchestrator::load_topology(file);
-  std::map<std::string, wire::Manifest> manifests;
-  for (const orchestrator::AgentSpec& agent : topology.agents) {
-    manifests[agent.name] = llm::read_manifest(orchestrator::model_of(topology, agent).path);
-  }
-  std::string problems;
-  for (const std::string& problem : orchestrator::check_ends(topology, manifests)) {
-    problems += cat(problems.empty() ? "" : "\n", problem);
-  }
-  if (!problems.empty()) throw Error(ErrorKind::kFixInput, problems);
+  check_models(topology);
   std::cout << orchestrator::picture(topology) << std::flush;
   return kExitOk;
 }

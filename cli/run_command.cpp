@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/preflight.hpp"
 #include "orchestrator/orchestrator.hpp"
 #include "orchestrator/records.hpp"
 #include "orchestrator/tasks.hpp"
@@ -91,6 +92,8 @@ int run_mesh(const RunArguments& arguments, const std::optional<bus::Endpoint>& 
   const Topology topology = orchestrator::load_topology(arguments.topology);
   const std::vector<json> records = orchestrator::read_records(arguments.input);
   check_records(topology, records);
+  // Agents that somebody starts by hand may have their models on other hosts; they tell the orchestrator.
+  if (!bind) check_models(topology);
   orchestrator::Orchestrator mesh(topology, options_of(arguments, bind));
   if (bind) say_how_to_join(topology, mesh.endpoint());
   mesh.start();

@@ -12,6 +12,7 @@
 #include "bus/control.hpp"
 #include "bus/endpoint.hpp"
 #include "orchestrator/deadlines.hpp"
+#include "orchestrator/profile.hpp"
 #include "orchestrator/record_outcome.hpp"
 #include "orchestrator/topology.hpp"
 
@@ -39,20 +40,24 @@ struct OrchestratorOptions {
 /// only stop() and the destructor are of use.
 class Orchestrator {
  public:
-  /// Binds the control socket and starts nothing else. Throws Error{kFixInput} for options that do not go together and for calibration records that
-  /// cannot be read.
+  /// Binds the control socket and starts nothing else. Throws Error{kFixInput} for options that do not go together, and
+  /// for calibration records or a profile that cannot be read.
   Orchestrator(Topology topology, OrchestratorOptions options);
   /// As stop().
   ~Orchestrator();
   Orchestrator(const Orchestrator&) = delete;
   Orchestrator& operator=(const Orchestrator&) = delete;
 
-  /// Spawns the agents, which have to join from then on, and waits until every agent is ready. Throws Error{kFixInput} where agents do not fit together, with
-  /// every difference; Error{kReconnect} or {kRetry} where one does not come in time.
+  /// Spawns the agents, which have to join from then on, and waits until every agent is ready; then installs the
+  /// topology's profile. Throws Error{kFixInput} where agents do not fit together, with every difference, or the profile
+  /// was made for other models; Error{kReconnect} or {kRetry} where an agent does not come in time.
   void start();
 
   /// Where agents connect to, with its real port. Bound by the constructor, so that agents can be told before start().
   bus::Endpoint endpoint() const;
+
+  /// What models the agents run, after start().
+  const Fingerprints& models() const;
 
   /// Takes one record, an object with an "id" (orchestrator/records.hpp), through the mesh and waits for it. `index`
   /// counts input records from 0. What goes wrong with this record alone is RecordOutcome::error; the mesh goes on.

@@ -124,7 +124,9 @@ void Supervisor::handle(const std::string& name, Member& member, const bus::Cont
   if (const auto* result = std::get_if<bus::Result>(&message)) return on_result(name, *result);
   if (const auto* error = std::get_if<bus::TaskError>(&message)) return on_task_error(name, *error, now);
   if (std::holds_alternative<bus::Bye>(message)) return on_bye(name, member, now);
-  if (std::holds_alternative<bus::Ready>(message) && member.state == State::kEdgesSent) return on_ready(name, member);
+  if (const auto* ready = std::get_if<bus::Ready>(&message); ready != nullptr && member.state == State::kEdgesSent) {
+    return on_ready(name, member, *ready);
+  }
   if (const auto* failed = std::get_if<bus::Failed>(&message)) {
     return break_mesh(failed->kind, cat(name_of(name), " failed", meanwhile(), ": ", failed->reason), now);
   }
@@ -180,12 +182,19 @@ bus::Edges Supervisor::edges_of(const std::string& agent) const {
   return edges;
 }
 
-void Supervisor::on_ready(const std::string& name, Member& member) {
+Fingerprints Supervisor::models() const {
+  Fingerprints models;
+  for (const auto& [name, member] : members_) models[name] = member.weights;
+  return models;
+}
+
+void Supervisor::on_ready(const std::string& name, Member& member, const bus::Ready& ready) {
   member.state = State::kReady;
+  member.weights = ready.weights_fingerprint;
   actions_.push_back(Note{cat("agent ", name, " is ready")});
   if (!all(State::kReady) || phase_ != Phase::kStarting) return;
   phase_ = Phase::kReady;
-  actions_.push_back(MeshReady{});
+  actions_.push_back(MeshReady{models()});
 }
 
 Actions Supervisor::submit(const RecordTasks& record, Time now) {

@@ -14,6 +14,7 @@
 #include "bus/liveness.hpp"
 #include "kvcodec/wire/manifest.hpp"
 #include "orchestrator/deadlines.hpp"
+#include "orchestrator/profile.hpp"
 #include "orchestrator/record_outcome.hpp"
 #include "orchestrator/running_record.hpp"
 #include "orchestrator/tasks.hpp"
@@ -27,7 +28,9 @@ struct SendControl {
   bus::Control message;
 };
 /// Every agent is ready: records may come.
-struct MeshReady {};
+struct MeshReady {
+  Fingerprints models;
+};
 struct RecordDone {
   RecordOutcome outcome;
 };
@@ -83,6 +86,8 @@ class Supervisor {
 
   bool ready() const { return phase_ == Phase::kReady; }
   bool over() const { return phase_ == Phase::kFailed; }
+  /// Of the agents that are ready.
+  Fingerprints models() const;
 
  private:
   enum class Phase { kStarting, kReady, kStopping, kFailed };
@@ -96,6 +101,7 @@ class Supervisor {
     std::string host;
     wire::Manifest manifest;
     std::string endpoint;
+    std::string weights;  ///< their fingerprint, once it is ready
     std::optional<bus::Liveness> liveness;  ///< from the join on
     Deadline deadline;                      ///< for the next state, while starting
     /// It has exited by itself; its last words may still be on their way, and say more than a status.
@@ -106,7 +112,7 @@ class Supervisor {
   void handle(const std::string& peer, const bus::Join& join, Time now);
   void handle(const std::string& name, Member& member, const bus::Control& message, Time now);
   void on_hello(const std::string& name, Member& member, const bus::Hello& hello, Time now);
-  void on_ready(const std::string& name, Member& member);
+  void on_ready(const std::string& name, Member& member, const bus::Ready& ready);
   void on_result(const std::string& name, const bus::Result& result);
   void on_task_error(const std::string& name, const bus::TaskError& error, Time now);
   void on_bye(const std::string& name, Member& member, Time now);

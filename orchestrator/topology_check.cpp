@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "base/error.hpp"
+#include "kvcodec/wire/edge_fit.hpp"
 #include "orchestrator/prompt.hpp"
 #include "orchestrator/routes.hpp"
 
@@ -119,77 +120,6 @@ void check_kv_edges(const Topology& topology) {
   }
 }
 
-/// Collects what is wrong with one edge between two models.
-class EndsChecker {
- public:
-  EndsChecker(const Topology& topology, const Edge& edge, const wire::Manifest& sender, const wire::Manifest& receiver,
-              std::vector<std::string>& problems)
-      : topology_(topology), spec_(edge.spec), line_(edge.line), sender_(sender), receiver_(receiver),
-        problems_(problems) {}
-
-  void check() {
-    switch (spec_.medium) {
-      case Medium::kKv: check_kv(); break;
-      case Medium::kText: break;
-      case Medium::kEmbedding: check_embedding(); break;
-      case Medium::kActivation: check_activation(); break;
-    }
-  }
-
- private:
-  template <typename... Parts>
-  void add(const Parts&... parts) {
-    problems_.push_back(cat(where(topology_, line_), ": edge ", wire::describe(spec_), ": ", parts...));
-  }
-
-  void check_kv() {
-    for (const std::string& difference : wire::differences(sender_, receiver_)) {
-      add(difference, " (", spec_.from, " against ", spec_.to, "); kv needs two models that agree on it");
-    }
-    if (sender_.rope_depends_on_length || receiver_.rope_depends_on_length) {
-      const std::string& agent = sender_.rope_depends_on_length ? spec_.from : spec_.to;
-      add("the model of ", agent, " scales its RoPE by the length of the sequence (",
-          sender_.rope_depends_on_length ? sender_.rope_scaling : receiver_.rope_scaling,
-          "), so keys of one length do not fit another; use a model with fixed RoPE");
-    }
-    const std::int64_t depth = receiver_.num_hidden_layers;
-    if (spec_.layers.kind == wire::LayerChoice::Kind::kTop && spec_.layers.top > depth) {
-      add("it shares the top ", spec_.layers.top, " layers, and the model of ", spec_.to, " has ", depth,
-          "; choose at most ", depth);
-    }
-    if (spec_.layers.kind == wire::LayerChoice::Kind::kExplicit && !spec_.layers.layers.empty() &&
-        spec_.layers.layers.back() >= depth) {
-      refuse_layer("it shares layer", spec_.layers.layers.back(), spec_.to, depth);
-    }
-  }
-
-  void check_embedding() {
-    if (sender_.hidden_size == receiver_.hidden_size) return;
-    add("the model of ", spec_.from, " is ", sender_.hidden_size, " wide and that of ", spec_.to, " is ",
-        receiver_.hidden_size, "; embeddings need the same width");
-  }
-
-  void check_activation() {
-    if (spec_.from_layer >= sender_.num_hidden_layers) {
-      refuse_layer("from_layer is", spec_.from_layer, spec_.from, sender_.num_hidden_layers);
-    }
-    if (spec_.to_layer >= receiver_.num_hidden_layers) {
-      refuse_layer("to_layer is", spec_.to_layer, spec_.to, receiver_.num_hidden_layers);
-    }
-  }
-
-  void refuse_layer(const std::string& what, int layer, const std::string& agent, std::int64_t depth) {
-    add(what, " ", layer, ", and the model of ", agent, " has layers 0 to ", depth - 1, "; choose among those");
-  }
-
-  const Topology& topology_;
-  const wire::EdgeSpec& spec_;
-  const int line_;
-  const wire::Manifest& sender_;
-  const wire::Manifest& receiver_;
-  std::vector<std::string>& problems_;
-};
-
 }  // namespace
 
 bool is_name(const std::string& text) {
@@ -210,7 +140,17 @@ void check_graph(const Topology& topology) {
 std::vector<std::string> check_ends(const Topology& topology, const std::map<std::string, wire::Manifest>& manifests) {
   std::vector<std::string> problems;
   for (const Edge& edge : topology.edges) {
-    EndsChecker(topology, edge, manifests.at(edge.spec.from), manifests.at(edge.spec.to), problems).check();
+    for (const std::string& problem :
+         wire::unfit_ends(edge.spec, manifests.at(edge.spec.from), manifests.at(edge.spec.to))) {
+      problems.push_back(cat(where(topology, edge.line), ": edge ", wire::describe(edge.spec), ": ", problem));
+    }
+  }
+  for (const AgentSpec& agent : topology.agents) {
+    const std::int64_t limit = manifests.at(agent.name).max_position_embeddings;
+    const std::int64_t tokens = generates(topology, agent) ? answer_tokens(topology, agent) : 0;
+    if (tokens < limit) continue;
+    problems.push_back(cat(where(topology, agent.line), ": agent ", agent.name, " may generate ", tokens,
+                           " tokens, and its model has max_position_embeddings ", limit, "; ask for fewer"));
   }
   return problems;
 }

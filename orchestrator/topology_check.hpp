@@ -18,8 +18,8 @@ inline constexpr const char* kNameRule = "use letters, digits, '_', '-' and '.' 
 /// "FILE:LINE: what is wrong; what to do".
 void check_graph(const Topology& topology);
 
-/// What is wrong with edges whose ends are these models, one sentence each, with file, line and both values; empty: all
-/// fit. `manifests` holds one for every agent.
+/// What is wrong with edges whose ends are these models, and with answers that are longer than a model's positions: one
+/// sentence each, with file, line and the numbers; empty: all fits. `manifests` holds one for every agent.
 std::vector<std::string> check_ends(const Topology& topology, const std::map<std::string, wire::Manifest>& manifests);
 
 }  // namespace kvmesh::orchestrator

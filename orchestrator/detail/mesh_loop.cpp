@@ -85,10 +85,10 @@ void MeshLoop::answer_or_fail(const std::shared_ptr<std::promise<Value>>& promis
   }
 }
 
-void MeshLoop::start() {
-  ask<void>([this](std::shared_ptr<std::promise<void>> promise) {
+Fingerprints MeshLoop::start() {
+  return ask<Fingerprints>([this](std::shared_ptr<std::promise<Fingerprints>> promise) {
     // Agents that run by themselves may all have come already.
-    if (supervisor_.ready()) return promise->set_value();
+    if (supervisor_.ready()) return promise->set_value(supervisor_.models());
     if (options_.spawn) spawn_agents();
     starting_ = std::move(promise);
     arm_timer();
@@ -194,9 +194,9 @@ void MeshLoop::perform(Actions actions) {
 
 void MeshLoop::perform(SendControl& send) { node_->send_control(send.peer, bus::encode_control(send.message)); }
 
-void MeshLoop::perform(MeshReady&) {
+void MeshLoop::perform(MeshReady& ready) {
   log(cat("mesh ", topology_.name, " is ready"));
-  if (starting_) std::exchange(starting_, nullptr)->set_value();
+  if (starting_) std::exchange(starting_, nullptr)->set_value(std::move(ready.models));
 }
 
 void MeshLoop::perform(RecordDone& done) {

@@ -33,7 +33,7 @@ class MeshLoop {
   MeshLoop& operator=(const MeshLoop&) = delete;
 
   const bus::Endpoint& endpoint() const { return node_->control_endpoint(); }
-  void start();
+  Fingerprints start();
   RecordOutcome run(const RecordTasks& record);
   void install(const bus::EdgeScores& scores);
   void stop();
@@ -78,7 +78,7 @@ class MeshLoop {
   std::optional<Error> failure_;
   bool ending_ = false;   ///< children are to go; once none is left, `ended_` is told
   bool stopped_ = false;  ///< of the caller's thread
-  std::shared_ptr<std::promise<void>> starting_;
+  std::shared_ptr<std::promise<Fingerprints>> starting_;
   std::shared_ptr<std::promise<RecordOutcome>> running_;
   std::promise<void> ended_;
   bool told_ended_ = false;

@@ -52,7 +52,7 @@ TEST_CASE("expected embeddings match the reference at every step, and stop where
     request.edge.temperature = want["temperature"].get<double>();
     request.stop_tokens = {want["stop_id"].get<std::int64_t>()};
     request.max_tokens = 8;
-    const auto got = agents::sender_embeddings(tiny(), request);
+    const auto got = agents::sender_embeddings(tiny(), llm::manifest_of(tiny().config()), request);
     CHECK(got.stopped == want["stopped"].get<bool>());
     REQUIRE(got.nearest.size() == want["steps"].size());
     for (std::size_t s = 0; s < got.nearest.size(); ++s) {

@@ -211,7 +211,6 @@ TEST_CASE("what names nothing, or names something twice, is refused") {
       {pair() + "output: reader\n", 11, {"\"output\"", "twice", "line 10"}},
       {graph(edge("a", "b") + edge("a", "b", "medium: kv, layers: all")), 12, {"a second time"}},
       {pair() + "calibration: gone.jsonl\n", 11, {"calibration", "gone.jsonl", "not there"}},
-      {pair() + "profile: gone.json\n", 11, {"profile", "gone.json", "not there"}},
       {replaced(head(), "  tiny: {path: tiny}", "  {}") + "agents: {}\noutput: x\n", 3, {"models is empty"}},
       {head() + "agents: {}\noutput: x\n", 5, {"agents is empty"}},
   });

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bus/control.hpp"
+#include "orchestrator/record_outcome.hpp"
+#include "orchestrator/tasks.hpp"
+#include "orchestrator/topology.hpp"
+
+namespace kvmesh::orchestrator {
+
+/// How records reach the agents of a mesh, wherever those run.
+struct MeshPort {
+  /// Takes one record through the mesh and waits for it.
+  std::function<RecordOutcome(const RecordTasks&)> run;
+  /// Hands scores to the edge's sender, from the next record on.
+  std::function<void(const bus::EdgeScores&)> install;
+  /// Progress, one line a call.
+  std::function<void(const std::string&)> log;
+};
+
+/// Takes records through a mesh, one at a time, and sees to it that edges which select by scores have them: those that
+/// were given, else measured on the topology's calibration file, else on the first record; and anew on every n-th record
+/// where an edge says so. A record that is measured on still has one answer. One thread at a time.
+class RecordRunner {
+ public:
+  /// `samples`: records of the calibration file that scores are averaged over, at most. `topology` outlives this. Throws
+  /// Error{kFixInput} for calibration records that cannot be read or lack a field.
+  RecordRunner(const Topology& topology, int samples, std::chrono::milliseconds record_deadline, MeshPort port);
+
+  /// What goes wrong with this record alone is RecordOutcome::error. Throws Error{kFixInput} for a record that lacks a
+  /// field.
+  RecordOutcome run(const nlohmann::json& record, std::uint64_t index);
+
+  /// Measures every kv edge on `records`, averages over them, and installs the scores on the edges that select by them.
+  /// Throws Error where a record cannot be done.
+  std::vector<bus::EdgeScores> calibrate(const std::vector<nlohmann::json>& records);
+
+  /// Installs scores that were measured before.
+  void set_scores(const std::vector<bus::EdgeScores>& scores);
+
+ private:
+  using EdgeEnds = std::pair<std::string, std::string>;
+  struct Measured {
+    std::vector<bus::EdgeScores> scores;
+    std::optional<RecordOutcome> failed;
+  };
+
+  RecordTasks tasks_for(const nlohmann::json& record, std::uint64_t index, bool calibrate);
+  Measured measure(const std::vector<nlohmann::json>& records);
+  void install(const std::vector<bus::EdgeScores>& scores, const std::set<EdgeEnds>& edges);
+  std::set<EdgeEnds> edges_to_measure_anew(std::uint64_t index, const std::string& id) const;
+  std::optional<RecordOutcome> prepare_scores(const nlohmann::json& record, std::uint64_t index);
+
+  const Topology& topology_;
+  const std::chrono::milliseconds record_deadline_;
+  const MeshPort port_;
+  std::set<EdgeEnds> unscored_;  ///< edges that select by scores and have none
+  std::vector<nlohmann::json> calibration_;
+  std::uint64_t requests_ = 0;
+};
+
+}  // namespace kvmesh::orchestrator
