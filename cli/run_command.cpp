@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/own_program.hpp"
 #include "cli/preflight.hpp"
 #include "orchestrator/orchestrator.hpp"
 #include "orchestrator/records.hpp"
@@ -60,8 +61,7 @@ orchestrator::OrchestratorOptions options_of(const RunArguments& arguments, cons
   orchestrator::OrchestratorOptions options;
   options.bind = bind;
   options.spawn = !bind;
-  // The link itself would do to start from, but not to be named in a message.
-  if (options.spawn) options.program = std::filesystem::read_symlink("/proc/self/exe");
+  if (options.spawn) options.program = own_program();
   options.threads = arguments.threads;
   options.samples = arguments.samples;
   const std::chrono::seconds start(arguments.ready_deadline_s);
