@@ -16,16 +16,16 @@ namespace kvmesh::agents {
 struct ExchangeRequest {
   std::vector<std::vector<std::int64_t>> sender_ids;  ///< a prompt for each sender, in declared order
   std::vector<std::int64_t> receiver_ids;
-  wire::EdgeSpec edge;      ///< medium and its options, the same for every sender; from and to are ignored
-  bool chain = false;       ///< each sender prefills with those before it in view, the last one shares
-  int max_tokens = 0;       ///< greedy tokens after the receiver's prompt
+  wire::EdgeSpec edge;  ///< medium and its options, the same for every sender; from and to are ignored
+  bool chain = false;   ///< each sender prefills with those before it in view, the last one shares
+  int max_tokens = 0;   ///< greedy tokens after the receiver's prompt
   std::vector<std::int64_t> stop_tokens;
 };
 
 struct ExchangeResult {
-  at::Tensor logits;                 ///< fp32 [receiver tokens, vocab_size]
-  std::vector<std::int64_t> greedy;  ///< without the stop token
-  std::uint64_t bytes = 0;           ///< of all frames
+  at::Tensor logits;                        ///< fp32 [receiver tokens, vocab_size]
+  std::vector<std::int64_t> greedy;         ///< without the stop token
+  std::uint64_t bytes = 0;                  ///< of all frames
   std::vector<std::vector<double>> scores;  ///< kv with all layers shared: for each sender, a number a receiver layer
 };
 

@@ -11,7 +11,9 @@ using Action = std::function<int()>;
 // Each adds its subcommand to `app`; docs/cli.md has the table of all of them.
 void add_agent_command(CLI::App& app, Action& action);
 void add_check_command(CLI::App& app, Action& action);
+void add_calibrate_command(CLI::App& app, Action& action);
 void add_demo_command(CLI::App& app, Action& action);
+void add_eval_command(CLI::App& app, Action& action);
 void add_generate_command(CLI::App& app, Action& action);
 void add_inspect_command(CLI::App& app, Action& action);
 void add_logits_command(CLI::App& app, Action& action);

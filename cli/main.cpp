@@ -33,6 +33,8 @@ int main(int argc, char** argv) {
   cli::add_tokenize_command(app, action);
   cli::add_render_command(app, action);
   cli::add_share_command(app, action);
+  cli::add_calibrate_command(app, action);
+  cli::add_eval_command(app, action);
   cli::add_demo_command(app, action);
   try {
     app.parse(argc, argv);

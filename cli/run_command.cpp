@@ -29,7 +29,7 @@ json to_json(const RecordOutcome& outcome) {
                      {"layers", edge.layers},
                      {"bytes", edge.bytes}});
   }
-  json line{{"id", outcome.id},           {"output", outcome.output},   {"answers", outcome.answers},
+  json line{{"id", outcome.id},          {"output", outcome.output},   {"answers", outcome.answers},
             {"edges", std::move(edges)}, {"ttft_ms", outcome.ttft_ms}, {"receiver_ttft_ms", outcome.receiver_ttft_ms}};
   if (outcome.error) line["error"] = *outcome.error;
   return line;

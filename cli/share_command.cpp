@@ -63,7 +63,8 @@ agents::ExchangeRequest request_of(const Arguments& arguments) {
 
 int print_embeddings(const llm::Model& sender, agents::ExchangeRequest request, const Arguments& arguments) {
   request.stop_tokens = llm::read_stop_tokens(arguments.sender);
-  const agents::ExpectedEmbeddings said = agents::sender_embeddings(sender, llm::read_manifest(arguments.receiver), request);
+  const agents::ExpectedEmbeddings said =
+      agents::sender_embeddings(sender, llm::read_manifest(arguments.receiver), request);
   nlohmann::ordered_json steps = nlohmann::ordered_json::array();
   const nlohmann::json vectors = rows_of(said.vectors);
   for (std::size_t s = 0; s < said.nearest.size(); ++s) {

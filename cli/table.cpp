@@ -53,4 +53,11 @@ std::string human_bytes(double bytes) {
   return fixed(bytes, unit == 0 ? 0 : 1) + " " + units[unit];
 }
 
+std::string human_count(double count) {
+  const char* units[] = {"", " k", " M", " G", " T", " P"};
+  int unit = 0;
+  while (count >= 1000 && unit < 5) count /= 1000, ++unit;
+  return fixed(count, unit == 0 ? 0 : 1) + units[unit];
+}
+
 }  // namespace kvmesh::cli

@@ -24,4 +24,7 @@ std::string fixed(double value, int digits);
 /// "512 B", "3.4 KiB", "1.2 MiB".
 std::string human_bytes(double bytes);
 
+/// "950", "3.4 M", "1.2 G", in thousands.
+std::string human_count(double count);
+
 }  // namespace kvmesh::cli

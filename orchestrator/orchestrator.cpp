@@ -21,8 +21,7 @@ void check_options(const OrchestratorOptions& options) {
 
 class Orchestrator::Impl {
  public:
-  Impl(Topology topology, OrchestratorOptions options)
-      : topology_(std::move(topology)), options_(std::move(options)) {
+  Impl(Topology topology, OrchestratorOptions options) : topology_(std::move(topology)), options_(std::move(options)) {
     check_options(options_);
     if (topology_.profile) {
       profile_ = read_profile(*topology_.profile);
@@ -31,9 +30,10 @@ class Orchestrator::Impl {
     runner_.emplace(topology_, options_.samples, options_.deadlines.record,
                     MeshPort{.run = [this](const RecordTasks& tasks) { return loop_->run(tasks); },
                              .install = [this](const bus::EdgeScores& scores) { loop_->install(scores); },
-                             .log = [this](const std::string& text) {
-                               if (options_.log) options_.log(text);
-                             }});
+                             .log =
+                                 [this](const std::string& text) {
+                                   if (options_.log) options_.log(text);
+                                 }});
     loop_.emplace(topology_, options_);
   }
 
@@ -62,7 +62,9 @@ Orchestrator::~Orchestrator() = default;
 void Orchestrator::start() { impl_->start(); }
 bus::Endpoint Orchestrator::endpoint() const { return impl_->endpoint(); }
 const Fingerprints& Orchestrator::models() const { return impl_->models(); }
-RecordOutcome Orchestrator::run(const nlohmann::json& record, std::uint64_t index) { return impl_->runner().run(record, index); }
+RecordOutcome Orchestrator::run(const nlohmann::json& record, std::uint64_t index) {
+  return impl_->runner().run(record, index);
+}
 std::vector<bus::EdgeScores> Orchestrator::calibrate(const std::vector<nlohmann::json>& records) {
   return impl_->runner().calibrate(records);
 }

@@ -36,8 +36,8 @@ struct OrchestratorOptions {
 /// resource; its members are called from one thread. While it lives it takes SIGINT and SIGTERM: either ends the mesh.
 ///
 /// When the mesh fails (an agent dies or falls silent, a deadline of the start passes, a signal comes) everything is
-/// stopped at once and the member that waits, or else the next one called, throws Error that names the agent. After that
-/// only stop() and the destructor are of use.
+/// stopped at once and the member that waits, or else the next one called, throws Error that names the agent. After
+/// that only stop() and the destructor are of use.
 class Orchestrator {
  public:
   /// Binds the control socket and starts nothing else. Throws Error{kFixInput} for options that do not go together, and
@@ -49,8 +49,8 @@ class Orchestrator {
   Orchestrator& operator=(const Orchestrator&) = delete;
 
   /// Spawns the agents, which have to join from then on, and waits until every agent is ready; then installs the
-  /// topology's profile. Throws Error{kFixInput} where agents do not fit together, with every difference, or the profile
-  /// was made for other models; Error{kReconnect} or {kRetry} where an agent does not come in time.
+  /// topology's profile. Throws Error{kFixInput} where agents do not fit together, with every difference, or the
+  /// profile was made for other models; Error{kReconnect} or {kRetry} where an agent does not come in time.
   void start();
 
   /// Where agents connect to, with its real port. Bound by the constructor, so that agents can be told before start().

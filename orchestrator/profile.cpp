@@ -53,8 +53,8 @@ void check_model(const Topology& topology, const Edge& edge, const std::string& 
                  const Fingerprints& models) {
   const std::string& present = models.at(agent);
   if (measured == present) return;
-  fail_input(profile_name(topology), ": was made for other models: on edge ", wire::describe(edge.spec), " agent ", agent,
-             " had weights ", measured, " and has ", present, " now; measure again with kvmesh calibrate ",
+  fail_input(profile_name(topology), ": was made for other models: on edge ", wire::describe(edge.spec), " agent ",
+             agent, " had weights ", measured, " and has ", present, " now; measure again with kvmesh calibrate ",
              topology.file.string());
 }
 
@@ -68,10 +68,11 @@ std::vector<double> rounded_scores(std::vector<double> scores) {
 std::string to_json(const Profile& profile) {
   std::string text = cat("{\"kvmesh_profile\": ", kVersion, ", \"edges\": [");
   for (const EdgeProfile& edge : profile.edges) {
-    const ordered_json line{{"from", edge.from},       {"to", edge.to},       {"sender", edge.sender},
-                            {"receiver", edge.receiver}, {"samples", edge.samples}, {"alpha", edge.alpha},
-                            {"mu", edge.mu},           {"sigma", edge.sigma}, {"scores", edge.scores},
-                            {"ranking", edge.ranking}};
+    const ordered_json line{{"from", edge.from},       {"to", edge.to},
+                            {"sender", edge.sender},   {"receiver", edge.receiver},
+                            {"samples", edge.samples}, {"alpha", edge.alpha},
+                            {"mu", edge.mu},           {"sigma", edge.sigma},
+                            {"scores", edge.scores},   {"ranking", edge.ranking}};
     text += cat(&edge == &profile.edges.front() ? "\n" : ",\n", "  ", line.dump());
   }
   return text + "\n]}\n";

@@ -14,17 +14,18 @@ namespace kvmesh::orchestrator {
 struct EdgeProfile {
   std::string from;
   std::string to;
-  std::string sender;    ///< fingerprint of the sender's weights
-  std::string receiver;  ///< and of the receiver's
-  int samples = 0;       ///< records that the scores are the mean of
+  std::string sender;                          ///< fingerprint of the sender's weights
+  std::string receiver;                        ///< and of the receiver's
+  int samples = 0;                             ///< records that the scores are the mean of
   double alpha = 1.0, mu = 0.5, sigma = 10.0;  ///< what `ranking` was made with
-  std::vector<double> scores;  ///< a number a receiver layer, raw: how much of its attention went to the sender's tokens
-  std::vector<int> ranking;    ///< receiver layers, best first; for whoever reads the file, edges rank the scores anew
+  std::vector<double>
+      scores;                ///< a number a receiver layer, raw: how much of its attention went to the sender's tokens
+  std::vector<int> ranking;  ///< receiver layers, best first; for whoever reads the file, edges rank the scores anew
   bool operator==(const EdgeProfile&) const = default;
 };
 
-/// Scores that `kvmesh calibrate` measured, as a file that topologies name with `profile:`. A value. It holds no time and
-/// no path: measuring the same twice gives the same file.
+/// Scores that `kvmesh calibrate` measured, as a file that topologies name with `profile:`. A value. It holds no time
+/// and no path: measuring the same twice gives the same file.
 struct Profile {
   std::vector<EdgeProfile> edges;
   bool operator==(const Profile&) const = default;

@@ -28,12 +28,12 @@ struct MeshPort {
 };
 
 /// Takes records through a mesh, one at a time, and sees to it that edges which select by scores have them: those that
-/// were given, else measured on the topology's calibration file, else on the first record; and anew on every n-th record
-/// where an edge says so. A record that is measured on still has one answer. One thread at a time.
+/// were given, else measured on the topology's calibration file, else on the first record; and anew on every n-th
+/// record where an edge says so. A record that is measured on still has one answer. One thread at a time.
 class RecordRunner {
  public:
-  /// `samples`: records of the calibration file that scores are averaged over, at most. `topology` outlives this. Throws
-  /// Error{kFixInput} for calibration records that cannot be read or lack a field.
+  /// `samples`: records of the calibration file that scores are averaged over, at most. `topology` outlives this.
+  /// Throws Error{kFixInput} for calibration records that cannot be read or lack a field.
   RecordRunner(const Topology& topology, int samples, std::chrono::milliseconds record_deadline, MeshPort port);
 
   /// What goes wrong with this record alone is RecordOutcome::error. Throws Error{kFixInput} for a record that lacks a

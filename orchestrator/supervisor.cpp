@@ -91,8 +91,9 @@ Actions Supervisor::on_message(const std::string& peer, const bus::Control& mess
 
 void Supervisor::handle(const std::string& peer, const bus::Join& join, Time now) {
   if (join.version != bus::kControlVersion) {
-    return refuse(peer, cat("agent ", join.agent, " speaks version ", join.version, " of the control protocol and this ",
-                            "mesh speaks ", bus::kControlVersion, "; run the same kvmesh on both sides"));
+    return refuse(peer,
+                  cat("agent ", join.agent, " speaks version ", join.version, " of the control protocol and this ",
+                      "mesh speaks ", bus::kControlVersion, "; run the same kvmesh on both sides"));
   }
   const auto found = members_.find(join.agent);
   if (found == members_.end()) {
@@ -112,8 +113,11 @@ void Supervisor::handle(const std::string& peer, const bus::Join& join, Time now
   agent_of_peer_[peer] = join.agent;
   const ModelSpec& model = model_of(topology_, get_agent(topology_, join.agent));
   send(member,
-       bus::Assign{.mesh = topology_.name, .model_path = model.path.string(), .dtype = model.dtype,
-                   .device = model.device, .threads = options_.threads},
+       bus::Assign{.mesh = topology_.name,
+                   .model_path = model.path.string(),
+                   .dtype = model.dtype,
+                   .device = model.device,
+                   .threads = options_.threads},
        now);
   actions_.push_back(Note{cat("agent ", join.agent, " joined (pid ", join.pid, ")")});
 }
@@ -130,8 +134,8 @@ void Supervisor::handle(const std::string& name, Member& member, const bus::Cont
   if (const auto* failed = std::get_if<bus::Failed>(&message)) {
     return break_mesh(failed->kind, cat(name_of(name), " failed", meanwhile(), ": ", failed->reason), now);
   }
-  break_mesh(ErrorKind::kReconnect, cat(name_of(name), " spoke out of turn", meanwhile(),
-                                        "; run the same kvmesh on both sides"), now);
+  break_mesh(ErrorKind::kReconnect,
+             cat(name_of(name), " spoke out of turn", meanwhile(), "; run the same kvmesh on both sides"), now);
 }
 
 void Supervisor::on_hello(const std::string& name, Member& member, const bus::Hello& hello, Time now) {
@@ -312,7 +316,8 @@ void Supervisor::check_deadlines(Time now) {
     if (member.liveness && !member.last_words && member.liveness->dead(now)) {
       return break_mesh(ErrorKind::kReconnect,
                         cat(name_of(name), " has been silent for ", seconds(bus::Liveness::kTimeout), " s", meanwhile(),
-                            "; it hangs, is gone, or its host cannot be reached"), now);
+                            "; it hangs, is gone, or its host cannot be reached"),
+                        now);
     }
   }
   if (phase_ == Phase::kStarting) return check_starting(now);
@@ -326,12 +331,16 @@ void Supervisor::check_starting(Time now) {
   for (const auto& [name, member] : members_) {
     if (!member.deadline.expired(now)) continue;
     switch (member.state) {
-      case State::kExpected: late.push_back(cat("agent ", name, " has not joined within ",
-                                                seconds(options_.deadlines.join), " s")); break;
-      case State::kJoined: late.push_back(cat(name_of(name), " has not said what its model is within ",
-                                              seconds(options_.deadlines.hello), " s")); break;
-      case State::kEdgesSent: late.push_back(cat(name_of(name), " has not become ready within ",
-                                                 seconds(options_.deadlines.ready), " s")); break;
+      case State::kExpected:
+        late.push_back(cat("agent ", name, " has not joined within ", seconds(options_.deadlines.join), " s"));
+        break;
+      case State::kJoined:
+        late.push_back(
+            cat(name_of(name), " has not said what its model is within ", seconds(options_.deadlines.hello), " s"));
+        break;
+      case State::kEdgesSent:
+        late.push_back(cat(name_of(name), " has not become ready within ", seconds(options_.deadlines.ready), " s"));
+        break;
       case State::kHello:
       case State::kReady:
       case State::kGone: break;
@@ -349,8 +358,8 @@ Supervisor::Time Supervisor::next_wakeup() const {
     if (member.state == State::kGone) continue;
     if (member.liveness) next = std::min(next, member.liveness->next_wakeup());
     if (member.last_words) next = std::min(next, member.last_words->when());
-    const bool waits = member.state == State::kExpected || member.state == State::kJoined ||
-                       member.state == State::kEdgesSent;
+    const bool waits =
+        member.state == State::kExpected || member.state == State::kJoined || member.state == State::kEdgesSent;
     if (phase_ == Phase::kStarting && waits) next = std::min(next, member.deadline.when());
   }
   return next;

@@ -53,8 +53,8 @@ struct SupervisorOptions {
   Deadlines deadlines;
 };
 
-/// Brings the agents of a topology together, one record at a time through them, and to an end. Decides and does nothing:
-/// events go in with the time at which they happened, actions come out. No socket, no process, no clock.
+/// Brings the agents of a topology together, one record at a time through them, and to an end. Decides and does
+/// nothing: events go in with the time at which they happened, actions come out. No socket, no process, no clock.
 ///
 /// An agent is expected, has joined, has said hello, was sent its edges, is ready, is gone. Whatever is wrong with one
 /// record fails that record; whatever is wrong with an agent fails the mesh, with the agent's name.
@@ -101,7 +101,7 @@ class Supervisor {
     std::string host;
     wire::Manifest manifest;
     std::string endpoint;
-    std::string weights;  ///< their fingerprint, once it is ready
+    std::string weights;                    ///< their fingerprint, once it is ready
     std::optional<bus::Liveness> liveness;  ///< from the join on
     Deadline deadline;                      ///< for the next state, while starting
     /// It has exited by itself; its last words may still be on their way, and say more than a status.

@@ -46,8 +46,8 @@ void check_edges(const Topology& topology) {
     const std::string place = where(topology, edge.line);
     for (const std::string& end : {edge.spec.from, edge.spec.to}) {
       if (find_agent(topology, end) == nullptr) {
-        fail_input(place, ": edge ", wire::describe(edge.spec), " has no agent \"", end, "\" to hold on to; name one of ",
-                   agent_names(topology));
+        fail_input(place, ": edge ", wire::describe(edge.spec), " has no agent \"", end,
+                   "\" to hold on to; name one of ", agent_names(topology));
       }
     }
     if (edge.spec.from == edge.spec.to) {
@@ -84,8 +84,9 @@ void check_markers(const Topology& topology) {
                    ", and {from.", from, "} has room for one; keep one of the two edges");
       }
       if (std::find(markers.begin(), markers.end(), from) == markers.end()) {
-        fail_input(where(topology, edge->line), ": edge ", wire::describe(edge->spec), " ends in a prompt without {from.",
-                   from, "}; write {from.", from, "} into the prompt of ", agent.name, " where it is to be read");
+        fail_input(where(topology, edge->line), ": edge ", wire::describe(edge->spec),
+                   " ends in a prompt without {from.", from, "}; write {from.", from, "} into the prompt of ",
+                   agent.name, " where it is to be read");
       }
     }
     for (const std::string& marker : markers) {
@@ -125,8 +126,8 @@ void check_kv_edges(const Topology& topology) {
 bool is_name(const std::string& text) {
   // Not of dots alone: ".." would be a folder's name.
   return text.find_first_not_of('.') != std::string::npos && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return (c < 0x80 && std::isalnum(c)) || c == '_' || c == '-' || c == '.';
-  });
+           return (c < 0x80 && std::isalnum(c)) || c == '_' || c == '-' || c == '.';
+         });
 }
 
 void check_graph(const Topology& topology) {

@@ -145,7 +145,8 @@ Topology read_topology(const YamlFields& top, const std::filesystem::path& file)
   const YamlValue output = top.get("output", "add output: NAME, the agent whose answer is the result");
   topology.output = output.called("output").name();
   topology.output_line = output.line();
-  if (const auto path = top.find("calibration")) topology.calibration = read_file_path(path->called("calibration"), file);
+  if (const auto path = top.find("calibration"))
+    topology.calibration = read_file_path(path->called("calibration"), file);
   // It need not be there yet: kvmesh calibrate makes it.
   if (const auto path = top.find("profile")) topology.profile = resolve(path->called("profile").text(), file);
   return topology;

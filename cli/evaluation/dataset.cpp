@@ -8,11 +8,10 @@
 #include "base/error.hpp"
 
 namespace kvmesh::cli {
-namespace {
 
-/// The paper's instruction for question answering, where the data give none.
-constexpr const char* kInstruction =
-    "Directly answer the question based on the context passage, no explanation is needed.";
+const char* const kInstruction = "Directly answer the question based on the context passage, no explanation is needed.";
+
+namespace {
 
 std::string text_of(const nlohmann::json& value, const std::string& where) {
   if (value.is_string()) return value.get<std::string>();
@@ -44,22 +43,18 @@ std::vector<std::string> texts_of(const nlohmann::json& line, const std::vector<
 }
 
 EvalItem read_item(const nlohmann::json& line, const std::string& where, const std::string& file_task,
-                   std::size_t number) {
+                   std::size_t number, const std::string& instruction) {
   EvalItem item;
   const std::vector<std::string> contexts = texts_of(line, {"contexts", "context", "prompt_A"}, where);
+  item.contexts = contexts.size();
   item.task = line.contains("task") ? text_of(line["task"], where + ": \"task\"") : file_task;
   item.id = line.contains("id") ? text_of(line["id"], where + ": \"id\"") : cat(item.task, "-", number);
   item.answers = texts_of(line, {"answers", "answer", "y", "label", "country"}, where);
-  std::string joined;
-  for (std::size_t i = 0; i < contexts.size(); ++i) {
-    item.record[cat("context_", i + 1)] = contexts[i];
-    joined += (i ? " " : "") + contexts[i];
-  }
+  set_contexts(item.record, contexts);
   item.record["id"] = item.id;
-  item.record["context"] = joined;
   item.record["question"] = texts_of(line, {"question", "prompt_B"}, where).front();
   item.record["instruction"] =
-      line.contains("instruction") ? text_of(line["instruction"], where + ": \"instruction\"") : kInstruction;
+      line.contains("instruction") ? text_of(line["instruction"], where + ": \"instruction\"") : instruction;
   return item;
 }
 
@@ -75,11 +70,56 @@ std::vector<std::filesystem::path> scored_files(const std::filesystem::path& pat
   return files;
 }
 
+/// A record's id stands once in a file of records; files of different tasks may use the same.
+void make_ids_unique(std::vector<EvalItem>& items) {
+  std::set<std::string> taken;
+  for (EvalItem& item : items) {
+    const std::string id = item.id;
+    for (int copy = 2; !taken.insert(item.id).second; ++copy)
+      item.id = cat(item.task, "/", id, copy > 2 ? cat("-", copy) : "");
+    item.record["id"] = item.id;
+  }
+}
+
+DatasetGroup make_group(std::size_t contexts, std::vector<EvalItem> items, const std::vector<EvalItem>& calibration,
+                        std::size_t limit) {
+  DatasetGroup group{.contexts = contexts, .items = {}, .calibration = {}, .calibration_from_items = false};
+  for (const EvalItem& item : calibration)
+    if (item.contexts == contexts) group.calibration.push_back(item);
+  group.calibration_from_items = group.calibration.empty();
+  std::set<std::string> calibrated;
+  std::map<std::string, std::size_t> taken;
+  for (EvalItem& item : items) {
+    if (group.calibration_from_items && calibrated.insert(item.task).second)
+      group.calibration.push_back(std::move(item));
+    else if (limit == 0 || taken[item.task]++ < limit) group.items.push_back(std::move(item));
+  }
+  make_ids_unique(group.items);
+  make_ids_unique(group.calibration);
+  return group;
+}
+
 }  // namespace
 
-std::vector<EvalItem> read_items(const std::filesystem::path& path) {
+void set_contexts(nlohmann::json& record, const std::vector<std::string>& contexts) {
+  std::string joined;
+  for (std::size_t i = 0; i < contexts.size(); ++i) {
+    record[cat("context_", i + 1)] = contexts[i];
+    joined += (i ? " " : "") + contexts[i];
+  }
+  record["context"] = joined;
+}
+
+std::vector<std::string> contexts_of(const EvalItem& item) {
+  std::vector<std::string> contexts;
+  for (std::size_t i = 1; i <= item.contexts; ++i)
+    contexts.push_back(item.record[cat("context_", i)].get<std::string>());
+  return contexts;
+}
+
+std::vector<EvalItem> read_items(const std::filesystem::path& path, const std::string& instruction) {
   std::ifstream in(path);
-  if (!in) fail_input(path.string(), ": cannot be read");
+  if (!in || std::filesystem::is_directory(path)) fail_input(path.string(), ": cannot be read");
   std::vector<EvalItem> items;
   std::size_t number = 0;
   for (std::string text; std::getline(in, text);) {
@@ -87,34 +127,34 @@ std::vector<EvalItem> read_items(const std::filesystem::path& path) {
     if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
     const std::string where = cat(path.string(), ":", number);
     const nlohmann::json line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!line.is_object()) fail_input(where, ": is not a JSON object");
-    items.push_back(read_item(line, where, path.stem().string(), number));
+    if (!line.is_object()) fail_input(where, ": is not a JSON object; write one a line");
+    items.push_back(read_item(line, where, path.stem().string(), number, instruction));
   }
-  if (items.empty()) fail_input(path.string(), ": holds no records");
+  if (items.empty()) fail_input(path.string(), ": holds no records; write one JSON object a line");
   return items;
 }
 
-Dataset read_dataset(const std::filesystem::path& path, std::size_t limit) {
-  Dataset data;
-  std::vector<EvalItem> all;
-  for (const auto& file : scored_files(path))
-    for (EvalItem& item : read_items(file)) all.push_back(std::move(item));
-  const auto calibration = path / "calibration.jsonl";
-  data.calibration_taken_from_items = !std::filesystem::exists(calibration);
-  if (!data.calibration_taken_from_items) data.calibration = read_items(calibration);
-  std::set<std::string> calibrated;
-  std::map<std::string, std::size_t> taken;
-  for (EvalItem& item : all) {
-    if (data.calibration_taken_from_items && calibrated.insert(item.task).second) {
-      data.calibration.push_back(std::move(item));
-      continue;
+std::vector<DatasetGroup> read_dataset(const std::filesystem::path& path, const DatasetOptions& options) {
+  std::map<std::size_t, std::vector<EvalItem>> by_contexts;
+  for (const auto& file : scored_files(path)) {
+    for (EvalItem& item : read_items(file, options.instruction)) {
+      if (options.senders > 1 && item.contexts != options.senders)
+        fail_input(file.string(), ": item ", item.id, " has ", item.contexts, " context(s), and there are ",
+                   options.senders, " senders; give as many senders, or one that reads them all");
+      by_contexts[item.contexts].push_back(std::move(item));
     }
-    if (limit > 0 && taken[item.task]++ >= limit) continue;
-    while (item.record.contains(cat("context_", data.contexts + 1))) ++data.contexts;
-    data.items.push_back(std::move(item));
   }
-  if (data.items.empty()) fail_input(path.string(), ": no record is left to score after one a task for calibration");
-  return data;
+  std::vector<EvalItem> calibration;
+  if (const auto file = path / "calibration.jsonl"; std::filesystem::exists(file))
+    calibration = read_items(file, options.instruction);
+  std::vector<DatasetGroup> groups;
+  for (auto& [contexts, items] : by_contexts) {
+    groups.push_back(make_group(contexts, std::move(items), calibration, options.limit));
+    if (groups.back().items.empty())
+      fail_input(path.string(), ": no record is left to score after one a task for calibration; add records, or a ",
+                 "calibration.jsonl beside the files of a folder");
+  }
+  return groups;
 }
 
 }  // namespace kvmesh::cli

@@ -1,11 +1,11 @@
 #include "cli/evaluation/evaluation.hpp"
 
 #include <algorithm>
-#include <iostream>
+#include <fstream>
 
 #include "base/error.hpp"
-#include "cli/table.hpp"
-#include "orchestrator/orchestrator.hpp"
+#include "cli/evaluation/measured_profile.hpp"
+#include "cli/preflight.hpp"
 #include "orchestrator/topology_yaml.hpp"
 
 namespace kvmesh::cli {
@@ -17,6 +17,11 @@ ItemResult result_of(const EvalItem& item, const orchestrator::RecordOutcome& ou
     result.bytes += edge.bytes;
     if (result.layers.empty()) result.layers = edge.layers;
   }
+  for (const auto& [agent, part] : outcome.results) {
+    result.prefill_tokens += part.prefill_tokens;
+    result.generated_tokens += part.generated_tokens;
+    result.flops += part.flops;
+  }
   result.ttft_ms = outcome.ttft_ms;
   result.receiver_ttft_ms = outcome.receiver_ttft_ms;
   result.error = outcome.error.value_or("");
@@ -24,72 +29,93 @@ ItemResult result_of(const EvalItem& item, const orchestrator::RecordOutcome& ou
   return result;
 }
 
-/// Task names in the order in which they come.
-std::vector<std::string> tasks_of(const MethodResult& result) {
-  std::vector<std::string> tasks;
-  for (const ItemResult& item : result.items)
-    if (std::find(tasks.begin(), tasks.end(), item.task) == tasks.end()) tasks.push_back(item.task);
-  return tasks;
+/// "kv-0.3" of "kv:0.3", and what tells groups apart.
+std::string file_stem(const std::string& name, const DatasetGroup& group) {
+  std::string stem = name;
+  std::replace_if(
+      stem.begin(), stem.end(), [](char c) { return c == ':' || c == '=' || c == '/'; }, '-');
+  return group.contexts == 1 ? stem : cat(stem, "-", group.contexts, "-contexts");
 }
 
-template <typename Value>
-std::vector<double> values_of(const MethodResult& result, const std::string& task, Value value) {
-  std::vector<double> values;
-  for (const ItemResult& item : result.items)
-    if (task.empty() || item.task == task) values.push_back(value(item));
-  return values;
+void write(const std::filesystem::path& path, const std::string& text) {
+  std::ofstream out(path);
+  out << text;
+  if (!out.flush()) fail_input(path.string(), ": cannot be written; name a folder that can");
 }
 
-double mean_of(const std::vector<double>& values) {
-  double sum = 0;
-  for (double value : values) sum += value;
-  return values.empty() ? 0 : sum / static_cast<double>(values.size());
+std::string line_of(const nlohmann::json& object) {
+  return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
-
-std::string percent(const std::vector<double>& values) { return fixed(100 * mean_of(values), 1); }
 
 }  // namespace
 
-std::filesystem::path own_program() { return std::filesystem::read_symlink("/proc/self/exe"); }
+Evaluation::Evaluation(Comparison comparison, std::vector<DatasetGroup> groups, EvaluationOptions options)
+    : comparison_(std::move(comparison)), groups_(std::move(groups)), options_(options) {}
 
-MethodResult evaluate(const std::string& method, const Comparison& comparison, const std::vector<EvalItem>& items,
-                      const std::function<void(const ItemResult&)>& on_item) {
-  const auto topology = orchestrator::parse_topology(topology_of(method, comparison), cat("method ", method));
-  orchestrator::Orchestrator mesh(topology, {.program = own_program()});
-  mesh.start();
-  MethodResult result{.method = method, .items = {}};
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    result.items.push_back(result_of(items[i], mesh.run(items[i].record, i)));
-    if (on_item) on_item(result.items.back());
+std::size_t Evaluation::items() const {
+  std::size_t items = 0;
+  for (const DatasetGroup& group : groups_) items += group.items.size();
+  return items;
+}
+
+orchestrator::Topology Evaluation::topology(const Method& method, const DatasetGroup& group) const {
+  return orchestrator::parse_topology(topology_of(method, comparison_, group.contexts), cat("method ", method.name));
+}
+
+void Evaluation::check(const Method& method) const {
+  for (const DatasetGroup& group : groups_) check_models(topology(method, group));
+}
+
+void Evaluation::calibrate(const orchestrator::Topology& topology, const DatasetGroup& group, Mesh& mesh) {
+  auto profile = profiles_.find(group.contexts);
+  if (profile == profiles_.end()) {
+    std::size_t samples = options_.samples > 0           ? static_cast<std::size_t>(options_.samples)
+                          : group.calibration_from_items ? group.calibration.size()
+                                                         : 1;
+    samples = std::min(samples, group.calibration.size());
+    std::vector<nlohmann::json> records;
+    for (std::size_t i = 0; i < samples; ++i) records.push_back(group.calibration[i].record);
+    profile = profiles_
+                  .emplace(group.contexts, measured_profile(topology, mesh.models(), mesh.calibrate(records),
+                                                            static_cast<int>(samples)))
+                  .first;
   }
-  mesh.stop();
+  mesh.set_scores(orchestrator::scores_for(topology, profile->second, mesh.models()));
+}
+
+MethodResult Evaluation::run(const Method& method, const std::function<void(const ItemResult&)>& on_item) {
+  MethodResult result{.method = method.name, .items = {}};
+  for (const DatasetGroup& group : groups_) {
+    const orchestrator::Topology graph = topology(method, group);
+    const std::unique_ptr<Mesh> mesh = options_.in_process ? start_in_process(graph, options_.threads, shelf_)
+                                                           : start_processes(graph, options_.threads);
+    if (method.calibrated()) calibrate(graph, group, *mesh);
+    for (std::size_t i = 0; i < group.items.size(); ++i) {
+      result.items.push_back(result_of(group.items[i], mesh->run(group.items[i].record, i)));
+      if (on_item) on_item(result.items.back());
+    }
+  }
   return result;
 }
 
-void print_summary(const std::vector<MethodResult>& results, std::ostream& out) {
-  const std::vector<std::string> tasks = tasks_of(results.front());
-  std::vector<std::string> head{"exact match, %"};
-  head.insert(head.end(), tasks.begin(), tasks.end());
-  for (const char* name : {"all", "bytes/item", "layers", "ttft ms", "p95"}) head.emplace_back(name);
-  Table table(head);
-  for (const MethodResult& result : results) {
-    std::vector<std::string> row{result.method};
-    auto exact = [](const ItemResult& item) { return item.score.exact_match; };
-    for (const std::string& task : tasks) row.push_back(percent(values_of(result, task, exact)));
-    const auto ttft = values_of(result, "", [](const ItemResult& item) { return item.ttft_ms; });
-    row.push_back(percent(values_of(result, "", exact)));
-    row.push_back(human_bytes(mean_of(
-        values_of(result, "", [](const ItemResult& item) { return static_cast<double>(item.bytes); }))));
-    row.push_back(result.items.front().layers.empty() ? "-" : result.items.front().layers);
-    row.push_back(fixed(percentile(ttft, 50), 1));
-    row.push_back(fixed(percentile(ttft, 95), 1));
-    table.add(std::move(row));
+void Evaluation::emit(const Method& method, const MethodResult& result, const std::filesystem::path& folder) const {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  std::size_t next = 0;
+  for (const DatasetGroup& group : groups_) {
+    const std::string profile = file_stem("profile", group) + ".json";
+    if (method.calibrated()) write(folder / profile, orchestrator::to_json(profiles_.at(group.contexts)));
+    write(folder / (file_stem(method.name, group) + ".yaml"),
+          topology_of(method, comparison_, group.contexts, profile));
+    std::string input, answers;
+    for (const EvalItem& item : group.items) {
+      input += line_of(item.record);
+      const ItemResult& done = result.items.at(next++);
+      answers += line_of({{"id", done.id}, {"output", done.answer}});
+    }
+    write(folder / (file_stem("input", group) + ".jsonl"), input);
+    write(folder / (file_stem(method.name, group) + ".answers.jsonl"), answers);
   }
-  table.print(out);
-  for (const MethodResult& result : results)
-    if (auto failed = std::count_if(result.items.begin(), result.items.end(),
-                                    [](const ItemResult& item) { return !item.error.empty(); }))
-      out << result.method << ": " << failed << " of " << result.items.size() << " items failed and count as wrong\n";
 }
 
 }  // namespace kvmesh::cli

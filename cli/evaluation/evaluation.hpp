@@ -2,14 +2,14 @@
 
 #include <filesystem>
 #include <functional>
-#include <iosfwd>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "cli/evaluation/dataset.hpp"
+#include "cli/evaluation/mesh.hpp"
 #include "cli/evaluation/method.hpp"
 #include "cli/evaluation/scoring.hpp"
-#include "orchestrator/record_outcome.hpp"
 
 namespace kvmesh::cli {
 
@@ -20,7 +20,10 @@ struct ItemResult {
   std::string answer;
   AnswerScore score;  ///< all zeros where the item failed: a failure counts as wrong
   std::uint64_t bytes = 0;
-  std::string layers;  ///< of the first kv edge: "2 of 8 + layer 0"
+  std::string layers;                ///< of the first kv edge: "2 of 8 + layer 0"
+  std::uint64_t prefill_tokens = 0;  ///< of all agents, as the next two
+  std::uint64_t generated_tokens = 0;
+  double flops = 0;
   double ttft_ms = 0;
   double receiver_ttft_ms = 0;
   std::string error;  ///< empty: none
@@ -28,18 +31,45 @@ struct ItemResult {
 
 struct MethodResult {
   std::string method;
-  std::vector<ItemResult> items;
+  std::vector<ItemResult> items;  ///< of all groups, in their order
 };
 
-/// Runs `method` through a mesh of its own, every agent a process, over all items. `on_item` is told of each as it is
-/// done. Throws Error where the mesh itself fails.
-MethodResult evaluate(const std::string& method, const Comparison& comparison, const std::vector<EvalItem>& items,
-                      const std::function<void(const ItemResult&)>& on_item);
+struct EvaluationOptions {
+  bool in_process = false;
+  int threads = 0;  ///< compute threads an agent; 0: the cores shared evenly
+  int samples = 0;  ///< calibration records to average over, at most; 0: one of calibration.jsonl, or all that were
+                    ///< taken from the scored files
+};
 
-/// One table of all methods: exact match for each task and over all, bytes and time to first token for each item.
-void print_summary(const std::vector<MethodResult>& results, std::ostream& out);
+/// A data set through methods, each through a mesh of its own. Layers are calibrated once for each group of items, on
+/// records that are not scored, and all methods use the same scores.
+class Evaluation {
+ public:
+  Evaluation(Comparison comparison, std::vector<DatasetGroup> groups, EvaluationOptions options);
 
-/// This program, to start agents with.
-std::filesystem::path own_program();
+  const std::vector<DatasetGroup>& groups() const { return groups_; }
+  std::size_t items() const;
+
+  /// Throws Error{kFixInput} where `method` does not fit the models, with the numbers. Starts nothing.
+  void check(const Method& method) const;
+
+  /// `on_item` is told of each item as it is done. Throws Error where the mesh itself fails.
+  MethodResult run(const Method& method, const std::function<void(const ItemResult&)>& on_item);
+
+  /// Writes what `result` came from into `folder`: METHOD.yaml, input.jsonl, profile.json where layers are calibrated,
+  /// and METHOD.answers.jsonl. `kvmesh run METHOD.yaml --input input.jsonl` gives the same answers. Where items have
+  /// several contexts the names end in "-N-contexts".
+  void emit(const Method& method, const MethodResult& result, const std::filesystem::path& folder) const;
+
+ private:
+  orchestrator::Topology topology(const Method& method, const DatasetGroup& group) const;
+  void calibrate(const orchestrator::Topology& topology, const DatasetGroup& group, Mesh& mesh);
+
+  const Comparison comparison_;
+  const std::vector<DatasetGroup> groups_;
+  const EvaluationOptions options_;
+  ModelShelf shelf_;
+  std::map<std::size_t, orchestrator::Profile> profiles_;  ///< by number of contexts
+};
 
 }  // namespace kvmesh::cli

@@ -106,12 +106,14 @@ class InProcessMesh final : public Mesh {
     for (const Edge* edge : orchestrator::outbound_edges(topology_, name)) routes.push_back(route_of(*edge));
     agents_[name] = std::make_unique<AgentThread>(
         name, hosts_.at(name), wiring_of(name), threads,
-        AgentThread::Hooks{
-            .publish = [routes](std::size_t edge,
-                                std::vector<OwnedBytes> frames) {
-              routes.at(edge).receiver->deliver(routes.at(edge).inbound, std::move(frames));
-            },
-            .answer = [this, name](AgentThread::Answer answer) { answers_.post({name, std::move(answer)}); }});
+        AgentThread::Hooks{.publish =
+                               [routes](std::size_t edge, std::vector<OwnedBytes> frames) {
+                                 routes.at(edge).receiver->deliver(routes.at(edge).inbound, std::move(frames));
+                               },
+                           .answer =
+                               [this, name](AgentThread::Answer answer) {
+                                 answers_.post({name, std::move(answer)});
+                               }});
   }
 
   orchestrator::RecordOutcome take(const orchestrator::RecordTasks& tasks) {
@@ -149,8 +151,8 @@ class InProcessMesh final : public Mesh {
 std::shared_ptr<const llm::Host> ModelShelf::get(const orchestrator::ModelSpec& model) {
   std::shared_ptr<const llm::Host>& host = hosts_[{model.path.string(), model.dtype, model.device}];
   if (!host)
-    host = std::make_shared<const llm::Host>(
-        llm::Host::load(model.path, {.dtype = model.dtype, .device = model.device}));
+    host =
+        std::make_shared<const llm::Host>(llm::Host::load(model.path, {.dtype = model.dtype, .device = model.device}));
   return host;
 }
 

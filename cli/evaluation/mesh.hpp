@@ -23,8 +23,8 @@ class Mesh {
   virtual void set_scores(const std::vector<bus::EdgeScores>& scores) = 0;
 };
 
-/// Every agent a process of its own, started from this program. `threads`: compute threads an agent; 0: the cores shared
-/// evenly.
+/// Every agent a process of its own, started from this program. `threads`: compute threads an agent; 0: the cores
+/// shared evenly.
 std::unique_ptr<Mesh> start_processes(const orchestrator::Topology& topology, int threads);
 
 /// Models that agents of this process share, each loaded once.

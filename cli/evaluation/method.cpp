@@ -1,7 +1,7 @@
 #include "cli/evaluation/method.hpp"
 
+#include <algorithm>
 #include <charconv>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "base/error.hpp"
@@ -9,99 +9,110 @@
 namespace kvmesh::cli {
 namespace {
 
-constexpr const char* kBaseline = "Instruction: {instruction} Question: {question}";
-constexpr const char* kSkyline = "Instruction: {instruction} Context: {context} Question: {question}";
-
-/// A JSON string is a YAML string.
-std::string quoted(const std::string& text) { return nlohmann::json(text).dump(); }
-
-double ratio_of(const std::string& method, const std::string& text) {
-  double ratio = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ratio);
-  if (error != std::errc() || end != text.data() + text.size() || !(ratio >= 0 && ratio <= 1))
-    fail_input("method \"", method, "\": \"", text, "\" is not a ratio from 0 to 1");
-  return ratio;
-}
-
-/// "random:0.3:7" as {"random", "0.3", "7"}.
-std::vector<std::string> split(const std::string& method) {
+std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts;
-  std::istringstream in(method);
-  for (std::string part; std::getline(in, part, ':');) parts.push_back(part);
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, separator);) parts.push_back(part);
   return parts;
 }
 
-std::string layers_of(const std::string& method) {
-  const std::vector<std::string> parts = split(method);
-  if (parts.size() == 2 && parts[0] == "kv" && parts[1] == "all") return "all";
-  if (parts.size() == 2 && parts[0] == "kv") return cat("{ratio: ", ratio_of(method, parts[1]), "}");
-  if (parts.size() == 2 && parts[0] == "contiguous") return cat("{contiguous: ", ratio_of(method, parts[1]), "}");
-  if ((parts.size() == 2 || parts.size() == 3) && parts[0] == "random")
-    return cat("{random: ", ratio_of(method, parts[1]), ", seed: ", parts.size() == 3 ? parts[2] : "0", "}");
-  fail_input("method \"", method, "\" is not known; there are baseline, skyline, kv:RATIO, kv:all, random:RATIO[:SEED] ",
-             "and contiguous:RATIO");
+[[noreturn]] void refuse(const std::string& name, const std::string& reason) {
+  fail_input("method \"", name, "\" ", reason);
 }
 
-/// Writes a topology file from the top: models, then agents, then edges.
-class TopologyWriter {
- public:
-  TopologyWriter(const std::string& method, const Comparison& comparison) : comparison_(comparison) {
-    std::string name = method;
-    for (char& c : name)
-      if (c == ':') c = '-';
-    out_ << "# kvmesh eval: method " << method << "\nkvmesh: 1\nname: " << name << "\nmodels:\n";
-    for (std::size_t i = 0; i < comparison.senders.size(); ++i) model(cat("sender", i + 1), comparison.senders[i]);
-    model("receiver", comparison.receiver);
-    out_ << "agents:\n";
-  }
+template <typename Number>
+Number number_of(const std::string& name, const std::string& text, const std::string& wanted) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) refuse(name, cat("has \"", text, "\" for ", wanted));
+  return number;
+}
 
-  void reader(std::size_t context) {
-    const std::size_t sender = comparison_.senders.size() == 1 ? 1 : context;
-    const std::string field = comparison_.contexts == 1 ? "context" : cat("context_", context);
-    agent(cat("reader", context), cat("sender", sender), cat("Instruction: {instruction} Context: {", field, "}"),
-          /*generates=*/false);
-  }
-  void agent(const std::string& name, const std::string& model, const std::string& prompt, bool generates) {
-    out_ << "  " << name << ": {model: " << model << ", prompt: " << quoted(prompt);
-    if (generates) out_ << ", generate: {max_tokens: " << comparison_.max_tokens << "}";
-    out_ << "}\n";
-  }
-  void edges() { out_ << "edges:\n"; }
-  void edge(const std::string& from, const std::string& to, const std::string& rest) {
-    out_ << "  - {from: " << from << ", to: " << to << ", " << rest << "}\n";
-  }
-  std::string finish(bool calibrated) {
-    if (calibrated && !comparison_.calibration.empty())
-      out_ << "calibration: " << quoted(std::filesystem::absolute(comparison_.calibration).string()) << "\n";
-    out_ << "output: solver\n";
-    return out_.str();
-  }
-
- private:
-  void model(const std::string& name, const std::filesystem::path& path) {
-    out_ << "  " << name << ": {path: " << quoted(std::filesystem::absolute(path).string())
-         << ", dtype: " << comparison_.dtype << "}\n";
-  }
-
-  const Comparison& comparison_;
-  std::ostringstream out_;
+/// What a method may have behind its kind.
+struct Grammar {
+  const char* kind;
+  std::size_t least;
+  std::size_t most;
+  std::vector<std::string> options;
 };
+
+const Grammar* find_grammar(const std::string& kind) {
+  static const std::vector<Grammar> all{{"baseline", 0, 0, {}},
+                                        {"skyline", 0, 0, {}},
+                                        {"kv", 1, 1, {"alpha", "mu", "sigma"}},
+                                        {"top", 1, 1, {"alpha", "mu", "sigma"}},
+                                        {"random", 1, 2, {}},
+                                        {"contiguous", 1, 1, {"mu"}},
+                                        {"nld", 0, 1, {"tokens"}},
+                                        {"cipher", 0, 0, {"tokens", "temperature"}},
+                                        {"ac", 1, 3, {}}};
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Grammar& one) { return one.kind == kind; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+void check_ratio(const Method& method) {
+  const double ratio = number_of<double>(method.name, method.arguments.front(), "a ratio from 0 to 1");
+  if (!(ratio >= 0 && ratio <= 1)) refuse(method.name, cat("has the ratio ", ratio, "; write one from 0 to 1"));
+}
+
+void check_arguments(const Method& method) {
+  const std::vector<std::string>& arguments = method.arguments;
+  if ((method.kind == "kv" && arguments[0] != "all") || method.kind == "random" || method.kind == "contiguous")
+    check_ratio(method);
+  if (method.kind == "top") number_of<unsigned>(method.name, arguments[0], "a number of layers");
+  if (method.kind == "random" && arguments.size() == 2)
+    number_of<std::uint64_t>(method.name, arguments[1], "a seed, a whole number");
+  if (method.kind == "nld" && !arguments.empty() && arguments[0] != "aware")
+    refuse(method.name, "is not known; there are nld and nld:aware");
+  if (method.kind == "ac") {
+    if (arguments[0] != "replace" && arguments[0] != "sum" && arguments[0] != "mean")
+      refuse(method.name, "is not known; there are ac:replace, ac:sum and ac:mean");
+    if (arguments.size() == 2) refuse(method.name, "names one layer; name both, as ac:replace:K:J, or none");
+    for (std::size_t i = 1; i < arguments.size(); ++i)
+      number_of<unsigned>(method.name, arguments[i], "a layer, a whole number");
+  }
+  for (const auto& [key, value] : method.options) {
+    if (key == "tokens") {
+      if (number_of<int>(method.name, value, "tokens, a whole number") < 1)
+        refuse(method.name, "needs 1 token at least");
+    } else if (!(number_of<double>(method.name, value, key + ", a number") >= 0)) {
+      refuse(method.name, cat("has ", key, " ", value, "; it cannot be below 0"));
+    }
+  }
+}
 
 }  // namespace
 
-std::string topology_of(const std::string& method, const Comparison& comparison) {
-  TopologyWriter topology(method, comparison);
-  if (method == "baseline" || method == "skyline") {
-    topology.agent("solver", "receiver", method == "baseline" ? kBaseline : kSkyline, /*generates=*/true);
-    return topology.finish(/*calibrated=*/false);
+Method parse_method(const std::string& name) {
+  Method method{.name = name, .kind = {}, .arguments = {}, .options = {}};
+  for (const std::string& part : split(name, ':')) {
+    const std::size_t equals = part.find('=');
+    if (method.kind.empty()) method.kind = part;
+    else if (equals == std::string::npos) method.arguments.push_back(part);
+    else method.options[part.substr(0, equals)] = part.substr(equals + 1);
   }
-  const std::string layers = layers_of(method);
-  for (std::size_t i = 1; i <= comparison.contexts; ++i) topology.reader(i);
-  topology.agent("solver", "receiver", kBaseline, /*generates=*/true);
-  topology.edges();
-  for (std::size_t i = 1; i <= comparison.contexts; ++i)
-    topology.edge(cat("reader", i), "solver", cat("medium: kv, layers: ", layers));
-  return topology.finish(/*calibrated=*/layers.find("ratio") != std::string::npos);
+  const Grammar* grammar = find_grammar(method.kind);
+  if (grammar == nullptr || method.arguments.size() < grammar->least || method.arguments.size() > grammar->most)
+    refuse(
+        name,
+        "is not known; there are baseline, skyline, kv:RATIO, kv:all, top:N, random:RATIO[:SEED], "
+        "contiguous:RATIO, nld, nld:aware, cipher, ac:replace, ac:sum and ac:mean, the last three also as ac:HOW:K:J");
+  for (const auto& [key, value] : method.options)
+    if (std::find(grammar->options.begin(), grammar->options.end(), key) == grammar->options.end())
+      refuse(name, cat("has no option \"", key, "\""));
+  check_arguments(method);
+  return method;
+}
+
+std::vector<Method> parse_methods(const std::string& names) {
+  std::vector<Method> methods;
+  for (const std::string& name : split(names, ',')) {
+    if (std::any_of(methods.begin(), methods.end(), [&](const Method& method) { return method.name == name; }))
+      refuse(name, "stands twice; name it once");
+    methods.push_back(parse_method(name));
+  }
+  if (methods.empty()) fail_input("no method is named; name one as baseline");
+  return methods;
 }
 
 }  // namespace kvmesh::cli

@@ -37,9 +37,7 @@ MeshLoop::MeshLoop(const Topology& topology, const OrchestratorOptions& options)
   node_ = std::make_unique<bus::Node>(
       bus::NodeOptions{.control = place(options, folder_), .bind_control = true, .publish = std::nullopt},
       [this](bus::Event event) {
-        asio::post(loop_, [this, event = std::move(event)]() mutable {
-          guarded([&] { on_event(std::move(event)); });
-        });
+        asio::post(loop_, [this, event = std::move(event)]() mutable { guarded([&] { on_event(std::move(event)); }); });
       });
   wait_for_signal();
   thread_ = std::thread([this] { loop_.run(); });
@@ -67,9 +65,7 @@ Value MeshLoop::ask(std::function<void(std::shared_ptr<std::promise<Value>>)> ac
   if (stopped_) throw Error(ErrorKind::kGiveUp, cat("mesh ", topology_.name, " is stopped; start another"));
   auto promise = std::make_shared<std::promise<Value>>();
   auto future = promise->get_future();
-  asio::post(loop_, [this, promise, action = std::move(action)] {
-    answer_or_fail(promise, [&] { action(promise); });
-  });
+  asio::post(loop_, [this, promise, action = std::move(action)] { answer_or_fail(promise, [&] { action(promise); }); });
   return future.get();
 }
 
@@ -100,9 +96,10 @@ void MeshLoop::spawn_agents() {
     auto exited = [this, name = agent.name](ProcessExit exit) {
       guarded([&] { on_child_exit(name, children_.at(name)->pid(), exit); });
     };
-    children_[agent.name] = std::make_unique<ChildProcess>(
-        loop_, options_.program, std::vector<std::string>{"agent", agent.name, "--connect", endpoint().string()},
-        std::move(exited));
+    children_[agent.name] =
+        std::make_unique<ChildProcess>(loop_, options_.program,
+                                       std::vector<std::string>{"agent", agent.name, "--connect", endpoint().string()},
+                                       std::move(exited));
   }
 }
 
@@ -142,7 +139,8 @@ void MeshLoop::remove_sockets() {
   if (!options_.bind || options_.bind->scheme() != bus::Endpoint::Scheme::kIpc) return;
   const std::filesystem::path control = options_.bind->path();
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::absolute(control).parent_path(), error)) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::filesystem::absolute(control).parent_path(), error)) {
     const std::string name = entry.path().filename().string();
     const bool agents = std::any_of(topology_.agents.begin(), topology_.agents.end(), [&](const AgentSpec& agent) {
       return name.starts_with(cat(control.filename().string(), '.', agent.name, '.'));
@@ -155,8 +153,8 @@ void MeshLoop::wait_for_signal() {
   signals_.async_wait([this](const boost::system::error_code& error, int signal) {
     if (error) return;
     guarded([&] {
-      perform(supervisor_.fail(ErrorKind::kGiveUp, cat("the mesh was stopped by ",
-                                                       signal == SIGINT ? "SIGINT" : "SIGTERM"), Clock::now()));
+      perform(supervisor_.fail(ErrorKind::kGiveUp,
+                               cat("the mesh was stopped by ", signal == SIGINT ? "SIGINT" : "SIGTERM"), Clock::now()));
     });
     wait_for_signal();  // a second one changes nothing: what can be ended is being ended
   });
@@ -165,7 +163,8 @@ void MeshLoop::wait_for_signal() {
 void MeshLoop::on_event(bus::Event event) {
   if (const auto* received = std::get_if<bus::ControlReceived>(&event)) return on_control(*received);
   if (const auto* failed = std::get_if<bus::SendFailed>(&event)) {
-    return perform(supervisor_.on_broken(failed->peer, cat("a message could not be sent: ", failed->reason), Clock::now()));
+    return perform(
+        supervisor_.on_broken(failed->peer, cat("a message could not be sent: ", failed->reason), Clock::now()));
   }
   if (const auto* failed = std::get_if<bus::NodeFailed>(&event)) {
     perform(supervisor_.fail(ErrorKind::kGiveUp, failed->reason, Clock::now()));
@@ -242,8 +241,8 @@ void MeshLoop::stop_children() {
 }
 
 void MeshLoop::end_if_childless() {
-  const bool childless = std::none_of(children_.begin(), children_.end(),
-                                      [](const auto& child) { return child.second->running(); });
+  const bool childless =
+      std::none_of(children_.begin(), children_.end(), [](const auto& child) { return child.second->running(); });
   if (!ending_ || !childless || std::exchange(told_ended_, true)) return;
   leaving_.cancel();
   timer_.cancel();

@@ -57,7 +57,8 @@ TEST_CASE("expected embeddings match the reference at every step, and stop where
     REQUIRE(got.nearest.size() == want["steps"].size());
     for (std::size_t s = 0; s < got.nearest.size(); ++s) {
       CHECK(got.nearest[s] == want["steps"][s]["nearest"].get<std::int64_t>());
-      CHECK(distance(got.vectors.select(0, static_cast<std::int64_t>(s)), tensor_of(want["steps"][s]["vector"])) < 1e-4);
+      CHECK(distance(got.vectors.select(0, static_cast<std::int64_t>(s)), tensor_of(want["steps"][s]["vector"])) <
+            1e-4);
     }
   }
 }

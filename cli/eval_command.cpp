@@ -1,0 +1,177 @@
+#include <algorithm>
+#include <iostream>
+
+#include "agents/llm/config.hpp"
+#include "base/error.hpp"
+#include "cli/commands.hpp"
+#include "cli/evaluation/context_fitter.hpp"
+#include "cli/evaluation/evaluation.hpp"
+#include "cli/evaluation/plots.hpp"
+#include "cli/evaluation/report.hpp"
+#include "cli/evaluation/svg.hpp"
+#include "cli/progress.hpp"
+#include "cli/table.hpp"
+
+namespace kvmesh::cli {
+namespace {
+
+struct Arguments {
+  Comparison comparison;
+  std::filesystem::path data;
+  std::string methods = "baseline,skyline,kv:0.3,kv:0.5,kv:0.7,random:0.3,contiguous:0.3,nld,cipher,ac:replace";
+  std::string instruction = kInstruction;
+  std::size_t limit = 0;
+  EvaluationOptions options;
+  bool json = false, csv = false, curve = false;
+  std::string plot, curve_plot, emit;
+};
+
+/// `--curve` adds a method for each number of layers that can be chosen.
+std::vector<std::string> curve_methods(const Arguments& arguments) {
+  std::vector<std::string> names;
+  if (!arguments.curve) return names;
+  const std::int64_t layers = llm::read_config(arguments.comparison.receiver).num_hidden_layers;
+  for (std::int64_t n = 1; n <= layers; ++n) names.push_back(cat("top:", n));
+  return names;
+}
+
+std::vector<Method> methods_of(const Arguments& arguments, const std::vector<std::string>& curve) {
+  std::vector<Method> methods = parse_methods(arguments.methods);
+  for (const std::string& name : curve) {
+    const bool named = std::any_of(methods.begin(), methods.end(), [&](const Method& m) { return m.name == name; });
+    if (!named) methods.push_back(parse_method(name));
+  }
+  return methods;
+}
+
+void say(const std::string& text) { std::cerr << "kvmesh: " << text << '\n'; }
+
+/// What a reader of the table has to know about the data.
+void say_what_was_done(const std::vector<DatasetGroup>& groups, std::size_t shortened) {
+  for (const DatasetGroup& group : groups)
+    if (group.calibration_from_items)
+      say(cat("no calibration.jsonl for items with ", group.contexts, " context(s): the first record of each task, ",
+              group.calibration.size(), " in all, calibrates and is not scored"));
+  if (shortened > 0) say(cat(shortened, " item(s) were too long for the models and lost the middle of their context"));
+}
+
+MethodResult run_method(Evaluation& evaluation, const Method& method) {
+  Progress progress(method.name, evaluation.items());
+  double right = 0, done = 0;
+  return evaluation.run(method, [&](const ItemResult& item) {
+    right += item.score.exact_match;
+    progress.advance(fixed(100 * right / ++done, 1) + "% right");
+  });
+}
+
+void say_failures(const MethodResult& result) {
+  for (const ItemResult& item : result.items) {
+    if (item.error.empty()) continue;
+    say(cat(result.method, ": item ", item.id, " failed: ", item.error));
+    return;  // the first says why; the table says how many
+  }
+}
+
+void draw(const Arguments& arguments, const std::vector<SummaryRow>& rows, const std::vector<std::string>& curve) {
+  if (!arguments.plot.empty()) write_file(arguments.plot, score_plot(rows, curve));
+  if (arguments.curve_plot.empty()) return;
+  std::vector<SummaryRow> chosen;  // the curve, and what bounds it
+  for (const SummaryRow& row : rows)
+    if (row.bytes == 0 || std::find(curve.begin(), curve.end(), row.method) != curve.end()) chosen.push_back(row);
+  write_file(arguments.curve_plot, score_plot(chosen, curve));
+}
+
+int evaluate(const Arguments& arguments) {
+  if (arguments.curve && arguments.curve_plot.empty() && arguments.plot.empty())
+    fail_input("--curve needs a file to draw into; write --curve FILE.svg");
+  const std::vector<std::string> curve = curve_methods(arguments);
+  const std::vector<Method> methods = methods_of(arguments, curve);
+  std::vector<DatasetGroup> groups = read_dataset(arguments.data, {.limit = arguments.limit,
+                                                                   .instruction = arguments.instruction,
+                                                                   .senders = arguments.comparison.senders.size()});
+  // A method that does not fit the models is refused before any has run, and before files are tokenised.
+  for (const Method& method : methods) Evaluation(arguments.comparison, groups, arguments.options).check(method);
+  say_what_was_done(groups, fit_contexts(groups, arguments.comparison));
+
+  Evaluation evaluation(arguments.comparison, std::move(groups), arguments.options);
+  std::vector<MethodResult> results;
+  for (const Method& method : methods) {
+    results.push_back(run_method(evaluation, method));
+    say_failures(results.back());
+    if (!arguments.emit.empty()) evaluation.emit(method, results.back(), arguments.emit);
+  }
+  const std::vector<SummaryRow> rows = summarise(results);
+  if (arguments.json) print_json(rows, std::cout);
+  else if (arguments.csv) print_csv(rows, std::cout);
+  else print_tables(rows, std::cout);
+  draw(arguments, rows, curve);
+  const bool failed = std::any_of(rows.begin(), rows.end(), [](const SummaryRow& row) { return row.failed > 0; });
+  return failed ? kExitRecordFailed : kExitOk;
+}
+
+void add_what(CLI::App& command, Arguments& a) {
+  command
+      .add_option("--sender", a.comparison.senders, "checkpoint folder of the sender; once, or once for each context")
+      ->required()
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.add_option("--receiver", a.comparison.receiver, "checkpoint folder of the receiver")->required();
+  command.add_option("--data", a.data, "a .jsonl file, or a folder of them (docs/cli.md)")->required();
+  command.add_option("--methods", a.methods, "methods, separated by commas (docs/cli.md)")->capture_default_str();
+  command.add_option("--limit", a.limit, "items of each task; 0: all")->capture_default_str();
+  command
+      .add_option("--samples", a.options.samples,
+                  "calibration records to average over; 0: one of calibration.jsonl, else the first of each task")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
+void add_prompts(CLI::App& command, Arguments& a) {
+  command.add_option("--max-tokens", a.comparison.max_tokens, "tokens of an answer at most")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--instruction", a.instruction, "where the data give none")->capture_default_str();
+  Prompts& prompts = a.comparison.prompts;
+  command.add_option("--sender-prompt", prompts.sender, "what a sender reads")->capture_default_str();
+  command.add_option("--aware-prompt", prompts.aware, "the same for nld:aware")->capture_default_str();
+  command.add_option("--receiver-prompt", prompts.receiver, "what the receiver reads")->capture_default_str();
+  command.add_option("--skyline-prompt", prompts.skyline, "what one model reads that reads all")->capture_default_str();
+  command.add_option("--revise-prompt", prompts.revise, "nld, cipher: what the receiver reads at the end")
+      ->capture_default_str();
+}
+
+void add_how(CLI::App& command, Arguments& a) {
+  command.add_flag("--in-process", a.options.in_process, "agents as threads of this process instead of processes");
+  command.add_option("--dtype", a.comparison.dtype, "compute dtype: auto, fp32, bf16, fp16")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
+      ->capture_default_str();
+  command.add_option("--device", a.comparison.device, "cpu or cuda:N")->capture_default_str();
+  command.add_option("--threads", a.options.threads, "compute threads an agent; 0: the cores shared evenly")
+      ->check(CLI::NonNegativeNumber);
+  CLI::Option* json = command.add_flag("--json", a.json, "one object a line, method and task");
+  command.add_flag("--csv", a.csv, "one line a method and task")->excludes(json);
+  command.add_option("--plot", a.plot, "draw score against bytes into this SVG file");
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--curve",
+          [&a](const std::vector<std::string>& file) {
+            a.curve = true;
+            a.curve_plot = file.front();
+          },
+          "also run the best 1, 2, ... all layers, and draw them into this SVG file (default: that of --plot)")
+      ->expected(0, 1);
+  command.add_option("--emit", a.emit, "write each method's topology, its input and its answers into this folder");
+}
+
+}  // namespace
+
+void add_eval_command(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = app.add_subcommand("eval", "score methods of communication on a data set");
+  add_what(*command, *arguments);
+  add_prompts(*command, *arguments);
+  add_how(*command, *arguments);
+  command->callback([&action, arguments] { action = [arguments] { return evaluate(*arguments); }; });
+}
+
+}  // namespace kvmesh::cli

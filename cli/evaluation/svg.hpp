@@ -1,0 +1,35 @@
+#pragma once
+
+#include <filesystem>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace kvmesh::cli {
+
+/// An SVG drawing, in pixels from the upper left. Colours are any that CSS names.
+class Svg {
+ public:
+  using Point = std::pair<double, double>;
+
+  Svg(double width, double height);
+
+  void line(Point from, Point to, const std::string& colour, const std::string& dashes = "");
+  void polyline(const std::vector<Point>& points, const std::string& colour);
+  void circle(Point centre, double radius, const std::string& colour);
+  void rectangle(Point corner, double width, double height, const std::string& colour);
+  /// `anchor`: start, middle or end, where `at` is.
+  void text(Point at, const std::string& text, const std::string& anchor = "start",
+            const std::string& colour = "black");
+
+  std::string finish() const;
+
+ private:
+  std::ostringstream body_;
+};
+
+/// Throws Error{kFixInput} that names a file which cannot be written.
+void write_file(const std::filesystem::path& path, const std::string& text);
+
+}  // namespace kvmesh::cli
