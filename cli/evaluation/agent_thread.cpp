@@ -6,6 +6,8 @@
 
 namespace kvmesh::cli {
 
+using agents::Agent;
+
 AgentThread::AgentThread(std::string name, std::shared_ptr<const llm::Host> host, agents::Wiring wiring, int threads,
                          Hooks hooks)
     : name_(std::move(name)),
@@ -18,23 +20,76 @@ AgentThread::~AgentThread() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    mailbox_.emplace_back(Stop{});
-    posted_.notify_all();
+    for (auto& [request, arrivals] : arrivals_) arrivals->fail(Error(ErrorKind::kGiveUp, "the agent is leaving"));
+    changed_.notify_all();
   }
   thread_.join();
 }
 
-void AgentThread::post(Event event) {
+void AgentThread::task(bus::Task task) {
   const std::lock_guard lock(mutex_);
-  mailbox_.push_back(std::move(event));
-  posted_.notify_all();
+  current_ = task.request;
+  act(agent_.on_task(std::move(task), Agent::Clock::now()));
+}
+
+void AgentThread::deliver(std::size_t edge, const std::vector<OwnedBytes>& frames) {
+  const std::lock_guard lock(mutex_);
+  try {
+    act(agent_.on_message(edge, frames, Agent::Clock::now()));
+  } catch (const Error& error) {  // a message that no request waits for: it is the record's all the same
+    fail({current_, error.kind(), error.what()});
+  }
+}
+
+void AgentThread::scores(const bus::EdgeScores& scores) {
+  const std::lock_guard lock(mutex_);
+  agent_.on_scores(scores);
 }
 
 void AgentThread::cancel(const std::string& request) {
   const std::lock_guard lock(mutex_);
   cancelled_ = request;
-  mailbox_.emplace_back(bus::Cancel{request});
-  posted_.notify_all();
+  agent_.on_cancel(request);
+  stop_waiting(request, Error(ErrorKind::kRetry, "the request was cancelled"));
+}
+
+void AgentThread::act(Agent::Outcome outcome) {
+  if (outcome.arrival) place(std::move(*outcome.arrival));
+  if (outcome.turn) {
+    agents::Turn& turn = turns_.emplace_back(std::move(*outcome.turn));
+    if (arrivals_.contains(turn.task.request)) turn.kv = arrivals_.at(turn.task.request);
+    changed_.notify_all();
+  }
+  if (outcome.failure) fail(*outcome.failure);
+}
+
+void AgentThread::place(Agent::Arrival arrival) {
+  try {
+    arrivals_of(arrival.request).place(arrival.edge, std::move(arrival.message));
+  } catch (const Error& error) {
+    agent_.on_cancel(arrival.request);
+    fail({arrival.request, error.kind(), error.what()});
+  }
+}
+
+agents::KvArrivals& AgentThread::arrivals_of(const std::string& request) {
+  std::shared_ptr<agents::KvArrivals>& arrivals = arrivals_[request];
+  if (!arrivals) arrivals = std::make_shared<agents::KvArrivals>(host_->model(), agent_.wiring());
+  return *arrivals;
+}
+
+/// A turn that is being taken reports its end itself.
+void AgentThread::fail(const Agent::Failure& failure) {
+  if (stop_waiting(failure.request, Error(failure.kind, failure.reason))) return;
+  hooks_.answer(bus::TaskError{failure.request, failure.kind, cat("agent ", name_, ": ", failure.reason)});
+}
+
+bool AgentThread::stop_waiting(const std::string& request, const Error& error) {
+  const auto found = arrivals_.find(request);
+  if (found == arrivals_.end()) return false;
+  found->second->fail(error);
+  arrivals_.erase(found);
+  return taking_ == request;
 }
 
 bool AgentThread::cancelled(const std::string& request) const {
@@ -42,53 +97,36 @@ bool AgentThread::cancelled(const std::string& request) const {
   return stopping_ || cancelled_ == request;
 }
 
-AgentThread::Event AgentThread::next() {
-  std::unique_lock lock(mutex_);
-  posted_.wait(lock, [this] { return !mailbox_.empty(); });  // ends with Stop at the latest
-  Event event = std::move(mailbox_.front());
-  mailbox_.pop_front();
-  return event;
-}
-
 void AgentThread::work(int threads) {
   llm::set_compute_threads(threads);
-  for (Event event = next(); !std::holds_alternative<Stop>(event); event = next()) {
-    try {
-      handle(event);
-    } catch (const Error& error) {  // a message that no request waits for: it is the record's all the same
-      hooks_.answer(bus::TaskError{current_, error.kind(), cat("agent ", name_, ": ", error.what())});
-    }
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return stopping_ || !turns_.empty(); });
+    if (stopping_) return;
+    const agents::Turn turn = std::move(turns_.front());
+    turns_.pop_front();
+    taking_ = turn.task.request;
+    // Copied: scores may change it while the turn is taken.
+    const agents::Wiring wiring = agent_.wiring();
+    lock.unlock();
+    Answer answer = take(turn, wiring);
+    lock.lock();
+    taking_.clear();
+    arrivals_.erase(turn.task.request);
+    agent_.on_turn_end(turn.task.request);
+    hooks_.answer(std::move(answer));
   }
 }
 
-void AgentThread::handle(Event& event) {
-  const auto now = agents::Agent::Clock::now();
-  if (auto* task = std::get_if<bus::Task>(&event)) {
-    current_ = task->request;
-    return act(agent_.on_task(std::move(*task), now));
-  }
-  if (auto* scores = std::get_if<bus::EdgeScores>(&event)) return agent_.on_scores(*scores);
-  if (auto* cancel = std::get_if<bus::Cancel>(&event)) return agent_.on_cancel(cancel->request);
-  if (auto* delivery = std::get_if<Delivery>(&event)) act(agent_.on_message(delivery->edge, delivery->frames, now));
-}
-
-void AgentThread::act(agents::Agent::Outcome outcome) {
-  if (outcome.failure) {
-    const auto& failure = *outcome.failure;
-    hooks_.answer(bus::TaskError{failure.request, failure.kind, cat("agent ", name_, ": ", failure.reason)});
-  }
-  if (outcome.turn) take(std::move(*outcome.turn));
-}
-
-void AgentThread::take(agents::Turn turn) {
-  const std::string request = turn.task.request;
+AgentThread::Answer AgentThread::take(const agents::Turn& turn, const agents::Wiring& wiring) {
+  const std::string& request = turn.task.request;
   const agents::TurnHooks hooks{.publish = hooks_.publish, .cancelled = [&] { return cancelled(request); }};
   try {
-    hooks_.answer(agents::take_turn(*host_, agent_.wiring(), turn, hooks));
+    return agents::take_turn(*host_, wiring, turn, hooks);
   } catch (const Error& error) {
-    hooks_.answer(bus::TaskError{request, error.kind(), cat("agent ", name_, ": ", error.what())});
+    return bus::TaskError{request, error.kind(), cat("agent ", name_, ": ", error.what())};
   } catch (const std::exception& error) {
-    hooks_.answer(bus::TaskError{request, ErrorKind::kGiveUp, cat("agent ", name_, ": ", error.what())});
+    return bus::TaskError{request, ErrorKind::kGiveUp, cat("agent ", name_, ": ", error.what())};
   }
 }
 

@@ -108,7 +108,7 @@ class InProcessMesh final : public Mesh {
         name, hosts_.at(name), wiring_of(name), threads,
         AgentThread::Hooks{.publish =
                                [routes](std::size_t edge, std::vector<OwnedBytes> frames) {
-                                 routes.at(edge).receiver->deliver(routes.at(edge).inbound, std::move(frames));
+                                 routes.at(edge).receiver->deliver(routes.at(edge).inbound, frames);
                                },
                            .answer =
                                [this, name](AgentThread::Answer answer) {
