@@ -1,8 +1,8 @@
 // Sharing KV between random small models, at random selections, lengths and numbers of senders, against one model in
 // double precision that sees the whole sequence through a dense mask.
 
+#include <algorithm>
 #include <random>
-#include <set>
 
 #include "agents/exchange.hpp"
 #include "tests/agents/families/reference.hpp"
@@ -39,7 +39,8 @@ class Draw {
     for (const auto& ids : request_.sender_ids) all.insert(all.end(), ids.begin(), ids.end());
     all.insert(all.end(), request_.receiver_ids.begin(), request_.receiver_ids.end());
     const auto own = static_cast<std::int64_t>(request_.receiver_ids.size());
-    const at::Tensor logits = Reference(checkpoint_).logits(all, [this](int layer, Sight& sight) { mask(layer, sight); });
+    const at::Tensor logits =
+        Reference(checkpoint_).logits(all, [this](int layer, Sight& sight) { mask(layer, sight); });
     return logits.narrow(0, logits.size(0) - own, own);
   }
 
@@ -74,15 +75,18 @@ class Draw {
   /// layers that are shared and at layer 0, every sender's tokens (in a chain the last one's), and the first of all
   /// everywhere.
   void mask(int layer, Sight& sight) const {
-    std::vector<std::int64_t> begins{0};
-    for (const auto& ids : request_.sender_ids) begins.push_back(begins.back() + static_cast<std::int64_t>(ids.size()));
-    const std::int64_t context = begins.back(), n = sight.seen.size(0), senders = static_cast<std::int64_t>(begins.size()) - 1;
-    for (std::int64_t s = 1; s < senders && !request_.chain; ++s)
-      sight.seen.narrow(0, begins[s], begins[s + 1] - begins[s]).narrow(1, 0, begins[s]).fill_(false);
+    std::int64_t context = 0, last = 0;
+    for (const auto& ids : request_.sender_ids) {
+      const auto own = static_cast<std::int64_t>(ids.size());
+      if (!request_.chain && context > 0) sight.seen.narrow(0, context, own).narrow(1, 0, context).fill_(false);
+      last = context;
+      context += own;
+    }
     const auto& chosen = request_.edge.layers.layers;
     const bool whole = layer == 0 || std::find(chosen.begin(), chosen.end(), layer) != chosen.end();
-    const std::int64_t hidden = !whole ? context : request_.chain ? begins[senders - 1] : 1;
-    if (hidden > 1) sight.seen.narrow(0, context, n - context).narrow(1, 1, hidden - 1).fill_(false);
+    const std::int64_t hidden = !whole ? context : request_.chain ? last : 1;
+    const std::int64_t own = sight.seen.size(0) - context;
+    if (hidden > 1) sight.seen.narrow(0, context, own).narrow(1, 1, hidden - 1).fill_(false);
   }
 
   std::mt19937 random_;

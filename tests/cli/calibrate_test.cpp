@@ -27,7 +27,8 @@ std::string topology(const std::string& edge, const std::string& more = "") {
   return "kvmesh: 1\nname: calibrated\nmodels:\n  tiny: {path: " + kTiny +
          "}\nagents:\n"
          "  reader: {model: tiny, prompt: \"Instruction: {instruction} Context: {context}\"}\n"
-         "  solver: {model: tiny, prompt: \"Instruction: {instruction} Question: {question}\", generate: {max_tokens: 8}}\n"
+         "  solver: {model: tiny, prompt: \"Instruction: {instruction} Question: {question}\", generate: {max_tokens: "
+         "8}}\n"
          "edges:\n  - {from: reader, to: solver, medium: kv, " +
          edge + "}\noutput: solver\n" + more;
 }
@@ -94,7 +95,8 @@ TEST_CASE("a profile of other models or other edges is refused before any record
   Program run({"run", file.string(), "--input", kCalibration, "--json", "--quiet"});
   CHECK(run.wait() == 2);
   CHECK_THAT(run.err(), Contains("profile.json") && Contains("other models") && Contains("solver") &&
-                            Contains("0123456789abcdef") && Contains(profile["edges"][0]["receiver"].get<std::string>()));
+                            Contains("0123456789abcdef") &&
+                            Contains(profile["edges"][0]["receiver"].get<std::string>()));
   CHECK(run.out().empty());
 
   other = profile;
@@ -122,26 +124,26 @@ TEST_CASE("recalibrate measures anew on every n-th record while running, and eac
 TEST_CASE("in a chain across processes, forward: true lets the last agent read what the first one read") {
   const TemporaryFolder folder;
   const auto chain = [&](const std::string& forward) {
-    return folder.write(
-        "chain.yaml",
-        "kvmesh: 1\nname: chain\nmodels:\n  tiny: {path: " + kTiny +
-            "}\nagents:\n"
-            "  first: {model: tiny, prompt: \"Instruction: {instruction} Context: {one}\"}\n"
-            "  second: {model: tiny, prompt: \"Instruction: {instruction} Context: {two}\"}\n"
-            "  solver: {model: tiny, prompt: \"Instruction: {instruction} Question: {question}\", generate: {max_tokens: "
-            "8}}\n"
-            "edges:\n  - {from: first, to: second, medium: kv, layers: all}\n"
-            "  - {from: second, to: solver, medium: kv, layers: all" +
-            forward + "}\noutput: solver\n");
+    return folder.write("chain.yaml",
+                        "kvmesh: 1\nname: chain\nmodels:\n  tiny: {path: " + kTiny +
+                            "}\nagents:\n"
+                            "  first: {model: tiny, prompt: \"Instruction: {instruction} Context: {one}\"}\n"
+                            "  second: {model: tiny, prompt: \"Instruction: {instruction} Context: {two}\"}\n"
+                            "  solver: {model: tiny, prompt: \"Instruction: {instruction} Question: {question}\", "
+                            "generate: {max_tokens: "
+                            "8}}\n"
+                            "edges:\n  - {from: first, to: second, medium: kv, layers: all}\n"
+                            "  - {from: second, to: solver, medium: kv, layers: all" +
+                            forward + "}\noutput: solver\n");
   };
   const std::string instruction =
       "Directly answer the question based on the context passage, no explanation is needed.";
-  const auto input = folder.write(
-      "in.jsonl", json{{"instruction", instruction},
-                       {"one", "The white gate opens with 9739. The code of the green door is 5977."},
-                       {"two", "The green locker opens with 8814."},
-                       {"question", "Which code opens the white gate?"}}
-                          .dump());
+  const auto input =
+      folder.write("in.jsonl", json{{"instruction", instruction},
+                                    {"one", "The white gate opens with 9739. The code of the green door is 5977."},
+                                    {"two", "The green locker opens with 8814."},
+                                    {"question", "Which code opens the white gate?"}}
+                                   .dump());
   const auto run = [&](const std::string& forward) {
     Program program({"run", chain(forward).string(), "--input", input.string(), "--json", "--quiet"});
     REQUIRE(program.wait() == 0);

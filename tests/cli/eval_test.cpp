@@ -56,7 +56,8 @@ json where_item(const std::string& person, const std::string& place, const std::
 
 TEST_CASE("every method has a row for each task and one over all, with scores, intervals, bytes, tokens and times") {
   const std::string methods =
-      "baseline,skyline,kv:0.3,kv:all,top:2,random:0.3:7,contiguous:0.3,nld,nld:aware,cipher,ac:replace,ac:sum:4:5,ac:mean";
+      "baseline,skyline,kv:0.3,kv:all,top:2,random:0.3:7,contiguous:0.3,nld,nld:aware,cipher,ac:replace,ac:sum:4:5,ac:"
+      "mean";
   const auto rows = rows_of({"--data", kData, "--limit", "2", "--in-process", "--methods", methods});
   REQUIRE(rows.size() == 13 * 6);
   for (const auto& [key, row] : rows) {
@@ -96,8 +97,7 @@ TEST_CASE("threads of one process give the scores, bytes, tokens and operations 
       CAPTURE(key.first, key.second, name);
       if (std::string(name) == "bytes")  // envelopes name the mesh and the request
         CHECK(threads.at(key)[name].get<double>() == Approx(row[name].get<double>()).epsilon(0.01));
-      else
-        CHECK(threads.at(key)[name] == row[name]);
+      else CHECK(threads.at(key)[name] == row[name]);
     }
 }
 
@@ -108,8 +108,8 @@ TEST_CASE("an exported topology gives the same answers when it is run") {
            out.string()});
   for (const std::string method : {"kv-0.3", "random-0.5-3", "nld", "ac-sum"}) {
     CAPTURE(method);
-    Program run({"run", (out / (method + ".yaml")).string(), "--input", (out / "input.jsonl").string(), "--json",
-                 "--quiet"});
+    Program run(
+        {"run", (out / (method + ".yaml")).string(), "--input", (out / "input.jsonl").string(), "--json", "--quiet"});
     REQUIRE(run.wait() == 0);
     const auto ran = lines_of(run.out()), want = lines_of(read_file(out / (method + ".answers.jsonl")));
     REQUIRE(ran.size() == want.size());
@@ -139,11 +139,12 @@ TEST_CASE("the released code's files are read as they are") {
   const TemporaryFolder folder;
   std::vector<json> items;
   for (const char* answer : {"y", "label", "answer", "country"})
-    items.push_back({{"prompt_A", "Dora is at the Louvre."},
-                     {"prompt_B", "In which country is Dora?"},
-                     {answer, std::string(answer) == "y" ? json(json::array({"France", "french republic"})) : json("France")}});
-  const auto rows =
-      rows_of({"--data", write_items(folder, "countries.jsonl", items).string(), "--methods", "skyline", "--in-process"});
+    items.push_back(
+        {{"prompt_A", "Dora is at the Louvre."},
+         {"prompt_B", "In which country is Dora?"},
+         {answer, std::string(answer) == "y" ? json(json::array({"France", "french republic"})) : json("France")}});
+  const auto rows = rows_of(
+      {"--data", write_items(folder, "countries.jsonl", items).string(), "--methods", "skyline", "--in-process"});
   CHECK(rows.at({"skyline", "countries"})["items"] == 3);
   CHECK(rows.at({"skyline", "all"})["exact_match"] == 1.0);
 }
@@ -153,8 +154,9 @@ TEST_CASE("items with several contexts have a reader each, one sender serving al
   const json two = {{"contexts", {"Marco is at the Forbidden City.", "Dora is at the Louvre."}},
                     {"question", "In which country is Dora?"},
                     {"answers", {"France"}}};
-  const auto data = write_items(folder, "mixed.jsonl", {two, two, where_item("Dora", "Louvre", "France"),
-                                                        where_item("Marco", "Louvre", "France")});
+  const auto data =
+      write_items(folder, "mixed.jsonl",
+                  {two, two, where_item("Dora", "Louvre", "France"), where_item("Marco", "Louvre", "France")});
   const auto rows =
       rows_of({"--data", data.string(), "--methods", "kv:all,skyline,nld,cipher,ac:mean", "--in-process"});
   CHECK(rows.at({"kv:all", "all"})["items"] == 2);
@@ -199,7 +201,8 @@ TEST_CASE("a method that does not fit the models is refused before any has run, 
 TEST_CASE("a table, CSV and two drawings come of the same rows") {
   const TemporaryFolder folder;
   const fs::path curve = folder.path() / "curve.svg", plot = folder.path() / "plot.svg";
-  const std::vector<std::string> common{"--data", kData, "--limit", "1", "--in-process", "--methods", "baseline,kv:0.3"};
+  const std::vector<std::string> common{"--data",       kData,       "--limit",        "1",
+                                        "--in-process", "--methods", "baseline,kv:0.3"};
   auto csv = common;
   csv.insert(csv.end(), {"--csv", "--plot", plot.string(), "--curve", curve.string()});
   Program program(eval_arguments(csv));
@@ -217,5 +220,6 @@ TEST_CASE("a table, CSV and two drawings come of the same rows") {
 
   Program table(eval_arguments(common));
   REQUIRE(table.wait() == 0);
-  CHECK_THAT(table.out(), Contains("task tips, 1 items") && Contains("task all, 5 items") && Contains("receiver_ttft_ms"));
+  CHECK_THAT(table.out(),
+             Contains("task tips, 1 items") && Contains("task all, 5 items") && Contains("receiver_ttft_ms"));
 }

@@ -132,3 +132,20 @@ TEST_CASE("an unknown option is refused with exit status 2") {
   Program program({"inspect", kTiny, "--colour"});
   CHECK(program.wait() == 2);
 }
+
+TEST_CASE("a context of 1,000 tokens costs what its whole layers, layer 0 and sinks add up to, and envelopes") {
+  std::string ids = "20";
+  for (int i = 1; i < 1000; ++i) ids += "," + std::to_string(20 + i % 200);
+  const auto bytes_of = [&](const std::string& layers) {
+    return json_of({"share", "--sender", kTiny, "--receiver", kTiny, "--sender-ids", ids, "--receiver-ids", "20",
+                    "--layers", layers, "--max-tokens", "1", "--dtype", "fp32"})["bytes"]
+        .get<double>();
+  };
+  const double pair = 2 * 2 * 32 * 4;  // a key and a value of 2 heads of 32, fp32: one token at one layer
+  const auto expected = [&](double whole) { return whole * 1000 * pair + (8 - whole) * pair; };
+  CHECK(bytes_of("all") >= expected(8));
+  CHECK(bytes_of("all") < expected(8) * 1.01);
+  CHECK(bytes_of("4,5") >= expected(3));
+  CHECK(bytes_of("4,5") < expected(3) * 1.01);
+  CHECK(bytes_of("0,5") < expected(2) * 1.01);
+}

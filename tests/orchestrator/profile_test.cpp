@@ -1,0 +1,69 @@
+#include "orchestrator/profile.hpp"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <sstream>
+
+#include "topology_fixture.hpp"
+
+using namespace kvmesh;
+using namespace kvmesh::orchestrator;
+using namespace kvmesh::orchestrator::test;
+using Catch::Matchers::Contains;
+
+namespace {
+
+Profile measured() {
+  return {{{.from = "reader",
+            .to = "solver",
+            .sender = "aaaa",
+            .receiver = "bbbb",
+            .samples = 3,
+            .alpha = 0.8,
+            .mu = 0.25,
+            .sigma = 4,
+            .scores = {0.5, 0.125, 0.000001},
+            .ranking = {0, 1, 2}}}};
+}
+
+const Fingerprints kModels{{"reader", "aaaa"}, {"solver", "bbbb"}};
+
+}  // namespace
+
+TEST_CASE("a profile that is written is read as it was, and is written the same again") {
+  const Folder folder;
+  const auto file = folder.write("profile.json", to_json(measured()));
+  CHECK(read_profile(file) == measured());
+  CHECK(to_json(read_profile(file)) == to_json(measured()));
+}
+
+TEST_CASE("scores are rounded to what a profile holds, so that both select the same layers") {
+  CHECK(rounded_scores({0.12345649, 1.0 / 3}) == std::vector<double>{0.123456, 0.333333});
+}
+
+TEST_CASE("a profile gives scores to the edges that select by them, and to no other") {
+  const Folder folder;
+  const auto scores = scores_for(folder.parse(pair("medium: kv, layers: {top: 1}")), measured(), kModels);
+  REQUIRE(scores.size() == 1);
+  CHECK(scores[0].from == "reader");
+  CHECK(scores[0].scores == measured().edges[0].scores);
+  CHECK(scores_for(folder.parse(pair("medium: kv, layers: all")), measured(), kModels).empty());
+}
+
+TEST_CASE("a profile of other weights is refused with both fingerprints, one without the edge with its line") {
+  const Folder folder;
+  const Topology topology = folder.parse(pair("medium: kv, layers: {top: 1}") + "profile: profile.json\n");
+  CHECK_THROWS_WITH(scores_for(topology, measured(), {{"reader", "aaaa"}, {"solver", "cccc"}}),
+                    Contains("profile.json") && Contains("solver") && Contains("bbbb") && Contains("cccc"));
+  CHECK_THROWS_WITH(check_profile(topology, {}),
+                    Contains("mesh.yaml:9") && Contains("reader -> solver (kv)") && Contains("kvmesh calibrate"));
+}
+
+TEST_CASE("what is no profile is refused by the file's name") {
+  const Folder folder;
+  CHECK_THROWS_WITH(read_profile(folder.file("gone.json")), Contains("gone.json") && Contains("not there"));
+  CHECK_THROWS_WITH(read_profile(folder.write("a.json", "[1")), Contains("a.json") && Contains("no profile"));
+  CHECK_THROWS_WITH(read_profile(folder.write("b.json", "{}")), Contains("b.json") && Contains("kvmesh_profile"));
+  CHECK_THROWS_WITH(read_profile(folder.write("c.json", "{\"kvmesh_profile\": 2, \"edges\": []}")),
+                    Contains("version 2") && Contains("reads version 1"));
+}
