@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "agents/llm/jinja/text.hpp"
 #include "base/error.hpp"
@@ -18,6 +19,8 @@ Value value_of(const Json& json, int depth) {
   if (depth > kDeepest) throw TemplateError("the variables are nested too deeply");
   if (json.is_null()) return nullptr;
   if (json.is_boolean()) return json.template get<bool>();
+  if (json.is_number_unsigned() && !std::in_range<std::int64_t>(json.template get<std::uint64_t>()))
+    throw TemplateError(cat("the number ", json.dump(), " in the variables is too large"));
   if (json.is_number_integer()) return json.template get<std::int64_t>();
   if (json.is_number_float()) return json.template get<double>();
   if (json.is_string()) return json.template get<std::string>();

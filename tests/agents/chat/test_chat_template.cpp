@@ -169,6 +169,11 @@ TEST_CASE("strings and mappings have Python's methods") {
       {{"d", {{"a", 1}}}});
 }
 
+TEST_CASE("a whole number that 64 bits cannot hold is refused, not printed as another") {
+  CHECK(render("{{ n }}", {{"n", std::int64_t{-9223372036854775807}}}) == "-9223372036854775807");
+  CHECK_THROWS_WITH(render("{{ n }}", {{"n", std::uint64_t{9223372036854775808ULL}}}), Catch::Contains("too large"));
+}
+
 TEST_CASE("the clock is the caller's") { CHECK(render("{{ strftime_now('%d %b %Y') }}") == "10 Jul 2025"); }
 
 TEST_CASE("a template's own refusal is an error with its words") {
