@@ -81,7 +81,8 @@ TEST_CASE("every method has a row for each task and one over all, with scores, i
   CHECK(all("baseline", "bytes") == 0);
   CHECK(all("skyline", "bytes") == 0);
   CHECK(all("kv:0.3", "bytes") < all("kv:all", "bytes"));
-  CHECK(all("top:2", "bytes") == all("kv:0.3", "bytes"));
+  // Envelopes name the mesh, which is called after its method.
+  CHECK(all("top:2", "bytes") == Approx(all("kv:0.3", "bytes")).epsilon(0.01));
   CHECK(all("nld", "generated_tokens") > all("baseline", "generated_tokens"));
   CHECK(rows.at({"kv:0.3", "all"})["layers"] == "2 of 8 + layer 0");
 }
