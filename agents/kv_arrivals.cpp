@@ -18,6 +18,7 @@ KvArrivals::KvArrivals(const llm::Model& model, const Wiring& wiring)
     : cache_(model.make_cache(1)),
       placer_(model, kv_edges(wiring), cache_),
       open_(static_cast<std::size_t>(cache_.layers())) {
+  if (!model.device().is_cpu()) copies_.emplace(model.device());
   std::size_t next = 0;
   for (const InboundEdge& edge : wiring.inbound)
     kv_edge_of_.push_back(edge.spec.medium == wire::Medium::kKv ? next++ : 0);
@@ -26,7 +27,9 @@ KvArrivals::KvArrivals(const llm::Model& model, const Wiring& wiring)
 void KvArrivals::place(std::size_t edge, wire::WireMessage message) {
   const std::lock_guard lock(mutex_);
   if (failure_) return;
-  placer_.place(kv_edge_of_.at(edge), std::move(message));
+  const auto place = [&] { placer_.place(kv_edge_of_.at(edge), std::move(message)); };
+  if (copies_) copies_->beside(place);
+  else place();
   last_arrival_ = Clock::now();
   changed_.notify_all();
 }

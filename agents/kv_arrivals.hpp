@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "agents/llm/device_copies.hpp"
 #include "agents/llm/model.hpp"
 #include "agents/media/kv.hpp"
 #include "agents/wiring.hpp"
@@ -49,6 +50,7 @@ class KvArrivals {
   std::vector<std::size_t> kv_edge_of_;  ///< by inbound edge
   llm::KvCache cache_;
   KvPlacer placer_;
+  std::optional<llm::DeviceCopies> copies_;  ///< where the cache is on a device
   std::vector<bool> open_;
   std::optional<Error> failure_;
   std::optional<Clock::time_point> last_arrival_;

@@ -13,6 +13,7 @@ namespace kvmesh::agents {
 Outbox::Outbox(const llm::Model& model, const Wiring& wiring, const bus::Task& task, const Publish& publish)
     : wiring_(wiring), task_(task), publish_(publish), manifest_(llm::manifest_of(model.config()).hash()) {
   edges_.resize(wiring.outbound.size());
+  if (!model.device().is_cpu()) copies_.emplace(model.device());
 }
 
 void Outbox::plan_kv(wire::Share share, const llm::KvCache& cache, std::int64_t own_rows) {
@@ -51,30 +52,50 @@ void Outbox::send(std::size_t edge, std::vector<OwnedBytes> frames) {
   publish_(edge, std::move(frames));
 }
 
-kvcodec::PackedRows Outbox::pack(std::size_t edge, const KvSender::Piece& piece, const llm::LayerCache& cache) const {
+kvcodec::LayerKv Outbox::on_host(const kvcodec::LayerKv& rows) {
+  if (!copies_) return rows;
+  return {copies_->to_host(rows.keys), copies_->to_host(rows.values), rows.positions};
+}
+
+kvcodec::PackedRows Outbox::pack(const Departing& departing) const {
   try {
-    return kvcodec::pack_rows(rows_of(cache, piece.begin, piece.end), piece.wire);
+    return kvcodec::pack_rows(departing.rows, departing.piece.wire);
   } catch (const Error& error) {
-    throw Error(error.kind(), cat("edge ", wire::describe(wiring_.outbound[edge].spec), ": layer ",
-                                  piece.receiver_layer, " cannot be sent: ", error.what()));
+    throw Error(error.kind(), cat("edge ", wire::describe(wiring_.outbound[departing.edge].spec), ": layer ",
+                                  departing.piece.receiver_layer, " cannot be sent: ", error.what()));
   }
 }
 
 void Outbox::send_layer(int layer, const llm::LayerCache& cache, wire::Share share) {
-  std::map<std::tuple<std::int64_t, std::int64_t, wire::WireDtype>, kvcodec::PackedRows> packed;
+  finish_layers();
+  std::map<std::pair<std::int64_t, std::int64_t>, kvcodec::LayerKv> taken;
   for (std::size_t edge = 0; edge < edges_.size(); ++edge) {
     if (!edges_[edge].kv || wiring_.outbound[edge].spec.share != share) continue;
     for (const KvSender::Piece& piece : edges_[edge].kv->pieces_of(layer, cache)) {
-      auto [rows, fresh] = packed.try_emplace({piece.begin, piece.end, piece.wire});
-      if (fresh) rows->second = pack(edge, piece, cache);
-      wire::Envelope envelope = envelope_for(edge, edges_[edge].kv->message_count());
-      envelope.layer = piece.receiver_layer;
-      envelope.context_start = piece.context_start;
-      envelope.context_end = piece.context_end;
-      envelope.layers_complete = piece.layers_complete;
-      send(edge, kvcodec::address_rows(rows->second, envelope));
+      auto [rows, fresh] = taken.try_emplace({piece.begin, piece.end});
+      if (fresh) rows->second = on_host(rows_of(cache, piece.begin, piece.end));
+      departing_.push_back({edge, piece, rows->second});
     }
   }
+  if (!copies_) finish_layers();
+}
+
+void Outbox::finish_layers() {
+  if (departing_.empty()) return;
+  if (copies_) copies_->wait();
+  std::map<std::tuple<std::int64_t, std::int64_t, wire::WireDtype>, kvcodec::PackedRows> packed;
+  for (const Departing& departing : departing_) {
+    const KvSender::Piece& piece = departing.piece;
+    auto [rows, fresh] = packed.try_emplace({piece.begin, piece.end, piece.wire});
+    if (fresh) rows->second = pack(departing);
+    wire::Envelope envelope = envelope_for(departing.edge, edges_[departing.edge].kv->message_count());
+    envelope.layer = piece.receiver_layer;
+    envelope.context_start = piece.context_start;
+    envelope.context_end = piece.context_end;
+    envelope.layers_complete = piece.layers_complete;
+    send(departing.edge, kvcodec::address_rows(rows->second, envelope));
+  }
+  departing_.clear();
 }
 
 void Outbox::send_text(std::size_t edge, std::string text) {

@@ -114,6 +114,7 @@ class TurnTaker {
     };
     input.on_layer = [this](int layer) { outbox_.send_layer(layer, cache_.layer(layer), wire::Share::kPrompt); };
     const llm::ForwardOutput output = model_.forward(input, cache_);
+    outbox_.finish_layers();
     std::vector<std::int64_t> rows_before = rows_of_layers(cache_);
     for (std::int64_t& rows : rows_before) rows -= own_rows_;
     result_.flops += llm::forward_flops(model_.config(), own_rows_, rows_before, 1);
@@ -207,6 +208,7 @@ class TurnTaker {
     outbox_.plan_kv(wire::Share::kPromptAndOutput, cache_, cache_.layer(0).length() - cache_.layer(0).shared_rows);
     for (int layer = 0; layer < cache_.layers(); ++layer)
       outbox_.send_layer(layer, cache_.layer(layer), wire::Share::kPromptAndOutput);
+    outbox_.finish_layers();
     for (std::size_t edge = 0; edge < wiring_.outbound.size(); ++edge) {
       const wire::EdgeSpec& spec = wiring_.outbound[edge].spec;
       if (spec.medium == wire::Medium::kText) outbox_.send_text(edge, text_of(tokens, spec.max_tokens));

@@ -111,6 +111,7 @@ void copy_rows(const at::Tensor& from, const at::Tensor& to) {
   const bool plain = from.scalar_type() == to.scalar_type() && to.device().is_cpu() && to.is_contiguous();
   // memcpy, not copy_(): that starts a team of threads for what one thread does at the memory's speed.
   if (plain && from.numel() > 0) std::memcpy(to.data_ptr(), from.data_ptr(), from.nbytes());
+  else if (to.is_cuda()) to.copy_(from.pin_memory(), /*non_blocking=*/true);
   else to.copy_(from);
 }
 

@@ -246,3 +246,34 @@ TEST_CASE("ends whose local layers rotate with other bases are refused before an
   CHECK_THROWS_WITH(agents::exchange(one.load(), other.load(), request({1, 2, 3}, {4, 5}, {1})),
                     Catch::Contains("100.0") && Catch::Contains("200.0"));
 }
+
+TEST_CASE("these checkpoints feel every field: with another value their definition gives other logits") {
+  struct Change {
+    const char* family;
+    const char* field;
+    nlohmann::json value;
+  };
+  const auto ids = some_ids(40, 37);
+  for (const Change& change :
+       {Change{"Llama 3.2, llama3 scaling, tied", "rope_scaling", nullptr},
+        Change{"Llama, linear scaling in the oldest spelling", "rope_scaling", nullptr},
+        Change{"Llama, dynamic scaling, longer than it was trained", "rope_scaling", nullptr},
+        Change{"Llama, newer spelling", "rms_norm_eps", 1e-2}, Change{"Mistral, window", "sliding_window", 8},
+        Change{"Qwen2, windows in late layers", "max_window_layers", 3},
+        Change{"Qwen2, windows by layer_types", "sliding_window", 7},
+        Change{"Gemma 2", "attn_logit_softcapping", nullptr}, Change{"Gemma 2", "final_logit_softcapping", nullptr},
+        Change{"Gemma 2", "query_pre_attn_scalar", 16}, Change{"Gemma 2", "sliding_window", 8},
+        Change{"Gemma 3, older spelling", "rope_local_base_freq", 200.0},
+        Change{"Gemma 3, older spelling", "rope_scaling", nullptr},
+        Change{"Gemma 3, older spelling", "sliding_window_pattern", 2}}) {
+    INFO(change.family << ": " << change.field);
+    const auto families = tiny_families();
+    const auto found = std::find_if(families.begin(), families.end(),
+                                    [&](const TinyFamily& family) { return family.name == change.family; });
+    REQUIRE(found != families.end());
+    nlohmann::json other = found->config;
+    other[change.field] = change.value;
+    const TinyCheckpoint as_it_is(found->config), changed(other);
+    CHECK(distance(Reference(as_it_is).logits(ids), Reference(changed).logits(ids)) > 10 * kFp32);
+  }
+}
