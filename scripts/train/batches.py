@@ -36,7 +36,7 @@ class Chunk:
     def __init__(self, settings, stage):
         self.settings, self.stage = settings, stage
         self.tok = Tokenizer.load(settings["tokenizer"])
-        self.columns = [c for c in COLUMNS if settings["tokens_per_step"] % c == 0]
+        self.columns = [c for c in COLUMNS if stage["tokens_per_step"] % c == 0]
 
     def most_facts(self, step):
         """Bound on the facts of a context: grows by a fixed factor in the same number of steps."""
@@ -45,7 +45,7 @@ class Chunk:
         return limit if not growth or step >= growth else max(1, round(limit ** (step / growth)))
 
     def __call__(self, index):
-        tokens, seed = self.settings["tokens_per_step"], (self.settings["seed"], self.stage["seed"], index)
+        tokens, seed = self.stage["tokens_per_step"], (self.settings["seed"], self.stage["seed"], index)
         numbers, r = np.random.default_rng(seed), random.Random(repr(seed))
         step, induction = index * STEPS_PER_CHUNK, self.stage["induction_steps"]
         if step < induction:
@@ -71,7 +71,7 @@ class Chunk:
         batches = []
         while made:
             columns = self.width_of(made[0])
-            rows = self.settings["tokens_per_step"] // columns
+            rows = self.stage["tokens_per_step"] // columns
             group, made = made[:rows], made[rows:]
             batches.append(filled([(x[:columns], c[:columns]) for x, c in group], columns, rows, self.tok.vocab["<|pad|>"]))
         return batches
@@ -86,17 +86,22 @@ def _make(index):
     return _chunk(index)
 
 
-def stream(settings, stage, steps):
-    """Batches (ids, kinds) of `steps` steps."""
-    workers = settings["workers"]
-    with multiprocessing.get_context("spawn").Pool(workers, _start, (settings, stage)) as pool:
-        count, given = 0, 0
-        ahead, pending = 4 * workers, []
-        while given < steps:
-            while len(pending) < ahead:
-                pending.append(pool.apply_async(_make, (count,)))
-                count += 1
-            for batch in pending.pop(0).get():
-                if given < steps:
-                    given += 1
-                    yield batch
+class Stream:
+    """Batches (ids, kinds) without end; the first ones are in the making once it is there."""
+
+    def __init__(self, settings, stage):
+        workers = settings["workers"]
+        self.pool = multiprocessing.get_context("spawn").Pool(workers, _start, (settings, stage))
+        self.count = 4 * workers
+        self.pending = [self.pool.apply_async(_make, (i,)) for i in range(self.count)]
+
+    def __iter__(self):
+        while True:
+            chunk = self.pending.pop(0).get()
+            self.pending.append(self.pool.apply_async(_make, (self.count,)))
+            self.count += 1
+            yield from chunk
+
+    def close(self):
+        self.pool.terminate()
+        self.pool.join()

@@ -27,7 +27,7 @@ class Sequence:
     """Ids with a segment for each: 0, 1, … contexts, -1 what the receiver reads or says."""
 
     def __init__(self, tok, item, method):
-        t, self.answer_ids = Turns(tok), tok.encode(item["answer"]) + [tok.vocab["<|im_end|>"]]
+        t, self.answer_ids = Turns(tok), tok.encode(" " + item["answer"]) + [tok.vocab["<|im_end|>"]]
         contexts, lead = item.get("contexts", [item.get("context")]), f"Instruction: {item['instruction']} "
         self.segments = []
 
@@ -64,8 +64,8 @@ class Pair:
         return (y.view(*shape, -1, model.c["head_dim"]).transpose(1, 2) for y in (q, k, v))
 
     @torch.no_grad()
-    def run(self, sequences, selected):
-        """`selected` (rows, layers). For each row whether the answer is right, and the layer scores (rows, layers)."""
+    def logits(self, sequences, selected):
+        """`selected` (rows, layers). Logits of the receiver (rows, columns, vocabulary), and layer scores (rows, layers)."""
         columns = max(len(s.ids) for s in sequences)
         pad = lambda values, fill: torch.tensor([v + [fill] * (columns - len(v)) for v in values], device=self.device)
         ids, segments = pad([s.ids for s in sequences], 0), pad([s.segments for s in sequences], -1)
@@ -93,9 +93,14 @@ class Pair:
             mass = (weights * seen[:, None, None, :]).sum(-1).mean(1)
             scores.append((mass * asking).sum(1) / asking.sum(1))
             xr = after_attention(xr, a.transpose(1, 2).reshape(xr.shape[0], -1), br.post_norm, br.o, br.gate, br.up, br.down)
-        best = F.linear(rms_norm(xr, self.receiver.norm), self.receiver.embedding).argmax(-1).view(shape).tolist()
-        right = [best[i][s.prompt_length - 1:s.prompt_length - 1 + len(s.answer_ids)] == s.answer_ids for i, s in enumerate(sequences)]
-        return right, torch.stack(scores, 1)
+        return F.linear(rms_norm(xr, self.receiver.norm), self.receiver.embedding).view(*shape, -1), torch.stack(scores, 1)
+
+    def run(self, sequences, selected):
+        """For each row whether the answer is right, and the layer scores."""
+        logits, scores = self.logits(sequences, selected)
+        best = logits.argmax(-1).tolist()
+        begins = [s.prompt_length - 1 for s in sequences]
+        return [best[i][n:n + len(s.answer_ids)] == s.answer_ids for i, (s, n) in enumerate(zip(sequences, begins))], scores
 
     def all(self, sequences, choose):
         """Results in the order of `sequences`, computed longest first. `choose(i)`: layers shared for sequence i."""

@@ -11,7 +11,7 @@ from bpe import Tokenizer
 from tasks import TASKS, passage
 from turns import QA
 
-MOST = {"lookup": 88, "hops": 8, "landmark": 6, "tips": 5, "compare": 6, "split": 8}
+MOST = {"lookup": 88, "hops": 6, "landmark": 6, "tips": 5, "compare": 6, "split": 8}
 LEAST = {"lookup": 8, "hops": 3, "landmark": 3, "tips": 3, "compare": 3, "split": 3}
 MOST_TOKENS = 1000
 

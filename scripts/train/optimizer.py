@@ -17,8 +17,10 @@ def orthogonal(g):
 
 
 class Optimizer:
+    """Learning rates are tensors where the model is on a GPU, so that a recorded step can be played with other ones."""
+
     def __init__(self, model, lr_matrix, lr_other):
-        self.lr_matrix, shapes, others = lr_matrix, {}, []
+        self.lr_matrix, self.lr_other, shapes, others = lr_matrix, lr_other, {}, []
         for name, p in model.named_parameters():
             if p.dim() == 2 and name != "embedding":
                 shapes.setdefault(tuple(p.shape), []).append(p)
@@ -26,20 +28,25 @@ class Optimizer:
                 others.append(p)
         self.groups = list(shapes.values())
         self.momentum = [torch.zeros((len(g),) + tuple(g[0].shape), device=g[0].device) for g in self.groups]
-        self.lr_other = lr_other
-        self.adam = torch.optim.Adam(others, lr=lr_other, betas=(.9, .97))
+        recorded = others[0].is_cuda
+        self.rate = torch.zeros((), device=others[0].device)
+        self.adam = torch.optim.Adam(others, lr=torch.zeros_like(self.rate) if recorded else 0.0, betas=(.9, .97), capturable=recorded)
         self.parameters = [p for g in self.groups for p in g] + others
 
     @torch.no_grad()
-    def step(self, schedule):
+    def step(self):
+        """`rate` is the schedule's factor."""
         for params, momentum in zip(self.groups, self.momentum):
             g = torch.stack([p.grad for p in params])
             momentum.mul_(.95).add_(g, alpha=.05)
-            update = orthogonal(g * .05 + momentum * .95)
-            rate = self.lr_matrix * schedule
-            torch._foreach_mul_(params, 1 - rate * .01)
-            torch._foreach_add_(params, list(update.unbind(0)), alpha=-rate * math.sqrt(max(1, update.shape[1] / update.shape[2])))
-        self.adam.param_groups[0]["lr"] = self.lr_other * schedule
+            update = orthogonal(g * .05 + momentum * .95) * math.sqrt(max(1, g.shape[1] / g.shape[2]))
+            update = (update + .01 * torch.stack(list(params))) * (-self.lr_matrix * self.rate)
+            torch._foreach_add_(params, list(update.unbind(0)))
+        group = self.adam.param_groups[0]
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].copy_(self.rate * self.lr_other)
+        else:
+            group["lr"] = self.rate.item() * self.lr_other
         self.adam.step()
         for p in self.parameters:
             p.grad = None

@@ -33,15 +33,17 @@ class World:
             seen[draw()] = True
         return list(seen)
 
+    def name(self, known, made_up_share):
+        return made_up(self.r, known) if not self.test and self.r.random() < made_up_share else self.r.choice(known)
+
     def person(self):
-        return made_up(self.r) if self.r.random() < (.1 if self.test else .3) else self.r.choice(self.names)
+        return self.name(self.names, .5)
 
     def city(self):
-        return made_up(self.r) if not self.test and self.r.random() < .2 else self.r.choice(self.cities)
+        return self.name(self.cities, .4)
 
     def firm(self):
-        name = made_up(self.r) if not self.test and self.r.random() < .2 else self.r.choice(self.firms)
-        return f"{name} {self.r.choice(FIRM_KINDS)}"
+        return f"{self.name(self.firms, .4)} {self.r.choice(FIRM_KINDS)}"
 
     def pair(self, first, second):
         while True:
@@ -100,16 +102,19 @@ def lookup(w, most, least=1):
 
 
 def hops(w, most, least=1):
-    r, n = w.r, w.r.randint(least, max(least, min(8, most)))
+    """Who does what with whom, then who lives where: pair by pair, or first the ones and then the others."""
+    r, n = w.r, w.r.randint(least, max(least, min(6, most)))
     people, cities = w.people(2 * n), w.different(n, w.city)
     facts, own, extra = [], [], []
     for first, second, city in zip(people[:n], people[n:], cities):
         verb, role = r.choice(RELATIONS)
         facts += [(f"{first} {verb} {second}.", f"{first} {verb} {second}", 0),
                   (f"{second} lives in {city}.", f"{second} lives in {city}", 1)]
-        own.append((f"In which city does the {role} of {first} live?", city))
+        own.append((f"Who is the {role} of {first}, and in which city does that person live?", f"{second} in {city}"))
         extra += [(f"In which city does {second} live?", city), (f"Who is the {role} of {first}?", second)]
-    return Passage("hops", w.shuffled(facts), own, extra)
+    if r.random() < .6:
+        facts = sorted(w.shuffled(facts), key=lambda f: f[2])
+    return Passage("hops", facts, own, extra)
 
 
 def landmark(w, most, least=1):
@@ -144,7 +149,7 @@ def compare(w, most, least=2):
     of_people = r.random() < .4
     fact, more, top, bottom, alone = r.choice(SCORES if of_people else MEASURES)
     keys = w.people(n) if of_people else [f"the {t}" for t in w.different(n, w.thing)]
-    value = dict(zip(keys, r.sample(range(100, 1000), n)))
+    value = {k: 100 * hundreds + r.randrange(100) for k, hundreds in zip(keys, r.sample(range(1, 10), n))}
     ask = "Who" if of_people else "Which"
     facts = [fact.format(k, v) for k, v in value.items()]
     own = [(f"{ask} {top}?", max(value, key=value.get)), (f"{ask} {bottom}?", min(value, key=value.get))]
@@ -173,9 +178,9 @@ def split(w, most, least=1):
             extra += [(f"Where does the {key} team meet?", f"in {a}"), (f"When does the {key} team meet?", f"at {b}")]
         else:
             a, b = w.people(2)
-            halves = brief = f"By day {a} guards the {key}", f"By night {b} guards the {key}"
-            own.append((f"Who guards the {key} by day and by night?", f"{a} and {b}"))
-            extra += [(f"Who guards the {key} by day?", a), (f"Who guards the {key} by night?", b)]
+            halves = brief = f"The day guard of the {key} is {a}", f"The night guard of the {key} is {b}"
+            own.append((f"Who are the day guard and the night guard of the {key}?", f"{a} and {b}"))
+            extra += [(f"Who is the day guard of the {key}?", a), (f"Who is the night guard of the {key}?", b)]
         facts += [(halves[i] + ".", brief[i], i) for i in (0, 1)]
     facts = sorted(w.shuffled(facts), key=lambda f: f[2])
     return Passage("split", facts, own, extra)

@@ -9,10 +9,10 @@ from tasks import TASKS, passage
 QA = "Directly answer the question based on the context passage, no explanation is needed."
 INSTRUCTIONS = [QA, QA, "Answer the question from the context.", "Use the context to answer briefly."]
 SUMMARY = ["Say briefly what the context states.", "Say in a sentence what the context states."]
-OTHER_READS = " Another agent will read what you write."
+AWARE = "Another agent has to answer a question about the context and cannot see it. Write down what it needs to know. "
 SUMMARY_FACTS = 16
 SKIP, TEXT, ANSWER = 0, 1, 2        # classes of a token: not a target, plain text, what the model must say
-WEIGHTS = {"lookup": 1.5, "hops": 1.5, "landmark": 1, "tips": .8, "compare": 1.5, "split": 1}
+WEIGHTS = {"lookup": 1.2, "hops": 2.5, "landmark": .6, "tips": .8, "compare": 2, "split": 1.2}
 
 
 def summary(facts):
@@ -37,7 +37,8 @@ class Turns:
         self.add(self.user + self.tok.encode(text) + [self.end] + self.newline + [self.start] + self.assistant, TEXT)
 
     def say(self, text):
-        self.add(self.tok.encode(text) + [self.end], ANSWER)
+        """With a space before it, so that a word has the tokens that it has within a sentence."""
+        self.add(self.tok.encode(" " + text) + [self.end], ANSWER)
 
 
 def questions(r, p, most):
@@ -81,9 +82,9 @@ def answer_turns(t, r, p):
 
 def summary_turns(t, r, p):
     """A context alone: says what it states; now and then a question follows."""
-    instruction = r.choice(INSTRUCTIONS if r.random() < .6 else SUMMARY) + (OTHER_READS if r.random() < .25 else "")
+    opening = AWARE if r.random() < .2 else f"Instruction: {r.choice(INSTRUCTIONS if r.random() < .6 else SUMMARY)} "
     facts = [f for f in p.facts if f[2] == 0] if p.task == "split" and r.random() < .7 else p.facts
-    t.prompt(f"Instruction: {instruction} Context: {' '.join(f[0] for f in facts)}")
+    t.prompt(f"{opening}Context: {' '.join(f[0] for f in facts)}")
     t.say(summary(facts))
     if facts is p.facts and r.random() < .3:
         question, answer = r.choice(p.own)
@@ -108,15 +109,12 @@ def revise_turns(t, r, p, most):
     if p.task == "lookup" and len(p.facts) > SUMMARY_FACTS:
         asked = p.facts[p.own.index((question, answer))]
         answer = answer if asked in facts else draft
-    heard = f"{summary([f for f in facts if f[2] == 0])} {summary([f for f in facts if f[2] == 1])}" if p.task == "split" else summary(facts)
-    t.prompt(f"{lead(r, r.choice(INSTRUCTIONS))}Question: {question} Your answer: {draft} Another agent wrote: {heard} Revise your answer.")
+    texts = [summary([f for f in facts if f[2] == i]) for i in (0, 1)] if p.task == "split" else [summary(facts)]
+    space = r.choice(("", " "))         # what an agent says begins with a space, which may have been cut off
+    heard = " ".join(space + text for text in texts)
+    t.prompt(f"{lead(r, r.choice(INSTRUCTIONS))}Question: {question} Your previous answer: {space}{draft} "
+             f"Another agent's answer: {heard} Revise your answer.")
     t.say(answer)
-
-
-def guess_turns(t, r, p, most):
-    question, _ = r.choice(p.own)
-    t.prompt(f"{lead(r, r.choice(INSTRUCTIONS))}Question: {question}")
-    t.say(guess(r, p, question, most))
 
 
 def sample(tok, r, mix, most):
@@ -129,10 +127,8 @@ def sample(tok, r, mix, most):
         answer_turns(t, r, p)
     elif form == "summary":
         summary_turns(t, r, p)
-    elif form == "revise":
-        revise_turns(t, r, p, most)
     else:
-        guess_turns(t, r, p, most)
+        revise_turns(t, r, p, most)
     return t.ids, t.classes
 
 
@@ -140,7 +136,6 @@ def texts(r):
     """Plain text to learn the tokenizer from."""
     p = passage(r, r.choice(list(TASKS)), 12)
     question, answer = r.choice(p.own + p.extra)
-    instruction = r.choice(INSTRUCTIONS + SUMMARY) + OTHER_READS
-    return [f"Instruction: {instruction} Context: {p.context()} Question: {question}", f"Question: {question}", answer,
-            f"Your answer: {answer} Another agent wrote: {summary(p.facts)} Revise your answer.", summary(p.facts),
-            "user\nassistant\nsystem\nYou are a helpful assistant."]
+    return [f"Instruction: {r.choice(INSTRUCTIONS + SUMMARY)} Context: {p.context()} Question: {question}", AWARE,
+            f"Question: {question} Your previous answer: {answer} Another agent's answer: {summary(p.facts)} Revise your answer.",
+            f" {answer}", f" {summary(p.facts)}", "user\nassistant\nsystem\nYou are a helpful assistant."]

@@ -106,10 +106,26 @@ _VOWELS = "a e i o u a e i o ia ei".split()
 _CODAS = ["", "", "", "n", "l", "r", "s", "m", "k", "t"]
 
 
-def made_up(r):
-    """A name that no list holds, so that names are copied letter by letter and not only recalled."""
+def syllables(r):
     name = "".join(r.choice(_ONSETS) + r.choice(_VOWELS) for _ in range(r.choice((1, 2, 2)))) + r.choice(_CODAS)
-    return (name if len(name) > 3 else name + r.choice(_ONSETS) + "o").capitalize()
+    return name if len(name) > 3 else name + r.choice(_ONSETS) + "o"
+
+
+def made_up(r, known):
+    """A name that no list holds, so that names are copied piece by piece and not only recalled: syllables, the head of one
+    known name with the tail of another, or a known name with letters changed."""
+    form = r.random()
+    if form < .3:
+        name = syllables(r)
+    elif form < .7:
+        head, tail = r.choice(known), r.choice(known)
+        name = head[:r.randint(1, 4)] + tail[r.randint(1, max(1, len(tail) - 2)):]
+    else:
+        letters = list(r.choice(known))
+        for _ in range(r.randint(1, 2)):
+            letters[r.randrange(len(letters))] = r.choice("abcdefghijklmnopqrstuvwxyz")
+        name = "".join(letters)
+    return name.capitalize()
 
 
 def held_out(a, b):
