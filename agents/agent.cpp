@@ -66,6 +66,11 @@ Agent::Outcome Agent::on_message(std::size_t edge, const std::vector<OwnedBytes>
   }
 }
 
+Agent::Outcome Agent::on_damage(std::size_t edge, const Error& error) {
+  return fail_waiting(edge, Error(error.kind(),
+                                  cat("edge ", wire::describe(wiring_.inbound.at(edge).spec), ": ", error.what())));
+}
+
 /// Whom a bad message hurts: the request that waits for this edge. Its own request id cannot be trusted.
 Agent::Outcome Agent::fail_waiting(std::size_t edge, const Error& error) {
   for (auto& [name, request] : requests_) {

@@ -19,6 +19,7 @@
 #include "base/error.hpp"
 #include "bus/liveness.hpp"
 #include "bus/local_address.hpp"
+#include "bus/memory_host.hpp"
 #include "bus/node.hpp"
 #include "bus/topic.hpp"
 
@@ -155,7 +156,9 @@ class AgentProcess {
   void on(bus::SubscriptionClosed& closed) { seen_.erase(closed.topic); }
   void on(bus::Delivered& delivered) {
     auto edge = inbound_by_topic_.find(delivered.topic);
-    if (edge != inbound_by_topic_.end()) act(agent_.on_message(edge->second, delivered.message, Clock::now()));
+    if (edge == inbound_by_topic_.end()) return;
+    if (delivered.problem.empty()) return act(agent_.on_message(edge->second, delivered.message, Clock::now()));
+    act(agent_.on_damage(edge->second, Error(ErrorKind::kReconnect, delivered.problem)));
   }
   void on(bus::SendFailed& failed) {
     throw Error(ErrorKind::kRetry, cat("agent ", options_.name, ": a message",
@@ -170,7 +173,9 @@ class AgentProcess {
     assign_ = assign;
     llm::set_compute_threads(assign.threads);
     manifest_ = llm::read_manifest(assign.model_path);
-    send(bus::Hello{.manifest = wire::to_json(manifest_), .publish_endpoint = node_.publish_endpoint().string()});
+    send(bus::Hello{.manifest = wire::to_json(manifest_),
+                    .publish_endpoint = node_.publish_endpoint().string(),
+                    .memory_host = bus::memory_host()});
   }
 
   void on(const bus::Edges& edges) {
@@ -178,7 +183,7 @@ class AgentProcess {
     for (const bus::EdgeEnd& end : edges.inbound) {
       inbound_by_topic_[end.topic] = wiring.inbound.size();
       wiring.inbound.push_back({wire::edge_spec_from_json(end.spec), wire::manifest_from_json(end.manifest)});
-      node_.subscribe(bus::Endpoint::parse(end.endpoint), end.topic);
+      node_.subscribe(bus::Endpoint::parse(end.endpoint), end.topic, end.shared_memory);
     }
     for (const bus::EdgeEnd& end : edges.outbound) {
       outbound_topics_.push_back(end.topic);
@@ -186,7 +191,27 @@ class AgentProcess {
           {wire::edge_spec_from_json(end.spec), wire::manifest_from_json(end.manifest), end.carries_sink, {}});
     }
     agent_ = Agent(std::move(wiring));
+    share_memory(edges.outbound);
     load();
+  }
+
+  /// What the orchestrator found to be on one host. Where there is no memory for it the socket serves as well, unless
+  /// the topology insists.
+  void share_memory(const std::vector<bus::EdgeEnd>& edges) {
+    std::vector<std::string> topics;
+    bool required = false;
+    for (const bus::EdgeEnd& end : edges) {
+      if (!end.shared_memory) continue;
+      topics.push_back(end.topic);
+      required = required || wire::edge_spec_from_json(end.spec).transport == wire::Transport::kShm;
+    }
+    if (topics.empty()) return;
+    try {
+      node_.share_memory(topics);
+    } catch (const Error& error) {
+      if (required) throw;
+      spdlog::warn("agent {}: {}; its edges go over the socket", options_.name, error.what());
+    }
   }
 
   /// What a piece of compute came to.

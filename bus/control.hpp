@@ -44,14 +44,16 @@ struct Assign {
 struct Hello {
   std::string manifest;          ///< kvcodec/wire's Manifest as JSON
   std::string publish_endpoint;  ///< where others subscribe
+  std::string memory_host;       ///< equal for agents that can share memory; empty: with nobody
 };
 
 struct EdgeEnd {
   std::string spec;  ///< kvcodec/wire's EdgeSpec as JSON
   std::string topic;
-  std::string manifest;      ///< of the agent at the other end
-  std::string endpoint;      ///< inbound edges: the sender's publisher; empty on outbound ones
-  bool carries_sink = true;  ///< kv: this sender is the receiver's first, its first token is the sink
+  std::string manifest;        ///< of the agent at the other end
+  std::string endpoint;        ///< inbound edges: the sender's publisher; empty on outbound ones
+  bool carries_sink = true;    ///< kv: this sender is the receiver's first, its first token is the sink
+  bool shared_memory = false;  ///< kv: payload goes through shared memory
 };
 
 /// "This is whom you hear and who hears you." Inbound edges in declared order.

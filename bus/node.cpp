@@ -17,6 +17,7 @@
 #include "base/deadline.hpp"
 #include "base/error.hpp"
 #include "bus/detail/byte_budget.hpp"
+#include "bus/detail/shared_arena.hpp"
 #include "bus/detail/sockets.hpp"
 
 namespace kvmesh::bus {
@@ -34,6 +35,7 @@ struct Publish {
 struct Subscribe {
   Endpoint publisher;
   std::string topic;
+  bool shared_memory = false;
 };
 struct Unsubscribe {
   std::string topic;
@@ -112,7 +114,10 @@ class Node::Impl {
  public:
   Impl(NodeOptions options, Handler handler)
       : send_deadline_(options.send_deadline),
-        handler_(std::move(handler)),
+        handler_([this, handler = std::move(handler)](Event event) {
+          if (const auto* closed = std::get_if<SubscriptionClosed>(&event)) sharing_.drop(closed->topic);
+          handler(std::move(event));
+        }),
         budget_(std::make_shared<detail::ByteBudget>(options.publish_budget_bytes)),
         sockets_(std::make_unique<detail::Sockets>(options, handler_)),
         control_endpoint_(sockets_->control_endpoint()),
@@ -132,9 +137,11 @@ class Node::Impl {
   }
 
   void post(Command command) { inbox_.post(std::move(command)); }
+  void share_memory(const std::vector<std::string>& topics) { sharing_.begin(topics); }
 
   void publish(const std::string& topic, Message message) {
     publish_endpoint();
+    message = sharing_.share(topic, std::move(message), Deadline::after(send_deadline_));
     std::size_t bytes = topic.size();
     for (const Frame& frame : message) bytes += frame.size();
     auto charge = budget_->take(bytes, topic, Deadline::after(send_deadline_));
@@ -171,11 +178,12 @@ class Node::Impl {
   void obey(Publish& command) {
     sockets_->publish(command.topic, std::move(command.message), std::move(command.charge));
   }
-  void obey(Subscribe& command) { sockets_->subscribe(command.publisher, command.topic); }
+  void obey(Subscribe& command) { sockets_->subscribe(command.publisher, command.topic, command.shared_memory); }
   void obey(Unsubscribe& command) { sockets_->unsubscribe(command.topic); }
   void obey(Stop&) {}
 
   const std::chrono::milliseconds send_deadline_;
+  detail::Sharing sharing_;  ///< before the handler, which uses it
   const Handler handler_;
   const std::shared_ptr<detail::ByteBudget> budget_;
   Inbox inbox_;
@@ -196,11 +204,13 @@ void Node::send_control(const std::string& peer, OwnedBytes body) { impl_->post(
 
 void Node::publish(const std::string& topic, Message message) { impl_->publish(topic, std::move(message)); }
 
-void Node::subscribe(const Endpoint& publisher, const std::string& topic) {
+void Node::share_memory(const std::vector<std::string>& topics) { impl_->share_memory(topics); }
+
+void Node::subscribe(const Endpoint& publisher, const std::string& topic, bool shared_memory) {
   if (publisher.scheme() == Endpoint::Scheme::kTcp && (publisher.port() == "*" || publisher.host() == "*")) {
     fail_input("cannot subscribe at ", publisher.string(), ": it names no host or no port to connect to");
   }
-  impl_->post(Subscribe{publisher, topic});
+  impl_->post(Subscribe{publisher, topic, shared_memory});
 }
 
 void Node::unsubscribe(const std::string& topic) { impl_->post(Unsubscribe{topic}); }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "bus/endpoint.hpp"
 #include "bus/message.hpp"
@@ -28,10 +29,12 @@ struct SubscriptionOpened {
 struct SubscriptionClosed {
   std::string topic;
 };
-/// A whole message on a topic that this node subscribed to. `message` is what follows the topic frame.
+/// A whole message on a topic that this node subscribed to. `message` is what follows the topic frame; where it cannot
+/// be read out of shared memory it is empty, and `problem` says why.
 struct Delivered {
   std::string topic;
   Message message;
+  std::string problem;
 };
 /// A message was not sent, and never will be: nobody subscribes to its topic, its peer is unknown or does not keep up.
 /// `topic` is empty for a control message, `peer` for a published one.
@@ -90,9 +93,13 @@ class Node {
   /// Error{kFixInput} for a message larger than the budget. SendFailed where nobody subscribes to the topic. The owners
   /// of the frames are let go on a thread of ZeroMQ's once the bytes have left.
   void publish(const std::string& topic, Message message);
+  /// From now on the frames of messages on `topics` go through shared memory where they fit, one copy for all of these
+  /// topics; their subscribers said so too. Once in a node's life. Throws Error{kGiveUp} where memory is not to be had;
+  /// everything then goes over the socket.
+  void share_memory(const std::vector<std::string>& topics);
   /// Connects to a publisher, once for each endpoint, and subscribes to a topic there. Throws Error{kFixInput} for an
-  /// endpoint that only a bind can use.
-  void subscribe(const Endpoint& publisher, const std::string& topic);
+  /// endpoint that only a bind can use. `shared_memory`: the publisher has called share_memory() for the topic.
+  void subscribe(const Endpoint& publisher, const std::string& topic, bool shared_memory = false);
   void unsubscribe(const std::string& topic);
 
  private:

@@ -10,6 +10,7 @@ using Action = std::function<int()>;
 
 // Each adds its subcommand to `app`; docs/cli.md has the table of all of them.
 void add_agent_command(CLI::App& app, Action& action);
+void add_bench_command(CLI::App& app, Action& action);
 void add_check_command(CLI::App& app, Action& action);
 void add_calibrate_command(CLI::App& app, Action& action);
 void add_demo_command(CLI::App& app, Action& action);
@@ -22,6 +23,9 @@ void add_render_command(CLI::App& app, Action& action);
 void add_run_command(CLI::App& app, Action& action);
 void add_share_command(CLI::App& app, Action& action);
 void add_tokenize_command(CLI::App& app, Action& action);
+
+// Subcommands of bench.
+void add_bench_transport_command(CLI::App& bench, Action& action);
 
 /// Exit statuses that every command uses alike.
 inline constexpr int kExitOk = 0;

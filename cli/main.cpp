@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   cli::add_calibrate_command(app, action);
   cli::add_eval_command(app, action);
   cli::add_demo_command(app, action);
+  cli::add_bench_command(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

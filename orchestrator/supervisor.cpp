@@ -144,6 +144,7 @@ void Supervisor::on_hello(const std::string& name, Member& member, const bus::He
   }
   member.manifest = wire::manifest_from_json(hello.manifest);
   member.endpoint = bus::Endpoint::parse(hello.publish_endpoint).string();
+  member.memory_host = hello.memory_host;
   member.state = State::kHello;
   if (all(State::kHello)) check_and_connect(now);
 }
@@ -151,7 +152,14 @@ void Supervisor::on_hello(const std::string& name, Member& member, const bus::He
 void Supervisor::check_and_connect(Time now) {
   std::map<std::string, wire::Manifest> manifests;
   for (const auto& [name, member] : members_) manifests[name] = member.manifest;
-  const std::string problems = joined(check_ends(topology_, manifests), "\n");
+  std::vector<std::string> lines = check_ends(topology_, manifests);
+  for (const Edge& edge : topology_.edges) {
+    if (edge.spec.transport == wire::Transport::kShm && !on_one_host(edge))
+      lines.push_back(cat(where(topology_, edge.line), ": edge ", wire::describe(edge.spec),
+                          " has transport: shm, and its ends cannot share memory: they run on different hosts, in ",
+                          "different containers or as different users; say transport: auto or zmq"));
+  }
+  const std::string problems = joined(lines, "\n");
   for (auto& [name, member] : members_) {
     if (!problems.empty()) {
       send(member, bus::Refused{problems}, now);
@@ -166,13 +174,20 @@ void Supervisor::check_and_connect(Time now) {
   actions_.push_back(MeshFailed{ErrorKind::kFixInput, problems});
 }
 
+bool Supervisor::on_one_host(const Edge& edge) const {
+  const std::string& host = members_.at(edge.spec.from).memory_host;
+  return !host.empty() && host == members_.at(edge.spec.to).memory_host;
+}
+
 bus::EdgeEnd Supervisor::edge_end(const Edge& edge, const std::string& other, bool inbound) const {
   const Member& member = members_.at(other);
   return {.spec = wire::to_json(edge.spec),
           .topic = bus::edge_topic(topology_.name, edge.spec.from, edge.spec.to, wire::to_string(edge.spec.medium)),
           .manifest = wire::to_json(member.manifest),
           .endpoint = inbound ? member.endpoint : std::string(),
-          .carries_sink = carries_sink(topology_, edge)};
+          .carries_sink = carries_sink(topology_, edge),
+          .shared_memory = edge.spec.medium == wire::Medium::kKv && edge.spec.transport != wire::Transport::kZmq &&
+                           on_one_host(edge)};
 }
 
 bus::Edges Supervisor::edges_of(const std::string& agent) const {

@@ -101,6 +101,7 @@ class Supervisor {
     std::string host;
     wire::Manifest manifest;
     std::string endpoint;
+    std::string memory_host;
     std::string weights;                    ///< their fingerprint, once it is ready
     std::optional<bus::Liveness> liveness;  ///< from the join on
     Deadline deadline;                      ///< for the next state, while starting
@@ -119,6 +120,7 @@ class Supervisor {
   void refuse(const std::string& peer, const std::string& reason);
   void check_and_connect(Time now);
   bus::Edges edges_of(const std::string& agent) const;
+  bool on_one_host(const Edge& edge) const;
   bus::EdgeEnd edge_end(const Edge& edge, const std::string& other, bool inbound) const;
   void check_deadlines(Time now);
   void check_starting(Time now);

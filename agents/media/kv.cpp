@@ -130,6 +130,16 @@ std::vector<KvSender::Piece> KvSender::pieces_of(int sender_layer, const llm::La
   return pieces;
 }
 
+namespace {
+
+/// Gives a message that has to wait memory of its own. Its frames may be slots that the sender needs back before it can
+/// send to anybody, and whom it would send to may be whom we wait for.
+void detach(wire::WireMessage& message) {
+  for (OwnedBytes& frame : message.payload) frame = OwnedBytes::from_string(std::string(frame.text()));
+}
+
+}  // namespace
+
 KvPlacer::KvPlacer(const llm::Model& model, std::vector<const InboundEdge*> edges, llm::KvCache& cache)
     : model_(model), cache_(cache) {
   const auto layers = static_cast<std::size_t>(cache.layers());
@@ -159,6 +169,7 @@ void KvPlacer::place(std::size_t number, wire::WireMessage message) {
   if (edges_.size() == 1) return place_waiting(layer);
   // What another edge kept back at any layer may be next now.
   for (int l = 0; l < cache_.layers(); ++l) place_waiting(l);
+  if (auto& waiting = edge.waiting[static_cast<std::size_t>(layer)]; !waiting.empty()) detach(waiting.back());
 }
 
 bool KvPlacer::begun() const {

@@ -35,12 +35,14 @@ inline constexpr auto kFields<Assign> = std::tuple(field("mesh", &Assign::mesh),
                                                    field("threads", &Assign::threads));
 template <>
 inline constexpr auto kFields<Hello> = std::tuple(field("manifest", &Hello::manifest),
-                                                  field("publish_endpoint", &Hello::publish_endpoint));
+                                                  field("publish_endpoint", &Hello::publish_endpoint),
+                                                  field("memory_host", &Hello::memory_host));
 template <>
 inline constexpr auto kFields<EdgeEnd> = std::tuple(field("spec", &EdgeEnd::spec), field("topic", &EdgeEnd::topic),
                                                     field("manifest", &EdgeEnd::manifest),
                                                     field("endpoint", &EdgeEnd::endpoint),
-                                                    field("carries_sink", &EdgeEnd::carries_sink));
+                                                    field("carries_sink", &EdgeEnd::carries_sink),
+                                                    field("shared_memory", &EdgeEnd::shared_memory));
 template <>
 inline constexpr auto kFields<Edges> = std::tuple(field("inbound", &Edges::inbound),
                                                   field("outbound", &Edges::outbound));

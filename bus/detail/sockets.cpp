@@ -155,7 +155,13 @@ void Sockets::receive_published() {
     // ZeroMQ matches by prefix; what we did not ask for by its whole name is another edge's.
     if (!subscribed_to_.contains(topic)) continue;
     frames.erase(frames.begin());
-    handler_(Delivered{std::move(topic), std::move(frames)});
+    Delivered delivered{.topic = std::move(topic), .message = {}, .problem = {}};
+    try {
+      delivered.message = shared_.contains(delivered.topic) ? views_.open(std::move(frames)) : std::move(frames);
+    } catch (const Error& error) {
+      delivered.problem = error.what();
+    }
+    handler_(std::move(delivered));
   }
 }
 
@@ -202,7 +208,8 @@ void Sockets::publish(const std::string& topic, Message message, std::shared_ptr
   }
 }
 
-void Sockets::subscribe(const Endpoint& publisher, const std::string& topic) {
+void Sockets::subscribe(const Endpoint& publisher, const std::string& topic, bool shared_memory) {
+  if (shared_memory) shared_.insert(topic);
   if (subscribed_to_.insert(topic).second) subscriber_.set(zmq::sockopt::subscribe, topic);
   if (connected_to_.insert(publisher.string()).second) connect(subscriber_, publisher);
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <zmq.hpp>
 
+#include "bus/detail/shared_view.hpp"
 #include "bus/detail/socket_file.hpp"
 #include "bus/endpoint.hpp"
 #include "bus/node.hpp"
@@ -41,7 +42,7 @@ class Sockets {
   void send_control(const std::string& peer, OwnedBytes body);
   /// `keeps` is held until ZeroMQ has let go of every frame.
   void publish(const std::string& topic, Message message, std::shared_ptr<const void> keeps);
-  void subscribe(const Endpoint& publisher, const std::string& topic);
+  void subscribe(const Endpoint& publisher, const std::string& topic, bool shared_memory);
   void unsubscribe(const std::string& topic);
 
  private:
@@ -61,7 +62,9 @@ class Sockets {
   std::optional<SocketFile> publish_file_;
   std::set<std::string> subscribers_to_;  ///< topics with at least one subscriber
   std::set<std::string> subscribed_to_;   ///< topics that we hear
-  std::set<std::string> connected_to_;    ///< publishers that we hear them from
+  std::set<std::string> shared_;          ///< of these, those whose messages have a trailer
+  SharedViews views_;
+  std::set<std::string> connected_to_;  ///< publishers that we hear them from
 };
 
 }  // namespace kvmesh::bus::detail

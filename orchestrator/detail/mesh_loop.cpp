@@ -180,6 +180,7 @@ void MeshLoop::on_control(const bus::ControlReceived& received) {
 }
 
 void MeshLoop::on_child_exit(const std::string& agent, std::int64_t pid, ProcessExit exit) {
+  bus::remove_shared_memory_of(pid);
   perform(supervisor_.on_exit(agent, pid, exit.killed, describe(exit), Clock::now()));
   end_if_childless();
 }

@@ -1,0 +1,153 @@
+#include "bench/transport/our_stream.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "agents/media/kv.hpp"
+#include "base/error.hpp"
+#include "bench/transport/arena_copy.hpp"
+#include "bus/topic.hpp"
+#include "kvcodec/decode.hpp"
+#include "kvcodec/encode.hpp"
+
+namespace kvmesh::bench {
+namespace {
+
+constexpr std::int64_t kHeads = 8, kHeadDim = 128;            // Llama-3.1-8B's
+constexpr std::size_t kRowBytes = 2 * kHeads * kHeadDim * 2;  // keys and values, bf16
+constexpr std::int64_t kPieceRows =
+    std::min<std::int64_t>(agents::KvSender::kPieceRows, agents::KvSender::kPieceBytes / (kHeads * kHeadDim * 2));
+constexpr auto kPatience = std::chrono::seconds(60);
+
+bus::Endpoint endpoint(const std::string& transport, const Scratch& scratch, const std::string& name) {
+  return transport == "tcp" ? bus::Endpoint::tcp("127.0.0.1", "*") : bus::Endpoint::ipc(cat(scratch.path(), '/', name));
+}
+
+}  // namespace
+
+OurStream::OurStream(const std::string& transport, const Scratch& scratch, int receivers) {
+  const at::Tensor rows = at::randn({kPieceRows, kHeads, kHeadDim}).to(at::kBFloat16);
+  for (std::size_t bytes = 0; bytes < 2 * last_level_cache_bytes(); bytes += 2 * rows.nbytes())
+    layers_.push_back({rows.clone(), rows.clone(), {}});
+  publisher_ = std::make_unique<bus::Node>(bus::NodeOptions{.control = endpoint(transport, scratch, "control"),
+                                                            .bind_control = true,
+                                                            .publish = endpoint(transport, scratch, "publish"),
+                                                            .publish_budget_bytes = std::size_t{1} << 30},
+                                           [this](bus::Event event) {
+                                             const std::lock_guard lock(mutex_);
+                                             if (std::holds_alternative<bus::SubscriptionOpened>(event)) ++subscribed_;
+                                             if (const auto* failed = std::get_if<bus::SendFailed>(&event))
+                                               failure_ = failed->reason;
+                                             changed_.notify_all();
+                                           });
+  for (int i = 0; i < receivers; ++i) {
+    Receiver& receiver = *receivers_.emplace_back(std::make_unique<Receiver>());
+    topics_.push_back(bus::edge_topic("bench", "sender", cat("receiver", i), "kv"));
+    receiver.node =
+        std::make_unique<bus::Node>(bus::NodeOptions{.control = publisher_->control_endpoint()},
+                                    [this, &receiver](bus::Event event) { on_event(receiver, std::move(event)); });
+    receiver.node->subscribe(publisher_->publish_endpoint(), topics_.back(), /*shared_memory=*/transport == "shm");
+    if (transport == "shm")
+      for (const kvcodec::LayerKv& layer : layers_)
+        receiver.cache.push_back({at::zeros_like(layer.keys), at::zeros_like(layer.values), {}});
+    receiver.thread = std::thread([this, &receiver] { consume(receiver); });
+  }
+  if (transport == "shm") publisher_->share_memory(topics_);
+  std::unique_lock lock(mutex_);
+  if (!changed_.wait_for(lock, kPatience, [&] { return subscribed_ >= receivers; }))
+    throw Error(ErrorKind::kRetry, "a receiver did not subscribe");
+}
+
+OurStream::~OurStream() {
+  for (const auto& receiver : receivers_) {
+    {
+      const std::lock_guard lock(receiver->mutex);
+      receiver->stop = true;
+      receiver->changed.notify_all();
+    }
+    receiver->thread.join();
+    receiver->node.reset();
+  }
+}
+
+void OurStream::on_event(Receiver& receiver, bus::Event event) {
+  if (auto* delivered = std::get_if<bus::Delivered>(&event)) {
+    const std::lock_guard lock(receiver.mutex);
+    receiver.queue.push_back(std::move(*delivered));
+    receiver.changed.notify_one();
+  }
+}
+
+void OurStream::consume(Receiver& receiver) {
+  for (;;) {
+    bus::Delivered delivered;
+    {
+      std::unique_lock lock(receiver.mutex);
+      receiver.changed.wait(lock, [&] { return receiver.stop || !receiver.queue.empty(); });
+      if (receiver.queue.empty()) return;
+      delivered = std::move(receiver.queue.front());
+      receiver.queue.pop_front();
+    }
+    bool last = false;
+    std::string failure;
+    try {
+      const wire::WireMessage message = wire::decode_message(delivered.message);
+      last = message.envelope.request == "last";
+      if (!receiver.cache.empty()) {
+        const std::int64_t rows = message.envelope.positions.front().count;
+        const kvcodec::LayerKv& cache = receiver.cache[receiver.next++ % receiver.cache.size()];
+        kvcodec::decode_layer_into(message, cache.keys.narrow(0, 0, rows), cache.values.narrow(0, 0, rows));
+      }
+    } catch (const Error& error) {
+      failure = error.what();
+    }
+    if (!last && failure.empty()) continue;
+    const std::lock_guard lock(mutex_);
+    finished_ += last;
+    if (!failure.empty()) failure_ = failure;
+    changed_.notify_all();
+  }
+}
+
+void OurStream::send_layer(std::size_t layer_bytes, bool last_of_run) {
+  const auto rows = static_cast<std::int64_t>(layer_bytes / kRowBytes);
+  wire::Envelope envelope;
+  envelope.mesh = "bench";
+  envelope.from = "sender";
+  envelope.count = static_cast<std::uint32_t>((rows + kPieceRows - 1) / kPieceRows);
+  envelope.context_end = rows;
+  for (std::int64_t begin = 0; begin < rows; begin += kPieceRows, ++envelope.sequence) {
+    const std::int64_t count = std::min(kPieceRows, rows - begin);
+    envelope.request = last_of_run && begin + count == rows ? "last" : "more";
+    envelope.layer = 0;
+    const kvcodec::LayerKv& source = layers_[next_++ % layers_.size()];
+    const kvcodec::PackedRows packed = kvcodec::pack_rows({source.keys.narrow(0, 0, count),
+                                                           source.values.narrow(0, 0, count),
+                                                           {{.first = begin, .count = count}}},
+                                                          wire::WireDtype::kSame);
+    for (std::size_t i = 0; i < topics_.size(); ++i) {
+      envelope.to = cat("receiver", i);
+      publisher_->publish(topics_[i], kvcodec::address_rows(packed, envelope));
+    }
+  }
+}
+
+double OurStream::run(std::size_t bytes, std::size_t layer_bytes) {
+  {
+    const std::lock_guard lock(mutex_);
+    finished_ = 0;
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  for (std::size_t done = 0; done < bytes; done += layer_bytes) send_layer(layer_bytes, done + layer_bytes >= bytes);
+  std::unique_lock lock(mutex_);
+  const auto ended = [&] { return !failure_.empty() || finished_ == static_cast<int>(receivers_.size()); };
+  if (!changed_.wait_for(lock, kPatience, ended)) throw Error(ErrorKind::kRetry, "messages did not arrive within 60 s");
+  if (!failure_.empty()) throw Error(ErrorKind::kGiveUp, failure_);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  return static_cast<double>(bytes) / took.count();
+}
+
+}  // namespace kvmesh::bench

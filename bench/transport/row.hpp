@@ -1,0 +1,41 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace kvmesh::bench {
+
+/// One line of the table: ours beside a reference, each the median of runs that alternate.
+struct Row {
+  std::string name;
+  double ours = 0;
+  double reference = 0;
+  std::string unit;
+  double ratio = 0;  ///< median of the pairs' ours / reference
+  double low = 0;    ///< the smallest and
+  double high = 0;   ///< the greatest of the pairs' ratios
+  double bar = 0;    ///< what the ratio must reach, or not exceed; 0: none
+  bool higher_is_better = true;
+  std::string note;  ///< what the reference is, where the name does not say it
+
+  bool met() const { return bar == 0 || (higher_is_better ? ratio >= bar : ratio <= bar); }
+};
+
+struct RowSpec {
+  std::string name;
+  std::string unit;
+  double bar = 0;
+  bool higher_is_better = true;
+  std::string note;
+};
+
+/// At least this many pairs stand behind a median.
+inline constexpr int kPairs = 9;
+
+double median(std::vector<double> values);
+
+/// Runs `ours` and `reference` in turns, kPairs times after one of each that does not count.
+Row compare(const RowSpec& spec, const std::function<double()>& ours, const std::function<double()>& reference);
+
+}  // namespace kvmesh::bench

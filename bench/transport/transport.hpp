@@ -1,0 +1,26 @@
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "bench/transport/row.hpp"
+
+/// What moving KV costs, beside the least that it could cost on this machine. Each function hands its rows to `emit` as
+/// soon as they are measured.
+namespace kvmesh::bench {
+
+using Emit = std::function<void(const Row&)>;
+
+/// Messages of 64 KiB to 64 MiB through the codec and the bus, over ipc, tcp and shared memory, to one receiver and to
+/// four. Reference over sockets: raw libzmq, XPUB and SUB, zero-copy, at the frame size that is fastest in this run.
+/// Reference in shared memory: one thread that copies through an arena larger than the last-level cache, with the same
+/// checksum.
+void measure_streams(const Emit& emit);
+
+/// Round trip of a small control message, p50 and p99, against raw ROUTER and DEALER with as many thread hand-offs.
+void measure_control(const Emit& emit);
+
+/// int8 and int4, in and out, in bytes of bf16 a second, against the arena copy.
+void measure_quantization(const Emit& emit);
+
+}  // namespace kvmesh::bench

@@ -1,0 +1,210 @@
+// Frames through shared memory: what arrives, what is bounded, what is left behind.
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include "base/error.hpp"
+#include "bus/detail/shared_arena.hpp"
+#include "bus/detail/shared_view.hpp"
+#include "bus/memory_host.hpp"
+#include "tests/bus/event_log.hpp"
+
+using namespace std::chrono_literals;
+using namespace kvmesh;
+using namespace kvmesh::bus;
+using namespace kvmesh::bus::test;
+using detail::SharedArena;
+using detail::SharedViews;
+
+namespace {
+
+constexpr std::size_t kBig = 512 * 1024;
+
+Frame big_frame(char fill, std::size_t bytes = kBig) { return Frame::from_string(std::string(bytes, fill)); }
+
+Deadline soon() { return Deadline::after(kPatience); }
+
+/// Names in /dev/shm that this process has made.
+std::vector<std::filesystem::path> left_behind() {
+  std::vector<std::filesystem::path> names;
+  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm"))
+    if (entry.path().filename().string().starts_with("kvmesh-" + std::to_string(::getpid()) + "-"))
+      names.push_back(entry.path());
+  return names;
+}
+
+/// A publisher of two shared topics and their receivers, with real sockets between.
+struct Mesh {
+  Folder folder;
+  TestNode sender, first, second;
+
+  explicit Mesh(std::chrono::milliseconds send_deadline = kPatience)
+      : sender(NodeOptions{.control = folder.ipc("control"),
+                           .bind_control = true,
+                           .publish = folder.ipc("publish"),
+                           .send_deadline = send_deadline}),
+        first(TestNode::spoke(folder.ipc("control"))),
+        second(TestNode::spoke(folder.ipc("control"))) {
+    sender.node.share_memory({"m/a/b/kv;", "m/a/c/kv;"});
+    first.node.subscribe(sender.node.publish_endpoint(), "m/a/b/kv;", /*shared_memory=*/true);
+    second.node.subscribe(sender.node.publish_endpoint(), "m/a/c/kv;", /*shared_memory=*/true);
+    sender.log.next<SubscriptionOpened>();
+    sender.log.next<SubscriptionOpened>();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a message through shared memory arrives as it was, large frames, small ones and empty ones") {
+  Mesh mesh;
+  const Frame big = big_frame('k');
+  mesh.sender.node.publish("m/a/b/kv;", {text("envelope"), big, text("small"), Frame(), big_frame('v', 3 << 20)});
+  const Delivered got = mesh.first.log.next<Delivered>();
+  CHECK(got.problem.empty());
+  REQUIRE(got.message.size() == 5);
+  CHECK(got.message[0].text() == "envelope");
+  CHECK(got.message[1].text() == big.text());
+  CHECK(got.message[2].text() == "small");
+  CHECK(got.message[3].empty());
+  CHECK(got.message[4].size() == 3 << 20);  // no slot holds it: it came over the socket
+}
+
+TEST_CASE("what goes to two receivers is copied once") {
+  SharedArena arena({"x;", "y;"});
+  SharedViews x, y;
+  const Frame payload = big_frame('k');
+  const Message to_x = x.open(arena.share("x;", {text("e"), payload}, soon()));
+  const Message to_y = y.open(arena.share("y;", {text("e"), payload}, soon()));
+  // Two mappings of one slot: the same offset behind their pages.
+  const auto offset = [](const Frame& frame) { return reinterpret_cast<std::uintptr_t>(frame.data()) % 65536; };
+  CHECK(offset(to_x[1]) == offset(to_y[1]));
+  CHECK(to_y[1].text() == payload.text());
+}
+
+TEST_CASE("an arena is open to its user alone, and its name is gone once every receiver has mapped it") {
+  SharedArena arena({"x;", "y;"});
+  REQUIRE(left_behind().size() == 1);
+  struct stat status {};
+  REQUIRE(::stat(left_behind().front().c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+  SharedViews x, y;
+  x.open(arena.share("x;", {text("e")}, soon()));
+  CHECK(left_behind().size() == 1);
+  y.open(arena.share("y;", {text("e")}, soon()));
+  CHECK(left_behind().empty());
+}
+
+TEST_CASE("an arena that nobody mapped leaves no name either") {
+  { SharedArena arena({"x;"}); }
+  CHECK(left_behind().empty());
+}
+
+TEST_CASE("a process that died leaves a name that its pid finds") {
+  const auto path = std::filesystem::path("/dev/shm") / ("kvmesh-" + std::to_string(::getpid()) + "-dead");
+  {
+    std::FILE* file = std::fopen(path.c_str(), "w");
+    REQUIRE(file != nullptr);
+    std::fclose(file);
+  }
+  remove_shared_memory_of(::getpid());
+  CHECK(left_behind().empty());
+}
+
+TEST_CASE("a receiver that never returns slots holds up the sender, which then says so by topic") {
+  SharedArena arena({"x;"});
+  SharedViews views;
+  std::vector<Message> kept;
+  for (std::uint32_t i = 0; i < detail::kSlots; ++i)
+    kept.push_back(views.open(arena.share("x;", {text("e"), big_frame('k')}, soon())));
+  CHECK_THROWS_WITH(arena.share("x;", {text("e"), big_frame('k')}, Deadline::after(20ms)),
+                    Catch::Contains("\"x;\"") && Catch::Contains("slots"));
+  kept.pop_back();  // one comes back
+  CHECK_NOTHROW(arena.share("x;", {text("e"), big_frame('k')}, soon()));
+}
+
+TEST_CASE("a sender that waits for a slot goes on as soon as one is returned") {
+  Mesh mesh;
+  std::vector<Delivered> kept;
+  for (std::uint32_t i = 0; i < detail::kSlots; ++i) {
+    mesh.sender.node.publish("m/a/b/kv;", {text("e"), big_frame('k')});
+    kept.push_back(mesh.first.log.next<Delivered>());
+  }
+  std::thread publisher([&] { mesh.sender.node.publish("m/a/b/kv;", {text("e"), big_frame('z')}); });
+  kept.clear();
+  publisher.join();
+  CHECK(mesh.first.log.next<Delivered>().message.at(1).text().front() == 'z');
+}
+
+TEST_CASE("slots of a receiver that is gone are free") {
+  SharedArena arena({"x;", "y;"});
+  for (std::uint32_t i = 0; i < detail::kSlots; ++i) arena.share("x;", {text("e"), big_frame('k')}, soon());
+  arena.drop("x;");
+  CHECK_NOTHROW(arena.share("y;", {text("e"), big_frame('k')}, Deadline::after(0ms)));
+}
+
+TEST_CASE("memory that cannot be reserved is an error that names the place and the way out, not a signal") {
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit little{.rlim_cur = 1 << 20, .rlim_max = before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &little) == 0);
+  std::string what;
+  try {
+    SharedArena arena({"x;"});
+  } catch (const Error& error) {
+    what = error.what();
+  }
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  CHECK_THAT(what, Catch::Contains("/dev/shm/kvmesh-") && Catch::Contains("transport: zmq"));
+  CHECK(left_behind().empty());
+}
+
+TEST_CASE("without memory to share a node's messages still arrive, over the socket") {
+  Mesh mesh;
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  std::signal(SIGXFSZ, SIG_IGN);
+  Folder folder;
+  TestNode sender(TestNode::hub(folder.ipc("control"), folder.ipc("publish")));
+  TestNode receiver(TestNode::spoke(folder.ipc("control")));
+  const rlimit little{.rlim_cur = 1 << 20, .rlim_max = before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &little) == 0);
+  CHECK_THROWS_AS(sender.node.share_memory({"m/a/b/kv;"}), Error);
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  receiver.node.subscribe(sender.node.publish_endpoint(), "m/a/b/kv;", /*shared_memory=*/true);
+  sender.log.next<SubscriptionOpened>();
+  sender.node.publish("m/a/b/kv;", {text("e"), big_frame('k')});
+  CHECK(receiver.log.next<Delivered>().message.at(1).text() == big_frame('k').text());
+}
+
+TEST_CASE("a trailer that lies is refused: another's slot, too many frames, an arena that is none") {
+  SharedArena arena({"x;"});
+  SharedViews views;
+  const auto edited = [&](std::size_t at, std::uint32_t value) {
+    Message message = arena.share("x;", {text("e"), big_frame('k')}, soon());
+    std::string trailer(message.back().text());
+    std::memcpy(trailer.data() + at, &value, sizeof value);
+    message.back() = Frame::from_string(trailer);
+    arena.drop("x;");
+    return message;
+  };
+  CHECK_THROWS_WITH(views.open(edited(sizeof(detail::TrailerHead) + 4, 7)), Catch::Contains("not ours"));
+  CHECK_THROWS_WITH(views.open(edited(sizeof(detail::TrailerHead) + 4, 700)), Catch::Contains("not ours"));
+  CHECK_THROWS_WITH(views.open(edited(0, 70'000)), Catch::Contains("damaged"));
+  CHECK_THROWS_WITH(views.open(edited(4, 40)), Catch::Contains("damaged"));
+  CHECK_THROWS_WITH(views.open({text("e"), Frame::from_string(std::string(8, '\0') + "/etc")}),
+                    Catch::Contains("no arena is called"));
+  CHECK_THROWS_WITH(views.open({text("e"), text("x")}), Catch::Contains("without a trailer"));
+}
+
+TEST_CASE("two processes of one user on one host can share memory") {
+  CHECK_FALSE(memory_host().empty());
+  CHECK(memory_host() == memory_host());
+}
