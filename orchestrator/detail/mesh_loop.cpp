@@ -5,6 +5,8 @@
 #include <csignal>
 #include <filesystem>
 
+#include "bus/memory_host.hpp"
+
 namespace kvmesh::orchestrator::detail {
 namespace {
 
