@@ -11,6 +11,7 @@
 #include "kvcodec/encode.hpp"
 #include "kvcodec/reassembly.hpp"
 #include "tests/bus/event_log.hpp"
+#include "tests/support/child.hpp"
 #include "tests/support/golden.hpp"
 
 using namespace kvmesh;
@@ -96,7 +97,7 @@ TEST_CASE("KV that went through a Python peer over ZeroMQ gives the same logits 
 
   std::vector<std::vector<OwnedBytes>> arrived;
   while (arrived.size() < messages.size()) arrived.push_back(subscriber.log.next<bus::Delivered>().message);
-  CHECK(relay.wait_for(std::chrono::seconds(20)));
+  REQUIRE(ends_within(relay, std::chrono::seconds(20)));
   CHECK(relay.exit_code() == 0);
 
   const auto ids = ids_of(golden["receiver_ids"]);

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/child.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 /// Runs the kvmesh program as its users do.
@@ -48,7 +49,7 @@ class Program {
 
   /// The exit status, once it has ended; fails the test where it has not within `deadline`.
   int wait(std::chrono::seconds deadline = std::chrono::seconds(120)) {
-    const bool ended = child_.wait_for(deadline);
+    const bool ended = ends_within(child_, deadline);
     INFO("standard error: " << err());
     REQUIRE(ended);
     return WIFSIGNALED(child_.native_exit_code()) ? 128 + WTERMSIG(child_.native_exit_code()) : child_.exit_code();
@@ -69,12 +70,15 @@ class Program {
   /// Child processes by pid, with their command lines.
   std::vector<std::pair<pid_t, std::string>> children() const {
     std::vector<std::pair<pid_t, std::string>> found;
-    std::istringstream pids(read_file(cat_path(pid(), "task/" + std::to_string(pid()) + "/children")));
-    for (pid_t child = 0; pids >> child;) {
-      std::string line = read_file(cat_path(child, "cmdline"));
-      for (char& c : line)
-        if (c == '\0') c = ' ';
-      found.emplace_back(child, line);
+    // Each thread has a list of its own, and any of them may have started a child.
+    for (const auto& thread : std::filesystem::directory_iterator(cat_path(pid(), "task"))) {
+      std::istringstream pids(read_file(thread.path() / "children"));
+      for (pid_t child = 0; pids >> child;) {
+        std::string line = read_file(cat_path(child, "cmdline"));
+        for (char& c : line)
+          if (c == '\0') c = ' ';
+        found.emplace_back(child, line);
+      }
     }
     return found;
   }
