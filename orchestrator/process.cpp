@@ -13,8 +13,10 @@
 #include <boost/process/exe.hpp>
 #include <boost/process/extend.hpp>
 #include <boost/process/io.hpp>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 
 #include "base/error.hpp"
 
@@ -66,6 +68,8 @@ std::string describe(const ProcessExit& exit) {
 ChildProcess::ChildProcess(boost::asio::io_context& loop, const std::filesystem::path& program,
                            const std::vector<std::string>& arguments, OnExit on_exit)
     : state_(std::make_shared<State>(loop, std::move(on_exit))) {
+  // Asked before the fork: a child that dies on a failed exec signals a loop that its caller may be taking down.
+  if (::access(program.c_str(), X_OK) != 0) fail_input("cannot start ", program.string(), ": ", std::strerror(errno));
   const auto reaped = [state = state_](int, const std::error_code&) {
     if (state->running) state->ended(state->child.native_exit_code());
   };
