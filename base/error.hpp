@@ -15,7 +15,8 @@ enum class ErrorKind {
   kGiveUp,     ///< a bug, or a resource that is not to be had
 };
 
-/// Lower-case name of `kind`, as it travels on the wire and stands in logs: "fix-input", "retry", "reconnect", "give-up".
+/// Lower-case name of `kind`, as it travels on the wire and stands in logs: "fix-input", "retry", "reconnect",
+/// "give-up".
 std::string to_string(ErrorKind kind);
 
 /// The inverse of to_string; an unknown name is kGiveUp, so that a newer peer's kind is never taken for a harmless one.

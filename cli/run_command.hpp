@@ -15,10 +15,10 @@ struct RunArguments {
   std::filesystem::path input;
   bool json = false;
   int samples = 1;
-  int threads = 0;               ///< compute threads an agent; 0: the cores shared evenly
-  int ready_deadline_s = 120;    ///< for each step of the start
+  int threads = 0;             ///< compute threads an agent; 0: the cores shared evenly
+  int ready_deadline_s = 120;  ///< for each step of the start
   int record_deadline_s = 600;
-  bool quiet = false;            ///< no progress on standard error
+  bool quiet = false;  ///< no progress on standard error
 };
 
 /// Runs every record of a file through a topology: starts the agents as processes (`bind` none), or waits at `bind` for

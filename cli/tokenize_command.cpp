@@ -52,7 +52,8 @@ void add_tokenize_command(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("tokenize", "tokenise standard input, or turn ids back into text");
   command->add_option("model_dir", arguments->model_dir, "a folder with tokenizer.json")->required();
   CLI::Option* special = command->add_flag("--special", arguments->special, "apply the post-processor");
-  CLI::Option* decode = command->add_flag("--decode", arguments->decode, "read {\"ids\": [...]}, print {\"text\": ...}");
+  CLI::Option* decode =
+      command->add_flag("--decode", arguments->decode, "read {\"ids\": [...]}, print {\"text\": ...}");
   command->add_flag("--skip-special", arguments->skip_special, "leave special tokens out of the text")->needs(decode);
   special->excludes(decode);
   command->callback([&action, arguments] { action = [arguments] { return tokenize(*arguments); }; });

@@ -76,8 +76,9 @@ ChildProcess::ChildProcess(boost::asio::io_context& loop, const std::filesystem:
   try {
     // Threads that spin while they wait would take the cores from the other agents on this host.
     state_->child = process::child(process::exe = program.string(), process::args = arguments,
-                                   process::env["OMP_WAIT_POLICY"] = "PASSIVE", process::std_in < process::null,
-                                   process::std_out > stderr, process::on_exit = reaped, loop, TieToParent{});
+                                   process::env["OMP_WAIT_POLICY"] = "PASSIVE",
+                                   process::std_in<process::null, process::std_out> stderr, process::on_exit = reaped,
+                                   loop, TieToParent{});
   } catch (const process::process_error& error) {
     fail_input("cannot start ", program.string(), ": ", error.code().message());
   }

@@ -15,7 +15,7 @@ struct RecordOutcome {
   std::string output;                          ///< the output agent's answer
   std::map<std::string, std::string> answers;  ///< of every agent that generates, by name
   std::vector<bus::EdgeReport> edges;          ///< in the topology's order
-  double ttft_ms = 0;           ///< of the output agent: from its task's receipt to its first token
+  double ttft_ms = 0;                          ///< of the output agent: from its task's receipt to its first token
   double receiver_ttft_ms = 0;  ///< of the output agent: from the last thing that it waited for to its first token
   std::vector<bus::EdgeScores> scores;         ///< of a calibrating record, in the topology's order
   std::map<std::string, bus::Result> results;  ///< as the agents sent them, by name

@@ -76,8 +76,8 @@ std::vector<std::string> topological_order(const Topology& topology) {
   while (order.size() < topology.agents.size()) {
     const auto next = std::find_if(topology.agents.begin(), topology.agents.end(), [&](const AgentSpec& agent) {
       const auto edges = inbound_edges(topology, agent.name);
-      return !placed(agent.name) && std::all_of(edges.begin(), edges.end(),
-                                                [&](const Edge* edge) { return placed(edge->spec.from); });
+      return !placed(agent.name) &&
+             std::all_of(edges.begin(), edges.end(), [&](const Edge* edge) { return placed(edge->spec.from); });
     });
     if (next == topology.agents.end()) {
       throw Error(ErrorKind::kGiveUp, cat("topology ", topology.name, " has a cycle and so no order"));

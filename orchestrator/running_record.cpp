@@ -10,9 +10,8 @@ namespace {
 
 template <typename Item>
 const Item* find_edge(const std::vector<Item>& items, const wire::EdgeSpec& edge) {
-  const auto found = std::find_if(items.begin(), items.end(), [&edge](const Item& item) {
-    return item.from == edge.from && item.to == edge.to;
-  });
+  const auto found = std::find_if(items.begin(), items.end(),
+                                  [&edge](const Item& item) { return item.from == edge.from && item.to == edge.to; });
   return found == items.end() ? nullptr : &*found;
 }
 

@@ -8,7 +8,8 @@
 namespace kvmesh::orchestrator {
 
 /// Reads a topology file (docs/topology.md). Throws Error{kFixInput} for the first thing that is wrong:
-/// "FILE:LINE: what is wrong; what to do". Looks at the disk only to see that folders and files that it names are there.
+/// "FILE:LINE: what is wrong; what to do". Looks at the disk only to see that folders and files that it names are
+/// there.
 Topology load_topology(const std::filesystem::path& file);
 
 /// The same for text that stands in `file`.

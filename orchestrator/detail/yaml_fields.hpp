@@ -26,11 +26,11 @@ class YamlValue {
   bool is_list() const { return node_.IsSequence(); }
   bool is_scalar() const { return node_.IsScalar(); }
 
-  std::string text() const;         ///< a scalar, not empty
-  std::string name() const;         ///< a text of letters, digits, '_', '-' and '.'
-  bool boolean() const;             ///< true or false
+  std::string text() const;  ///< a scalar, not empty
+  std::string name() const;  ///< a text of letters, digits, '_', '-' and '.'
+  bool boolean() const;      ///< true or false
   std::int64_t integer(std::int64_t least, std::int64_t most) const;
-  std::uint64_t seed() const;       ///< a whole number from 0 to 2^64 - 1
+  std::uint64_t seed() const;  ///< a whole number from 0 to 2^64 - 1
   double number(double least, double most) const;
   std::vector<YamlValue> list() const;
 

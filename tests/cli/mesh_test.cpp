@@ -131,7 +131,8 @@ TEST_CASE("an orchestrator that is killed leaves no agent behind") {
   run.signal(SIGKILL);
   run.wait();
   Program::wait_until("the agents are gone", [&] {
-    return std::none_of(children.begin(), children.end(), [](const auto& child) { return Program::exists(child.first); });
+    return std::none_of(children.begin(), children.end(),
+                        [](const auto& child) { return Program::exists(child.first); });
   });
 }
 
@@ -169,7 +170,8 @@ TEST_CASE("agents whose models do not fit are refused by check and by run, with 
   const TemporaryFolder folder;
   const std::string golden = (kRoot / "tests/golden/llama32-tied-headdim").string();
   std::string text = read_file(kTopology);
-  text.replace(text.find("../../models/tiny}"), 18, (kRoot / "models/tiny").string() + "}\n  other: {path: " + golden + "}");
+  text.replace(text.find("../../models/tiny}"), 18,
+               (kRoot / "models/tiny").string() + "}\n  other: {path: " + golden + "}");
   text.replace(text.find("{model: tiny, prompt: \"Instruction: {instruction} Question"), 12, "{model: other");
   text.erase(text.find("calibration:"), text.find('\n', text.find("calibration:")) - text.find("calibration:"));
   const auto topology = folder.write("unfit.yaml", text);

@@ -33,7 +33,8 @@ struct Behaviour {
 class FakeAgent {
  public:
   FakeAgent(std::string name, const bus::Endpoint& orchestrator, Behaviour behaviour)
-      : name_(std::move(name)), behaviour_(std::move(behaviour)),
+      : name_(std::move(name)),
+        behaviour_(std::move(behaviour)),
         node_({.control = orchestrator, .bind_control = false, .publish = std::nullopt},
               [this](bus::Event event) { receive(std::move(event)); }),
         thread_([this] { run(); }) {}

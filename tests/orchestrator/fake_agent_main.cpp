@@ -1,5 +1,5 @@
-// What `kvmesh agent NAME --connect ENDPOINT` is, without a model. Its name says how it ends: "killed" by SIGKILL at its
-// first task, "exits" with status 9 at its start, "deaf" to SIGTERM; any other answers with its pid.
+// What `kvmesh agent NAME --connect ENDPOINT` is, without a model. Its name says how it ends: "killed" by SIGKILL at
+// its first task, "exits" with status 9 at its start, "deaf" to SIGTERM; any other answers with its pid.
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,13 +20,14 @@ int main(int argc, char** argv) {
   manifest.num_key_value_heads = manifest.head_dim = manifest.num_hidden_layers = manifest.hidden_size = 2;
   manifest.max_position_embeddings = 64;
   manifest.rope_theta = 10000;
-  orchestrator::test::FakeAgent agent(
-      name, bus::Endpoint::parse(argv[4]),
-      {.manifest = wire::to_json(manifest), .answer = [&](const bus::Task& task) -> std::optional<bus::Control> {
-         if (name == "killed") ::raise(SIGKILL);
-         if (name == "deaf") return std::nullopt;
-         return bus::Result{.request = task.request, .answer = std::to_string(::getpid())};
-       }});
+  orchestrator::test::FakeAgent agent(name, bus::Endpoint::parse(argv[4]),
+                                      {.manifest = wire::to_json(manifest),
+                                       .answer = [&](const bus::Task& task) -> std::optional<bus::Control> {
+                                         if (name == "killed") ::raise(SIGKILL);
+                                         if (name == "deaf") return std::nullopt;
+                                         return bus::Result{.request = task.request,
+                                                            .answer = std::to_string(::getpid())};
+                                       }});
   agent.wait_until_over();
   if (name == "deaf") ::pause();
   return 0;

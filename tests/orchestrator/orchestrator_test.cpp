@@ -42,7 +42,8 @@ json record(const std::string& id, const std::string& question) {
 /// reader -> solver over real sockets, with agents that run in threads of this process.
 class Mesh {
  public:
-  explicit Mesh(const std::string& options = "medium: kv, layers: all", Deadlines deadlines = {}, const std::string& more = "")
+  explicit Mesh(const std::string& options = "medium: kv, layers: all", Deadlines deadlines = {},
+                const std::string& more = "")
       : topology_(folder_.parse(pair(options) + more)), orchestrator_(topology_, options_of(deadlines)) {}
 
   void join(const std::string& name, Behaviour behaviour) {
@@ -112,7 +113,10 @@ TEST_CASE("records go through the mesh one after the other") {
 TEST_CASE("a record that lacks a field is refused before anybody works on it") {
   Mesh mesh;
   mesh.start();
-  CHECK_THAT(failure_of([&] { mesh->run({{"id", "q1"}, {"context", "c"}}, 0); }), Contains("q1") && Contains("\"question\""));
+  CHECK_THAT(failure_of([&] {
+               mesh->run({{"id", "q1"}, {"context", "c"}}, 0);
+             }),
+             Contains("q1") && Contains("\"question\""));
   CHECK(mesh->run(record("q2", "who?"), 1).output == "re: who?");
 }
 
@@ -220,8 +224,9 @@ TEST_CASE("without a calibration file the first record calibrates, and it is sai
 
 TEST_CASE("a calibration file is averaged over as many records as asked for") {
   const Folder folder;
-  folder.write("calibration.jsonl", "{\"context\": \"c\", \"question\": \"1\"}\n{\"context\": \"c\", \"question\": \"333\"}\n"
-                                    "{\"context\": \"c\", \"question\": \"never\"}\n");
+  folder.write("calibration.jsonl",
+               "{\"context\": \"c\", \"question\": \"1\"}\n{\"context\": \"c\", \"question\": \"333\"}\n"
+               "{\"context\": \"c\", \"question\": \"never\"}\n");
   const Topology topology = folder.parse(pair("medium: kv, layers: {top: 1}") + "calibration: calibration.jsonl\n");
   Orchestrator orchestrator(topology, {.bind = std::nullopt, .spawn = false, .samples = 2});
   FakeAgent reader("reader", orchestrator.endpoint(), good("reader"));
@@ -237,7 +242,8 @@ TEST_CASE("a calibration record that lacks a field is heard of before anything s
   const Folder folder;
   folder.write("calibration.jsonl", "{\"id\": \"cal\", \"context\": \"c\"}\n");
   const Topology topology = folder.parse(pair() + "calibration: calibration.jsonl\n");
-  CHECK_THROWS_WITH(Orchestrator(topology, {.bind = std::nullopt, .spawn = false}), Contains("cal") && Contains("question"));
+  CHECK_THROWS_WITH(Orchestrator(topology, {.bind = std::nullopt, .spawn = false}),
+                    Contains("cal") && Contains("question"));
 }
 
 TEST_CASE("scores that are given are not measured") {

@@ -26,8 +26,9 @@ TEST_CASE("an agent without edges stands alone") {
 }
 
 TEST_CASE("a fan-in meets at its receiver") {
-  const Topology topology = Folder().parse(
-      graph(edge("a", "d") + edge("b", "d", "medium: activation, from_layer: 5, to_layer: 3") + edge("c", "d", "medium: kv, layers: {top: 2}")));
+  const Topology topology =
+      Folder().parse(graph(edge("a", "d") + edge("b", "d", "medium: activation, from_layer: 5, to_layer: 3") +
+                           edge("c", "d", "medium: kv, layers: {top: 2}")));
   CHECK(picture(topology) ==
         "mesh: 4 agents, 3 edges, output d\n\n"
         "  [a: tiny] --kv, ratio 0.3-------------+\n"
@@ -36,8 +37,9 @@ TEST_CASE("a fan-in meets at its receiver") {
 }
 
 TEST_CASE("a fan-out is a line for each receiver, and a chain goes on from its last") {
-  const Topology topology = Folder().parse(graph(edge("a", "b", "medium: kv, layers: {random: 0.5, seed: 2}") +
-                                                 edge("a", "c", "medium: kv, layers: {contiguous: 0.5}") + edge("c", "d")));
+  const Topology topology =
+      Folder().parse(graph(edge("a", "b", "medium: kv, layers: {random: 0.5, seed: 2}") +
+                           edge("a", "c", "medium: kv, layers: {contiguous: 0.5}") + edge("c", "d")));
   CHECK(picture(topology) ==
         "mesh: 4 agents, 3 edges, output d\n\n"
         "  [a: tiny] --kv, random 0.5 seed 2--> [b: tiny]\n"

@@ -15,17 +15,18 @@
 using namespace kvmesh;
 using namespace kvmesh::orchestrator;
 using namespace std::chrono_literals;
-using kvmesh::orchestrator::test::Folder;
 using Catch::Matchers::Contains;
+using kvmesh::orchestrator::test::Folder;
 using Clock = std::chrono::steady_clock;
 
 namespace {
 
-/// A shell that runs `script`, and how it ended. dash forks even for the last command of a script: where the shell itself
-/// is to be ended, the script says exec, or its orphan would hold our standard error.
+/// A shell that runs `script`, and how it ended. dash forks even for the last command of a script: where the shell
+/// itself is to be ended, the script says exec, or its orphan would hold our standard error.
 class Child {
  public:
-  explicit Child(const std::string& script) : process_(loop_, "/bin/sh", {"-c", script}, [this](ProcessExit exit) { exit_ = exit; }) {}
+  explicit Child(const std::string& script)
+      : process_(loop_, "/bin/sh", {"-c", script}, [this](ProcessExit exit) { exit_ = exit; }) {}
 
   ChildProcess& process() { return process_; }
   bool await_exit(std::chrono::seconds patience = 20s) {

@@ -7,12 +7,13 @@
 
 using namespace kvmesh;
 using namespace kvmesh::orchestrator;
-using kvmesh::orchestrator::test::Folder;
 using Catch::Matchers::Contains;
+using kvmesh::orchestrator::test::Folder;
 
 TEST_CASE("each record has an id: its own, or one after its line") {
   const Folder folder;
-  const auto records = read_records(folder.write("in.jsonl", "{\"id\": \"a\", \"x\": 1}\n\n  \n{\"x\": 2}\r\n{\"id\": 7}"));
+  const auto records =
+      read_records(folder.write("in.jsonl", "{\"id\": \"a\", \"x\": 1}\n\n  \n{\"x\": 2}\r\n{\"id\": 7}"));
   REQUIRE(records.size() == 3);
   CHECK(records[0]["id"] == "a");
   CHECK(records[1]["id"] == "record-4");

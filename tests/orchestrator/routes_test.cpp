@@ -40,7 +40,8 @@ TEST_CASE("a cycle is found along its way, and none where there is none") {
 }
 
 TEST_CASE("the output, a generate block and an output that travels make an agent generate") {
-  Topology topology = Folder().parse(graph(edge("a", "d") + edge("b", "d", "medium: kv, share: prompt+output, max_tokens: 9")));
+  Topology topology =
+      Folder().parse(graph(edge("a", "d") + edge("b", "d", "medium: kv, share: prompt+output, max_tokens: 9")));
   CHECK_FALSE(generates(topology, get_agent(topology, "a")));
   CHECK(generates(topology, get_agent(topology, "b")));
   CHECK(generates(topology, get_agent(topology, "d")));
@@ -57,8 +58,8 @@ TEST_CASE("a text edge makes its sender generate") {
 }
 
 TEST_CASE("the sink comes from a receiver's first kv sender") {
-  const Topology topology = Folder().parse(
-      graph(edge("c", "d", "medium: activation, from_layer: 0, to_layer: 0") + edge("b", "d") + edge("a", "d") + edge("a", "c")));
+  const Topology topology = Folder().parse(graph(edge("c", "d", "medium: activation, from_layer: 0, to_layer: 0") +
+                                                 edge("b", "d") + edge("a", "d") + edge("a", "c")));
   CHECK_FALSE(carries_sink(topology, topology.edges[0]));
   CHECK(carries_sink(topology, topology.edges[1]));
   CHECK_FALSE(carries_sink(topology, topology.edges[2]));

@@ -24,10 +24,12 @@ RecordOutcome measured(const std::string& id, std::vector<double> scores) {
 TEST_CASE("a record is complete when every agent has answered, and once each") {
   const Topology topology = Folder().parse(pair());
   RunningRecord record("q1", "r1", topology, Deadline::after(std::chrono::seconds(1)));
-  record.on_result("reader", {.request = "r1", .answer = {}, .edges = {{"reader", "solver", "kv", "2 of 8 + layer 0", 77}}});
+  record.on_result("reader",
+                   {.request = "r1", .answer = {}, .edges = {{"reader", "solver", "kv", "2 of 8 + layer 0", 77}}});
   CHECK(record.waiting() == std::set<std::string>{"solver"});
   record.on_result("reader", {.request = "r1", .answer = "again"});
-  record.on_result("solver", {.request = "r1", .answer = "Paris", .edges = {}, .scores = {}, .ttft_ms = 12, .receiver_ttft_ms = 3});
+  record.on_result(
+      "solver", {.request = "r1", .answer = "Paris", .edges = {}, .scores = {}, .ttft_ms = 12, .receiver_ttft_ms = 3});
   CHECK(record.complete());
   const RecordOutcome outcome = record.outcome();
   CHECK(outcome.output == "Paris");

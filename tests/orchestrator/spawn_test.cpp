@@ -74,7 +74,8 @@ TEST_CASE("a killed agent ends the run within five seconds, by name, signal and 
   mesh.start();
   const auto begin = Clock::now();
   const std::string failure = failure_of([&] { mesh.run(kRecord, 0); });
-  CHECK_THAT(failure, Catch::Matchers::Matches("agent killed \\(pid [0-9]+\\) was killed by signal 9 while working on record q3"));
+  CHECK_THAT(failure, Catch::Matchers::Matches(
+                          "agent killed \\(pid [0-9]+\\) was killed by signal 9 while working on record q3"));
   mesh.stop();
   CHECK(Clock::now() - begin < 5s);
 }

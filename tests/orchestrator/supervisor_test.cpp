@@ -23,7 +23,9 @@ class Scene {
   void say(const std::string& agent, const bus::Control& message) {
     keep(supervisor_->on_message("peer-" + agent, message, now_));
   }
-  void join(const std::string& agent, std::int64_t pid = 17) { say(agent, bus::Join{.agent = agent, .pid = pid, .host = "here"}); }
+  void join(const std::string& agent, std::int64_t pid = 17) {
+    say(agent, bus::Join{.agent = agent, .pid = pid, .host = "here"});
+  }
   void hello(const std::string& agent, const wire::Manifest& model = manifest()) {
     say(agent, bus::Hello{wire::to_json(model), "ipc:///tmp/" + agent});
   }
@@ -103,7 +105,8 @@ TEST_CASE("who joins is told what it is") {
 TEST_CASE("an unknown name, a taken one and another version are refused, and the mesh waits on") {
   Scene scene;
   scene.join("stranger");
-  CHECK_THAT(scene.sent<bus::Refused>("stranger")->reason, Contains("no agent \"stranger\"") && Contains("reader, solver"));
+  CHECK_THAT(scene.sent<bus::Refused>("stranger")->reason,
+             Contains("no agent \"stranger\"") && Contains("reader, solver"));
   scene.join("reader");
   scene.say("second", bus::Join{.agent = "reader", .pid = 99});
   CHECK_THAT(scene.sent<bus::Refused>("second")->reason, Contains("reader is taken by pid 17 on host here"));
@@ -183,7 +186,8 @@ TEST_CASE("who does not become ready in time is named") {
   for (const char* agent : {"reader", "solver"}) scene.hello(agent);
   scene.say("reader", bus::Ready{});
   scene.pass(121s, {"reader", "solver"});
-  CHECK_THAT(scene.failure(), Contains("agent solver (pid 17) has not become ready within 120 s") && !Contains("reader"));
+  CHECK_THAT(scene.failure(),
+             Contains("agent solver (pid 17) has not become ready within 120 s") && !Contains("reader"));
 }
 
 TEST_CASE("a record goes to every agent and is done with the last result") {
@@ -284,7 +288,8 @@ TEST_CASE("what cannot be read ends the mesh with the name of who sent it") {
   Scene scene;
   scene.join("solver");
   scene.supervisor();
-  const Actions actions = scene.supervisor().on_broken("peer-solver", "no JSON", Supervisor::Time{std::chrono::hours(1)});
+  const Actions actions =
+      scene.supervisor().on_broken("peer-solver", "no JSON", Supervisor::Time{std::chrono::hours(1)});
   REQUIRE_FALSE(actions.empty());
   CHECK_THAT(std::get<MeshFailed>(actions[0]).reason, Contains("agent solver (pid 17)") && Contains("no JSON"));
   CHECK(scene.supervisor().on_broken("peer-nobody", "no JSON", Supervisor::Time{}).empty());

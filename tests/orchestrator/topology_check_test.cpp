@@ -43,7 +43,9 @@ TEST_CASE("depth and width may differ on a kv edge") {
 }
 
 TEST_CASE("text needs no agreement") {
-  CHECK(problems("medium: text", [](wire::Manifest& m) { m.family = "qwen2", m.head_dim = 64; }, "{from.reader}").empty());
+  CHECK(problems(
+            "medium: text", [](wire::Manifest& m) { m.family = "qwen2", m.head_dim = 64; }, "{from.reader}")
+            .empty());
 }
 
 TEST_CASE("layers beyond the receiver's depth are refused with the numbers") {
@@ -57,7 +59,9 @@ TEST_CASE("layers beyond the receiver's depth are refused with the numbers") {
 }
 
 TEST_CASE("embeddings of unequal width are refused with both") {
-  CHECK_THAT(problems("medium: embedding", [](wire::Manifest& m) { m.hidden_size = 256; }, "{from.reader}").at(0),
+  CHECK_THAT(problems(
+                 "medium: embedding", [](wire::Manifest& m) { m.hidden_size = 256; }, "{from.reader}")
+                 .at(0),
              Contains("128") && Contains("256"));
 }
 
