@@ -8,7 +8,7 @@ from typing import Iterator, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 
 # The longest prefix of a path that is a room is its room.
-ROOMS = ("base", "bus", "kvcodec/wire", "kvcodec", "agents/llm", "agents", "orchestrator", "cli")
+ROOMS = ("base", "bus", "kvcodec/wire", "kvcodec", "agents/llm", "agents", "orchestrator", "bench", "cli")
 
 # Folders that are a room's own: not installed, not included from another room.
 PRIVATE_FOLDERS = ("detail", "families", "jinja", "kernels", "tokenizer")
@@ -35,7 +35,7 @@ def is_private(path: str) -> bool:
 
 
 def is_public_header(path: str) -> bool:
-    return path.endswith(".hpp") and room_of(path) not in (None, "cli") and not is_private(path)
+    return path.endswith(".hpp") and room_of(path) not in (None, "bench", "cli") and not is_private(path)
 
 
 def files(*suffixes: str) -> list[str]:
