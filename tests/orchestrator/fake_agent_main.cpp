@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
   wire::Manifest manifest;
   manifest.family = "fake";
   manifest.num_key_value_heads = manifest.head_dim = manifest.num_hidden_layers = manifest.hidden_size = 2;
-  manifest.max_position_embeddings = 64;
+  manifest.max_position_embeddings = 2048;
   manifest.rope_theta = 10000;
   orchestrator::test::FakeAgent agent(name, bus::Endpoint::parse(argv[4]),
                                       {.manifest = wire::to_json(manifest),
