@@ -25,6 +25,7 @@ void add_share_command(CLI::App& app, Action& action);
 void add_tokenize_command(CLI::App& app, Action& action);
 
 // Subcommands of bench.
+void add_bench_llm_command(CLI::App& bench, Action& action);
 void add_bench_transport_command(CLI::App& bench, Action& action);
 
 /// Exit statuses that every command uses alike.

@@ -1,15 +1,10 @@
 #pragma once
 
-#include <functional>
-#include <vector>
-
-#include "bench/transport/row.hpp"
+#include "bench/row.hpp"
 
 /// What moving KV costs, beside the least that it could cost on this machine. Each function hands its rows to `emit` as
 /// soon as they are measured.
 namespace kvmesh::bench {
-
-using Emit = std::function<void(const Row&)>;
 
 /// Messages of 64 KiB to 64 MiB through the codec and the bus, over ipc, tcp and shared memory, to one receiver and to
 /// four. Reference over sockets: raw libzmq, XPUB and SUB, zero-copy, at the frame size that is fastest in this run.

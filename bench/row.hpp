@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <iosfwd>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,14 @@ struct Row {
 
   bool met() const { return bar == 0 || (higher_is_better ? ratio >= bar : ratio <= bar); }
 };
+
+/// Rows as they come: a table for people, under its head, or one JSON object a line.
+void print_head(std::ostream& out);
+void print(const Row& row, std::ostream& out);
+void print_json(const Row& row, std::ostream& out);
+
+/// Takes a row as soon as it is measured.
+using Emit = std::function<void(const Row&)>;
 
 struct RowSpec {
   std::string name;

@@ -1,0 +1,141 @@
+#include "bench/llm/machine.hpp"
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+#include <malloc.h>
+
+#include <atomic>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+namespace kvmesh::bench {
+namespace {
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+__attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
+std::uint64_t
+read_all(const std::uint64_t* from, std::size_t count) {
+  std::uint64_t seen[64] = {};
+  for (std::size_t i = 0; i + 64 <= count; i += 64) {
+    __builtin_prefetch(from + i + 1024);
+    for (std::size_t j = 0; j < 64; ++j) seen[j] |= from[i + j];
+  }
+  std::uint64_t all = 0;
+  for (std::uint64_t one : seen) all |= one;
+  return all;
+}
+
+/// 16-bit numbers of a random sign and mantissa between 1/64 and 1/32, the size that trained weights have.
+at::Tensor random_weights(at::IntArrayRef shape, std::uint64_t& state) {
+  at::Tensor tensor = at::empty(shape, at::kBFloat16);
+  auto* words = static_cast<std::uint64_t*>(tensor.data_ptr());
+  for (std::int64_t i = 0; i < tensor.numel() / 4; ++i) {
+    state ^= state << 13;  // xorshift64, Marsaglia 2003
+    state ^= state >> 7;
+    state ^= state << 17;
+    words[i] = (state & 0x807f807f807f807fULL) | 0x3c803c803c803c80ULL;
+  }
+  return tensor;
+}
+
+/// A line of /proc/self/status in bytes.
+double status_bytes(const std::string& field) {
+  std::ifstream in("/proc/self/status");
+  for (std::string line; std::getline(in, line);) {
+    if (!line.starts_with(field + ":")) continue;
+    std::istringstream rest(line.substr(field.size() + 1));
+    double kib = 0;
+    rest >> kib;
+    return kib * 1024;
+  }
+  return 0;
+}
+
+}  // namespace
+
+MemoryReader memory_reader(int threads) {
+  constexpr std::size_t kBytes = std::size_t{1} << 30;
+  auto data = std::make_shared<std::vector<std::uint64_t>>(kBytes / 8, 1);
+  auto run = [data, threads] {
+    const std::size_t part = data->size() / static_cast<std::size_t>(threads);
+    std::atomic<std::uint64_t> seen{0};
+    std::vector<std::jthread> readers;
+    for (int t = 0; t < threads; ++t)
+      readers.emplace_back([&, t] { seen |= read_all(data->data() + static_cast<std::size_t>(t) * part, part); });
+  };
+  return {run, static_cast<double>(kBytes)};
+}
+
+LinearRun linear_run(const llm::Model& model, std::int64_t tokens) {
+  const llm::LayerWeights& layer = model.weights().layers.front();
+  std::vector<std::pair<at::Tensor, at::Tensor>> products;  // input and weight
+  double flops = 0;
+  for (const at::Tensor& weight : {layer.qkv, layer.out, layer.gate_up, layer.down}) {
+    c10::InferenceMode guard;
+    products.emplace_back(at::ones({tokens, weight.size(1)}, weight.options()), weight);
+    flops += 2.0 * static_cast<double>(tokens) * static_cast<double>(weight.numel());
+  }
+  auto run = [products] {
+    c10::InferenceMode guard;
+    for (const auto& [input, weight] : products) at::linear(input, weight);
+  };
+  return {run, flops};
+}
+
+double weight_bytes(const llm::Model& model) {
+  const llm::Weights& weights = model.weights();
+  double bytes = static_cast<double>(weights.lm_head.nbytes());
+  for (const llm::LayerWeights& layer : weights.layers)
+    for (const at::Tensor& weight : {layer.qkv, layer.out, layer.gate_up, layer.down})
+      bytes += static_cast<double>(weight.nbytes());
+  return bytes;
+}
+
+llm::Model synthetic_1b() {
+  llm::ModelConfig config;
+  config.family = "llama";
+  config.architecture = "LlamaForCausalLM";
+  config.vocab_size = 32000;
+  config.hidden_size = 2048;
+  config.intermediate_size = 8192;
+  config.num_hidden_layers = 16;
+  config.num_attention_heads = 32;
+  config.num_key_value_heads = 8;
+  config.head_dim = 64;
+  config.max_position_embeddings = config.position_limit = 131072;
+  config.rms_norm_eps = 1e-5;
+  config.ropes = {llm::RopeConfig{.theta = 500000}};
+  config.layers.resize(16);
+  config.attention_scale = 0.125;
+  std::uint64_t state = 88172645463325252ULL;
+  llm::Weights weights;
+  weights.embed_tokens = random_weights({32000, 2048}, state);
+  weights.lm_head = random_weights({32000, 2048}, state);
+  weights.final_norm = at::ones({2048}, at::kBFloat16);
+  for (int l = 0; l < 16; ++l) {
+    llm::LayerWeights layer;
+    layer.attention_norm = layer.mlp_norm = weights.final_norm;
+    layer.qkv = random_weights({48 * 64, 2048}, state);
+    layer.out = random_weights({2048, 2048}, state);
+    layer.gate_up = random_weights({2 * 8192, 2048}, state);
+    layer.down = random_weights({2048, 8192}, state);
+    weights.layers.push_back(std::move(layer));
+  }
+  return llm::Model::of(std::move(config), std::move(weights));
+}
+
+bool reset_peak_memory() {
+  malloc_trim(0);
+  std::ofstream out("/proc/self/clear_refs");
+  out << 5 << std::flush;
+  return out.good();
+}
+
+double peak_memory() { return status_bytes("VmHWM"); }
+double resident_memory() { return status_bytes("VmRSS"); }
+
+}  // namespace kvmesh::bench

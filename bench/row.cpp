@@ -1,0 +1,84 @@
+#include "bench/row.hpp"
+
+#include <algorithm>
+#include <iomanip>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <sstream>
+
+namespace kvmesh::bench {
+namespace {
+
+std::string number(double value) {
+  std::ostringstream out;
+  out << std::setprecision(value < 10 ? 3 : 4) << value;
+  return out.str();
+}
+
+std::string verdict(const Row& row) {
+  if (row.bar == 0) return "";
+  return std::string(row.higher_is_better ? ">= " : "<= ") + number(row.bar) + (row.met() ? "" : "  MISSED");
+}
+
+}  // namespace
+
+void print_head(std::ostream& out) {
+  out << "row                             ours  reference  unit          ratio (spread)      bar             "
+         "reference is\n";
+}
+
+void print(const Row& row, std::ostream& out) {
+  out << std::left << std::setw(26) << row.name << std::right << std::setw(10) << number(row.ours) << std::setw(11)
+      << number(row.reference) << "  " << std::left << std::setw(14) << row.unit << std::setw(6) << number(row.ratio)
+      << std::setw(14) << number(row.low) + "-" + number(row.high) << std::setw(16) << verdict(row) << row.note
+      << std::endl;
+}
+
+void print_json(const Row& row, std::ostream& out) {
+  out << nlohmann::json{{"name", row.name},
+                        {"ours", row.ours},
+                        {"reference", row.reference},
+                        {"unit", row.unit},
+                        {"ratio", row.ratio},
+                        {"low", row.low},
+                        {"high", row.high},
+                        {"bar", row.bar == 0 ? nlohmann::json() : nlohmann::json(row.bar)},
+                        {"note", row.note},
+                        {"better", row.higher_is_better ? "higher" : "lower"}}
+             .dump()
+      << std::endl;
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+Row compare(const RowSpec& spec, const std::function<double()>& ours, const std::function<double()>& reference) {
+  std::vector<double> our_runs, reference_runs, ratios;
+  for (int pair = -1; pair < kPairs; ++pair) {
+    // Who goes first alternates too, so that neither always finds the caches as the other left them.
+    const bool ours_first = pair % 2 == 0;
+    double mine = ours_first ? ours() : 0;
+    const double theirs = reference();
+    if (!ours_first) mine = ours();
+    if (pair < 0) continue;
+    our_runs.push_back(mine);
+    reference_runs.push_back(theirs);
+    ratios.push_back(mine / theirs);
+  }
+  const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
+  return {.name = spec.name,
+          .ours = median(our_runs),
+          .reference = median(reference_runs),
+          .unit = spec.unit,
+          .ratio = median(ratios),
+          .low = *low,
+          .high = *high,
+          .bar = spec.bar,
+          .higher_is_better = spec.higher_is_better,
+          .note = spec.note};
+}
+
+}  // namespace kvmesh::bench
