@@ -1,8 +1,5 @@
-#include <xxhash.h>
-
-#include <memory>
-
 #include "base/error.hpp"
+#include "kvcodec/wire/detail/checksum.hpp"
 #include "kvcodec/wire/envelope.hpp"
 
 namespace kvmesh::wire {
@@ -41,13 +38,14 @@ void check_rows(const Envelope& envelope) {
 }  // namespace
 
 std::uint64_t payload_checksum(std::span<const OwnedBytes> frames) {
-  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), &XXH3_freeState);
-  if (!state) throw Error(ErrorKind::kGiveUp, "no memory for a checksum's state");
-  XXH3_64bits_reset(state.get());
-  for (const OwnedBytes& frame : frames) {
-    if (!frame.empty()) XXH3_64bits_update(state.get(), frame.data(), frame.size());
-  }
-  return XXH3_64bits_digest(state.get());
+#if defined(KVMESH_X86_KERNELS)
+  static const auto kBest = __builtin_cpu_supports("avx512f") ? &detail::checksum_avx512
+                            : __builtin_cpu_supports("avx2")  ? &detail::checksum_avx2
+                                                              : &detail::checksum_generic;
+  return kBest(frames);
+#else
+  return detail::checksum_generic(frames);
+#endif
 }
 
 std::vector<OwnedBytes> encode_message(Envelope envelope, std::span<const OwnedBytes> payload) {
