@@ -30,6 +30,11 @@ class OwnedBytes {
   bool empty() const { return bytes_.empty(); }
   const std::shared_ptr<const void>& owner() const { return owner_; }
 
+  /// `count` of the bytes from number `first` on, with the same owner; both are in range.
+  OwnedBytes part(std::size_t first, std::size_t count) const {
+    return OwnedBytes(owner_, bytes_.subspan(first, count));
+  }
+
   /// The bytes as text; valid as long as this object or a copy of it lives.
   std::string_view text() const { return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()}; }
 

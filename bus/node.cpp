@@ -40,10 +40,14 @@ struct Subscribe {
 struct Unsubscribe {
   std::string topic;
 };
+struct SendBack {
+  std::string topic;
+  OwnedBytes body;
+};
 /// The last command: everything before it has been handed to ZeroMQ when it is reached.
 struct Stop {};
 
-using Command = std::variant<SendControl, Publish, Subscribe, Unsubscribe, Stop>;
+using Command = std::variant<SendControl, Publish, Subscribe, Unsubscribe, SendBack, Stop>;
 
 /// Commands on their way to the socket thread, and the descriptor that wakes it. Bounded by what it carries: published
 /// bytes by the budget; control messages are few and the thread, which never waits for a peer, takes them at once.
@@ -180,6 +184,7 @@ class Node::Impl {
   }
   void obey(Subscribe& command) { sockets_->subscribe(command.publisher, command.topic, command.shared_memory); }
   void obey(Unsubscribe& command) { sockets_->unsubscribe(command.topic); }
+  void obey(SendBack& command) { sockets_->send_back(command.topic, command.body); }
   void obey(Stop&) {}
 
   const std::chrono::milliseconds send_deadline_;
@@ -214,5 +219,11 @@ void Node::subscribe(const Endpoint& publisher, const std::string& topic, bool s
 }
 
 void Node::unsubscribe(const std::string& topic) { impl_->post(Unsubscribe{topic}); }
+
+void Node::send_back(const std::string& topic, OwnedBytes body) {
+  if (body.size() > kMaxBackBytes)
+    fail_input(body.size(), " bytes cannot be sent back on \"", topic, "\": the limit is ", kMaxBackBytes);
+  impl_->post(SendBack{topic, std::move(body)});
+}
 
 }  // namespace kvmesh::bus

@@ -36,6 +36,12 @@ struct Delivered {
   Message message;
   std::string problem;
 };
+/// A subscriber sent `body` back on `topic`. What it sends back goes to every publisher that it hears, so the topic may
+/// be one of theirs: who is told looks at it.
+struct CameBack {
+  std::string topic;
+  OwnedBytes body;
+};
 /// A message was not sent, and never will be: nobody subscribes to its topic, its peer is unknown or does not keep up.
 /// `topic` is empty for a control message, `peer` for a published one.
 struct SendFailed {
@@ -48,7 +54,11 @@ struct NodeFailed {
   std::string reason;
 };
 
-using Event = std::variant<ControlReceived, SubscriptionOpened, SubscriptionClosed, Delivered, SendFailed, NodeFailed>;
+using Event =
+    std::variant<ControlReceived, SubscriptionOpened, SubscriptionClosed, Delivered, CameBack, SendFailed, NodeFailed>;
+
+/// The longest body of send_back(). A publisher hangs up on a subscriber that sends more.
+inline constexpr std::size_t kMaxBackBytes = std::size_t{1} << 20;
 
 struct NodeOptions {
   Endpoint control;                 ///< bound (ROUTER) or connected to (DEALER)
@@ -101,6 +111,10 @@ class Node {
   /// endpoint that only a bind can use. `shared_memory`: the publisher has called share_memory() for the topic.
   void subscribe(const Endpoint& publisher, const std::string& topic, bool shared_memory = false);
   void unsubscribe(const std::string& topic);
+  /// To the publisher of `topic`, and to all others that this node subscribed at: CameBack there. Beyond order nothing
+  /// is promised: what is under way when a connection breaks is lost, so nobody may depend on its coming. Throws
+  /// Error{kFixInput} for a body longer than kMaxBackBytes.
+  void send_back(const std::string& topic, OwnedBytes body);
 
  private:
   class Impl;

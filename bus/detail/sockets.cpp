@@ -8,11 +8,14 @@
 #include "base/error.hpp"
 #include "bus/control.hpp"
 #include "bus/detail/zmq_frame.hpp"
+#include "bus/topic.hpp"
 
 namespace kvmesh::bus::detail {
 namespace {
 
 constexpr std::chrono::milliseconds kLinger{1'000};
+/// Names are short; this only bounds what a stranger can make a publisher allocate.
+constexpr std::size_t kMaxTopicBytes = 4'096;
 /// Messages taken from one socket before the next one and the commands have their turn.
 constexpr int kRound = 64;
 
@@ -36,11 +39,13 @@ zmq::socket_t make_publisher(zmq::context_t& context) {
   socket.set(zmq::sockopt::sndhwm, 0);
   socket.set(zmq::sockopt::xpub_verbose, true);
   socket.set(zmq::sockopt::xpub_nodrop, true);
+  socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(kMaxBackBytes + kMaxTopicBytes));
   return socket;
 }
 
 zmq::socket_t make_subscriber(zmq::context_t& context, std::size_t max_frame_bytes) {
-  auto socket = make_socket(context, zmq::socket_type::sub);
+  // Not SUB, which cannot send anything back.
+  auto socket = make_socket(context, zmq::socket_type::xsub);
   socket.set(zmq::sockopt::rcvhwm, Sockets::kSubscriberHighWater);
   socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(max_frame_bytes));
   return socket;
@@ -107,7 +112,7 @@ void Sockets::wait(int wake_descriptor) {
 
 void Sockets::receive() {
   receive_control();
-  if (publish_endpoint_) receive_subscriptions();
+  if (publish_endpoint_) receive_from_subscribers();
   receive_published();
 }
 
@@ -130,21 +135,33 @@ void Sockets::receive_control() {
 
 // XPUB reports each subscribe (that is XPUB_VERBOSE), and an unsubscribe only when the last subscriber is gone, also
 // when it went by dying. So a set is enough, and counting would be wrong: one that subscribes twice leaves once.
-void Sockets::receive_subscriptions() {
+//
+// What a subscriber sends back comes in the same way: one frame, a topic and the rest.
+void Sockets::receive_from_subscribers() {
   for (int i = 0; i < kRound; ++i) {
     const Message frames = receive_now(publisher_);
     if (frames.empty()) return;
     const std::string_view report = frames.front().text();
     if (report.empty()) continue;
+    if (report.front() != 0 && report.front() != 1) {
+      receive_back(frames.front());
+      continue;
+    }
     std::string topic(report.substr(1));
     if (report.front() == 1) {
       subscribers_to_.insert(topic);
       handler_(SubscriptionOpened{std::move(topic)});
-    } else if (report.front() == 0) {
+    } else {
       subscribers_to_.erase(topic);
       handler_(SubscriptionClosed{std::move(topic)});
     }
   }
+}
+
+void Sockets::receive_back(const Frame& frame) {
+  const std::size_t end = frame.text().find(kTopicEnd);
+  if (end == std::string_view::npos) return;
+  handler_(CameBack{std::string(frame.text().substr(0, end + 1)), frame.part(end + 1, frame.size() - end - 1)});
 }
 
 void Sockets::receive_published() {
@@ -191,7 +208,7 @@ void Sockets::send_control(const std::string& peer, OwnedBytes body) {
 }
 
 void Sockets::publish(const std::string& topic, Message message, std::shared_ptr<const void> keeps) {
-  receive_subscriptions();
+  receive_from_subscribers();
   if (!subscribers_to_.contains(topic)) {
     handler_(SendFailed{topic, {}, cat("nobody subscribes to \"", topic, "\"")});
     return;
@@ -210,12 +227,24 @@ void Sockets::publish(const std::string& topic, Message message, std::shared_ptr
 
 void Sockets::subscribe(const Endpoint& publisher, const std::string& topic, bool shared_memory) {
   if (shared_memory) shared_.insert(topic);
-  if (subscribed_to_.insert(topic).second) subscriber_.set(zmq::sockopt::subscribe, topic);
+  if (subscribed_to_.insert(topic).second) send_upstream('\1', topic);
   if (connected_to_.insert(publisher.string()).second) connect(subscriber_, publisher);
 }
 
 void Sockets::unsubscribe(const std::string& topic) {
-  if (subscribed_to_.erase(topic) > 0) subscriber_.set(zmq::sockopt::unsubscribe, topic);
+  if (subscribed_to_.erase(topic) > 0) send_upstream('\0', topic);
+}
+
+void Sockets::send_back(const std::string& topic, const OwnedBytes& body) { send_upstream({}, topic, body.text()); }
+
+/// As one frame: XPUB looks at the first byte of each for a subscription (1) or its end (0).
+void Sockets::send_upstream(std::optional<char> kind, std::string_view topic, std::string_view rest) {
+  std::string text;
+  if (kind) text += *kind;
+  text.append(topic).append(rest);
+  zmq::message_t part(text.data(), text.size());
+  if (const int failure = send_now(subscriber_, part, /*more=*/false); failure != 0)
+    throw Error(ErrorKind::kGiveUp, cat("cannot send to the publisher of \"", topic, "\": ", zmq_strerror(failure)));
 }
 
 }  // namespace kvmesh::bus::detail

@@ -22,7 +22,8 @@ namespace kvmesh::bus::detail {
 /// budget does, and POLLOUT, which XPUB always reports, could not be slept on. Control messages: at most
 /// kControlHighWater unread ones a peer; beyond it a message fails, because such a peer is not a slow one but a stuck
 /// one. Received messages: handed on at once, so kSubscriberHighWater is small, and what it holds back stays with the
-/// publisher.
+/// publisher. What subscribers send back: ZeroMQ's own mark of 1,000 messages; beyond it they are dropped, as
+/// Node::send_back() says that they may be.
 class Sockets {
  public:
   static constexpr int kControlHighWater = 1'000;
@@ -44,11 +45,14 @@ class Sockets {
   void publish(const std::string& topic, Message message, std::shared_ptr<const void> keeps);
   void subscribe(const Endpoint& publisher, const std::string& topic, bool shared_memory);
   void unsubscribe(const std::string& topic);
+  void send_back(const std::string& topic, const OwnedBytes& body);
 
  private:
   void receive_control();
-  void receive_subscriptions();
+  void receive_from_subscribers();
+  void receive_back(const Frame& frame);
   void receive_published();
+  void send_upstream(std::optional<char> kind, std::string_view topic, std::string_view rest = {});
 
   const Node::Handler& handler_;
   const bool binds_control_;
