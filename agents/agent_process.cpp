@@ -160,6 +160,7 @@ class AgentProcess {
     if (delivered.problem.empty()) return act(agent_.on_message(edge->second, delivered.message, Clock::now()));
     act(agent_.on_damage(edge->second, Error(ErrorKind::kReconnect, delivered.problem)));
   }
+  void on(bus::CameBack&) {}  // nothing is asked for yet
   void on(bus::SendFailed& failed) {
     throw Error(ErrorKind::kRetry, cat("agent ", options_.name, ": a message",
                                        failed.topic.empty() ? std::string() : cat(" on ", failed.topic),
