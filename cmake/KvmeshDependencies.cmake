@@ -18,7 +18,9 @@ if(NOT TARGET kvmesh::torch)
   set(CMAKE_MESSAGE_LOG_LEVEL ${kvmesh_log_level})
   add_library(kvmesh::torch INTERFACE IMPORTED)
   target_include_directories(kvmesh::torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
-  target_link_libraries(kvmesh::torch INTERFACE ${TORCH_LIBRARIES})
+  # The wheels of PyTorch 2 export std::filesystem's functions, compiled by an older GCC: ours must be found first, or a
+  # call ends at address 0.
+  target_link_libraries(kvmesh::torch INTERFACE stdc++ ${TORCH_LIBRARIES})
 endif()
 
 if(KVMESH_MESH)

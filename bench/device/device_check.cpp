@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <vector>
 
+#include "agents/llm/decoder.hpp"
 #include "agents/llm/device_copies.hpp"
 #include "agents/llm/model.hpp"
 #include "agents/llm/runtime.hpp"
@@ -91,39 +92,61 @@ Model large_model(at::Device device) {
 
 enum class Leaving { kNothing, kOnComputeStream, kBeside };
 
+/// Rows of one layer on the host, as one chunk of the prefill made them.
+struct Piece {
+  int layer = 0;
+  std::int64_t begin = 0;
+  at::Tensor keys, values;
+};
+
+at::Tensor rows_of(const at::Tensor& all, const Piece& piece) { return all.narrow(0, piece.begin, piece.keys.size(0)); }
+
+void check(const std::vector<Piece>& host, const KvCache& cache) {
+  for (const Piece& piece : host) {
+    const LayerCache& layer = cache.layer(piece.layer);
+    if (!at::equal(rows_of(layer.keys(), piece).cpu(), piece.keys) ||
+        !at::equal(rows_of(layer.values(), piece).cpu(), piece.values))
+      throw Error(ErrorKind::kGiveUp, cat("pairs of layer ", piece.layer, " were damaged on their way to the host"));
+  }
+}
+
 /// Milliseconds of a prefill whose layers' pairs leave for the host, until all have arrived there.
-double prefill_ms(const Model& model, const at::Tensor& embeddings, Leaving leaving, std::vector<at::Tensor>& host) {
+double prefill_ms(const Model& model, const at::Tensor& embeddings, Leaving leaving, std::vector<Piece>& host) {
   DeviceCopies copies(model.device());
   KvCache cache = model.make_cache(embeddings.size(0));
+  std::vector<std::int64_t> left(static_cast<std::size_t>(cache.layers()));
   host.clear();
   copies.beside([] {});
   const auto begin = std::chrono::steady_clock::now();
   ForwardInput input{.embeddings = embeddings};
-  input.on_layer = [&](int layer) {
-    for (const at::Tensor& rows : {cache.layer(layer).keys(), cache.layer(layer).values()}) {
-      if (leaving == Leaving::kOnComputeStream) host.push_back(rows.cpu());
-      if (leaving == Leaving::kBeside) host.push_back(copies.to_host(rows));
-    }
+  input.on_layer = [&](int number) {
+    if (leaving == Leaving::kNothing) return;
+    const LayerCache& layer = cache.layer(number);
+    std::int64_t& from = left[static_cast<std::size_t>(number)];
+    auto to_host = [&](const at::Tensor& all) {
+      const at::Tensor rows = all.narrow(0, from, layer.length() - from);
+      return leaving == Leaving::kBeside ? copies.to_host(rows) : rows.cpu();
+    };
+    host.push_back({number, from, to_host(layer.keys()), to_host(layer.values())});
+    from = layer.length();
   };
   model.forward(input, cache).logits.cpu();
   copies.wait();
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
-  for (std::size_t i = 0; i < host.size(); ++i) {
-    const LayerCache& layer = cache.layer(static_cast<int>(i / 2));
-    if (!at::equal((i % 2 == 0 ? layer.keys() : layer.values()).cpu(), host[i]))
-      throw Error(ErrorKind::kGiveUp, cat("pairs of layer ", i / 2, " were damaged on their way to the host"));
-  }
+  check(host, cache);
   return took.count();
 }
 
 /// Milliseconds until a context's pairs have arrived on the device, beside the compute stream, from pinned memory or
 /// not.
-double arrival_ms(const Model& model, const std::vector<at::Tensor>& host, bool pinned) {
+double arrival_ms(const Model& model, const std::vector<Piece>& host, bool pinned) {
   const DeviceCopies copies(model.device());
   std::vector<at::Tensor> from, to;
-  for (const at::Tensor& rows : host) {
-    from.push_back(pinned ? rows : rows.clone());
-    to.push_back(at::empty(rows.sizes(), rows.options().device(model.device()).pinned_memory(false)));
+  for (const Piece& piece : host) {
+    for (const at::Tensor& rows : {piece.keys, piece.values}) {
+      from.push_back(pinned ? rows : rows.clone());
+      to.push_back(at::empty(rows.sizes(), rows.options().device(model.device()).pinned_memory(false)));
+    }
   }
   copies.beside([] {});
   const auto begin = std::chrono::steady_clock::now();
@@ -132,9 +155,21 @@ double arrival_ms(const Model& model, const std::vector<at::Tensor>& host, bool 
   });
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
   for (std::size_t i = 0; i < to.size(); ++i)
-    if (!at::equal(to[i].cpu(), host[i]))
+    if (!at::equal(to[i].cpu(), from[i]))
       throw Error(ErrorKind::kGiveUp, "pairs were damaged on their way to the device");
   return took.count();
+}
+
+/// Milliseconds a token of greedy decoding behind `embeddings`.
+double decode_ms(const Model& model, const at::Tensor& embeddings) {
+  constexpr int kTokens = 64;
+  KvCache cache = model.make_cache(embeddings.size(0) + kTokens);
+  std::int64_t id = model.forward({.embeddings = embeddings}, cache).logits.argmax(-1).item<std::int64_t>();
+  Decoder decoder(model);
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < kTokens; ++i) id = decoder.step(cache, id).argmax(-1).item<std::int64_t>();
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+  return took.count() / kTokens;
 }
 
 template <typename Measure>
@@ -144,11 +179,11 @@ double best_of(int times, Measure measure) {
   return best;
 }
 
-void measure_copies(at::Device device) {
+void measure(at::Device device) {
   const Model model = large_model(device);
-  std::vector<at::Tensor> host;
-  std::printf("\n1B shape, bf16, one H2D/D2H per layer\n%8s %12s %16s %14s %14s %14s\n", "tokens", "prefill ms",
-              "+ leaving, same", "beside", "arriving", "unpinned");
+  std::vector<Piece> host;
+  std::printf("\n1B shape, bf16; the pairs of each layer to the host and back\n%8s %12s %16s %14s %14s %14s %12s\n",
+              "tokens", "prefill ms", "+ leaving, same", "beside", "arriving", "unpinned", "decode ms");
   for (const std::int64_t tokens : {1024, 8192}) {
     std::vector<std::int64_t> ids(static_cast<std::size_t>(tokens));
     for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int64_t>(i * 37 % 32000);
@@ -158,8 +193,9 @@ void measure_copies(at::Device device) {
     const double beside = best_of(5, [&] { return prefill_ms(model, embeddings, Leaving::kBeside, host); });
     const double pinned = best_of(5, [&] { return arrival_ms(model, host, true); });
     const double pageable = best_of(5, [&] { return arrival_ms(model, host, false); });
-    std::printf("%8ld %12.1f %16.1f %14.1f %14.1f %14.1f\n", static_cast<long>(tokens), alone, same, beside, pinned,
-                pageable);
+    const double decode = best_of(3, [&] { return decode_ms(model, embeddings); });
+    std::printf("%8ld %12.1f %16.1f %14.1f %14.1f %14.1f %12.2f\n", static_cast<long>(tokens), alone, same, beside,
+                pinned, pageable, decode);
   }
 }
 
@@ -176,7 +212,7 @@ int main(int argc, char** argv) {
       return 77;
     }
     const bool good = compare_families(name);
-    if (!device.is_cpu()) measure_copies(device);
+    if (!device.is_cpu()) measure(device);
     return good ? 0 : 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "device_check: %s\n", error.what());
