@@ -88,7 +88,7 @@ void add_calibrate_command(CLI::App& app, Action& action) {
                       "output");
   command->add_option("--plot", a->plot, "draw scores, prior and chosen layers into this SVG file");
   command->add_flag("--json", a->json, "the profile on standard output");
-  command->add_option("--threads", a->threads, "compute threads an agent; 0: the cores shared evenly")
+  command->add_option("--threads", a->threads, "compute threads an agent; 0: the cores over those that begin together")
       ->check(CLI::Range(0, 4096));
   command->add_flag("--quiet", a->quiet, "no progress on standard error");
   command->callback([&action, a] { action = [a] { return calibrate(*a); }; });

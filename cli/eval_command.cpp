@@ -146,7 +146,9 @@ void add_how(CLI::App& command, Arguments& a) {
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
       ->capture_default_str();
   command.add_option("--device", a.comparison.device, "cpu or cuda:N")->capture_default_str();
-  command.add_option("--threads", a.options.threads, "compute threads an agent; 0: the cores shared evenly")
+  command
+      .add_option("--threads", a.options.threads,
+                  "compute threads an agent; 0: the cores over those that begin together")
       ->check(CLI::NonNegativeNumber);
   CLI::Option* json = command.add_flag("--json", a.json, "one object a line, method and task");
   command.add_flag("--csv", a.csv, "one line a method and task")->excludes(json);

@@ -119,7 +119,9 @@ void add_run_options(CLI::App& command, RunArguments& arguments) {
   command.add_option("--samples", arguments.samples, "Records of the calibration file to average scores over, at most")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
-  command.add_option("--threads", arguments.threads, "Compute threads an agent; 0: the cores shared evenly")
+  command
+      .add_option("--threads", arguments.threads,
+                  "Compute threads an agent; 0: the cores over those that begin together")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
   command.add_option("--ready-deadline", arguments.ready_deadline_s, "Seconds for each step of an agent's start")

@@ -25,7 +25,7 @@ struct OrchestratorOptions {
   bool spawn = true;
   /// The kvmesh program, run as `PROGRAM agent NAME --connect ENDPOINT`. Needed with `spawn`.
   std::filesystem::path program;
-  int threads = 0;  ///< compute threads an agent; 0: this host's cores shared evenly, at least one each
+  int threads = 0;  ///< compute threads an agent; 0: compute_threads() of this host's cores (orchestrator/routes.hpp)
   int samples = 1;  ///< records of the topology's calibration file that scores are averaged over, at most
   Deadlines deadlines;
   /// Progress, one line a call without a newline; from a thread of the orchestrator's own. None: silence.

@@ -1,6 +1,7 @@
 #include "orchestrator/routes.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/error.hpp"
@@ -85,6 +86,19 @@ std::vector<std::string> topological_order(const Topology& topology) {
     order.push_back(next->name);
   }
   return order;
+}
+
+int compute_threads(const Topology& topology, int cores) {
+  std::map<std::string, int> depth;
+  std::map<int, int> at_depth;
+  for (const std::string& name : topological_order(topology)) {
+    for (const Edge* edge : inbound_edges(topology, name))
+      depth[name] = std::max(depth[name], depth[edge->spec.from] + 1);
+    ++at_depth[depth[name]];
+  }
+  int most = 1;
+  for (const auto& [level, agents] : at_depth) most = std::max(most, agents);
+  return std::max(1, cores / most);
 }
 
 bool generates(const Topology& topology, const AgentSpec& agent) {

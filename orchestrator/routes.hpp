@@ -19,6 +19,11 @@ std::vector<std::string> find_cycle(const Topology& topology);
 /// Error{kGiveUp} where there is a cycle.
 std::vector<std::string> topological_order(const Topology& topology);
 
+/// Compute threads for each agent where all share `cores`, at least 1, while one record is under way: the cores over
+/// the most agents that stand equally deep in the graph. Those begin together, while an agent behind another waits for
+/// it first: reader and solver each have every core, two readers half of them.
+int compute_threads(const Topology& topology, int cores);
+
 /// True where `agent` is asked for an answer: it is the output, has a generate block, or something that it generated
 /// travels on (text, or kv with prompt+output).
 bool generates(const Topology& topology, const AgentSpec& agent);

@@ -36,7 +36,7 @@ struct MethodResult {
 
 struct EvaluationOptions {
   bool in_process = false;
-  int threads = 0;  ///< compute threads an agent; 0: the cores shared evenly
+  int threads = 0;  ///< compute threads an agent; 0: the cores over those that begin together
   int samples = 0;  ///< calibration records to average over, at most; 0: one of calibration.jsonl, or all that were
                     ///< taken from the scored files
 };

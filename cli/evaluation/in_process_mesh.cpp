@@ -158,8 +158,8 @@ std::shared_ptr<const llm::Host> ModelShelf::get(const orchestrator::ModelSpec& 
 
 std::unique_ptr<Mesh> start_in_process(const Topology& topology, int threads, ModelShelf& shelf) {
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  const int shared = std::max(1, cores / static_cast<int>(topology.agents.size()));
-  return std::make_unique<InProcessMesh>(topology, threads > 0 ? threads : shared, shelf);
+  return std::make_unique<InProcessMesh>(topology,
+                                         threads > 0 ? threads : orchestrator::compute_threads(topology, cores), shelf);
 }
 
 }  // namespace kvmesh::cli

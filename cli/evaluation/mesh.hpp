@@ -24,7 +24,7 @@ class Mesh {
 };
 
 /// Every agent a process of its own, started from this program. `threads`: compute threads an agent; 0: the cores
-/// shared evenly.
+/// over those that begin together.
 std::unique_ptr<Mesh> start_processes(const orchestrator::Topology& topology, int threads);
 
 /// Models that agents of this process share, each loaded once.

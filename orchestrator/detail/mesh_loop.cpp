@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "bus/memory_host.hpp"
+#include "orchestrator/routes.hpp"
 
 namespace kvmesh::orchestrator::detail {
 namespace {
@@ -17,8 +18,7 @@ constexpr std::chrono::milliseconds kLeave{1'000};
 
 int threads_of(const Topology& topology, const OrchestratorOptions& options) {
   if (options.threads > 0) return options.threads;
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  return std::max(1, cores / static_cast<int>(topology.agents.size()));
+  return compute_threads(topology, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 bus::Endpoint place(const OrchestratorOptions& options, const std::unique_ptr<PrivateFolder>& folder) {
