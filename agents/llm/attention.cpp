@@ -10,9 +10,9 @@
 namespace kvmesh::llm {
 namespace {
 
-/// Queries a block: enough for the matrix products to run at their rate, few enough that [heads, block, rows] in fp32
-/// stays small beside the cache.
-constexpr std::int64_t kQueryBlock = 128;
+/// Queries a block where our kernels do not run: so many that a device computes and does not wait for its launches,
+/// few enough that [heads, block, rows] in fp32 stays within a GiB for 8,192 rows and 64 heads.
+constexpr std::int64_t kQueryBlock = 512;
 
 /// Sequences and queries that are dealt with on the stack.
 constexpr unsigned kFew = 16;

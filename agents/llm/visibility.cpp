@@ -56,11 +56,20 @@ void Visibility::mask(at::Tensor scores, std::int64_t begin, RowRange rows) cons
     blind = blind || seen.count() == 0;
   }
   if (whole) return;
+  const at::TensorOptions index = scores.options().dtype(at::kLong);
+  // Bounds that go up by one, as a causal mask's and a window's do, are made on the device: a copy from the host would
+  // wait for all that the device was given.
   auto column = [&](const std::vector<std::int64_t>& numbers) {
-    return at::tensor(numbers, at::kLong).to(scores.device()).unsqueeze(1);
+    bool consecutive = true;
+    for (std::size_t i = 1; i < numbers.size(); ++i) consecutive = consecutive && numbers[i] == numbers[i - 1] + 1;
+    const at::Tensor made = consecutive ? at::arange(numbers.front(), numbers.front() + count, index)
+                                        : at::tensor(numbers, at::kLong).to(scores.device());
+    return made.unsqueeze(1);
   };
-  const at::Tensor row = at::arange(rows.begin, rows.end, scores.options().dtype(at::kLong)).unsqueeze(0);
-  const at::Tensor hidden = (row < column(first)).logical_or_(row >= column(end));
+  const at::Tensor row = at::arange(rows.begin, rows.end, index).unsqueeze(0);
+  at::Tensor hidden = row >= column(end);
+  if (std::any_of(first.begin(), first.end(), [&](std::int64_t at) { return at > rows.begin; }))
+    hidden.logical_or_(row < column(first));
   scores.masked_fill_(hidden, -std::numeric_limits<float>::infinity());
   if (blind) scores.masked_fill_(column(end) == 0, 0.0);
 }
