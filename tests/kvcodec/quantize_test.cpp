@@ -7,8 +7,10 @@
 #include <array>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstring>
 
 #include "kvcodec/decode.hpp"
+#include "kvcodec/detail/quantize_kernels.hpp"
 #include "kvcodec/encode.hpp"
 #include "tests/kvcodec/wire_fixture.hpp"
 
@@ -19,13 +21,13 @@ using kvcodec::QuantShape;
 
 namespace {
 
-/// Shapes with whole groups, short last groups, one row, odd widths.
-const std::vector<QuantShape> kShapes{{.rows = 64, .heads = 2, .head_dim = 64},
-                                      {.rows = 130, .heads = 3, .head_dim = 32},
-                                      {.rows = 1, .heads = 1, .head_dim = 2},
-                                      {.rows = 7, .heads = 2, .head_dim = 80},
-                                      {.rows = 65, .heads = 1, .head_dim = 128},
-                                      {.rows = 33, .heads = 2, .head_dim = 6}};
+/// Shapes with whole groups, short last groups, one row, odd widths, more heads than are taken at once.
+const std::vector<QuantShape> kShapes{
+    {.rows = 64, .heads = 2, .head_dim = 64},  {.rows = 130, .heads = 3, .head_dim = 32},
+    {.rows = 1, .heads = 1, .head_dim = 2},    {.rows = 7, .heads = 2, .head_dim = 80},
+    {.rows = 65, .heads = 1, .head_dim = 128}, {.rows = 33, .heads = 2, .head_dim = 6},
+    {.rows = 70, .heads = 19, .head_dim = 64}, {.rows = 3, .heads = 2, .head_dim = 1024},
+    {.rows = 9, .heads = 5, .head_dim = 202}};
 
 /// Codes, scales and zeros of one tensor.
 struct Packed {
@@ -39,6 +41,15 @@ struct Packed {
   std::vector<std::uint8_t> codes;
   std::vector<std::uint16_t> scales, zeros;
 };
+
+/// The loops that this processor can run, beside the scalar ones.
+std::vector<const QuantKernels*> vector_kernels() {
+  std::vector<const QuantKernels*> all = {&kvcodec::quant_kernels()};
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) all.push_back(&kvcodec::detail::avx2_quant_kernels());
+#endif
+  return all;
+}
 
 at::Tensor numbers(const QuantShape& shape, at::ScalarType dtype) {
   const at::Tensor spread = at::randn({1, shape.heads, shape.head_dim}).exp();  // channels of different width
@@ -62,30 +73,62 @@ double worst_step(const at::Tensor& want, const at::Tensor& got, const at::Tenso
 
 }  // namespace
 
+namespace {
+
+template <typename Element>
+void check_same_bits(const QuantKernels& scalar, const QuantKernels& other, const QuantShape& shape, bool keys,
+                     const at::Tensor& x) {
+  constexpr bool kNarrow = sizeof(Element) == 2;
+  const auto run = [&](const QuantKernels& kernels, Packed& packed, at::Tensor& back) {
+    auto* from = static_cast<const Element*>(x.data_ptr());
+    auto* to = static_cast<Element*>(back.data_ptr());
+    if constexpr (kNarrow) {
+      REQUIRE((keys ? kernels.keys_from_bf16 : kernels.values_from_bf16)(from, shape, packed.view()));
+      (keys ? kernels.keys_to_bf16 : kernels.values_to_bf16)(packed.view(), shape, to);
+    } else {
+      REQUIRE((keys ? kernels.keys_from_fp32 : kernels.values_from_fp32)(from, shape, packed.view()));
+      (keys ? kernels.keys_to_fp32 : kernels.values_to_fp32)(packed.view(), shape, to);
+    }
+  };
+  Packed a(shape, keys), b(shape, keys);
+  at::Tensor back_a = at::empty_like(x), back_b = at::empty_like(x);
+  run(scalar, a, back_a);
+  run(other, b, back_b);
+  CHECK(a == b);
+  CHECK(std::memcmp(back_a.data_ptr(), back_b.data_ptr(), back_a.nbytes()) == 0);
+}
+
+}  // namespace
+
 TEST_CASE("vector loops give the same bits as scalar ones, in and out, for bf16 and fp32") {
   at::manual_seed(1);
-  const QuantKernels &scalar = kvcodec::scalar_quant_kernels(), &best = kvcodec::quant_kernels();
-  INFO("the best here: " << best.name);
-  for (QuantShape shape : kShapes) {
-    for (int bits : {8, 4}) {
-      shape.bits = bits;
-      const at::Tensor narrow = numbers(shape, at::kBFloat16), wide = numbers(shape, at::kFloat);
-      for (bool keys : {true, false}) {
-        Packed a(shape, keys), b(shape, keys);
-        REQUIRE((keys ? scalar.keys_from_bf16 : scalar.values_from_bf16)(bits_of(narrow), shape, a.view()));
-        REQUIRE((keys ? best.keys_from_bf16 : best.values_from_bf16)(bits_of(narrow), shape, b.view()));
-        CHECK(a == b);
-        at::Tensor back_a = at::empty_like(narrow), back_b = at::empty_like(narrow);
-        (keys ? scalar.keys_to_bf16 : scalar.values_to_bf16)(a.view(), shape, bits_of(back_a));
-        (keys ? best.keys_to_bf16 : best.values_to_bf16)(a.view(), shape, bits_of(back_b));
-        CHECK(at::equal(back_a.view(at::kShort), back_b.view(at::kShort)));
-        REQUIRE((keys ? scalar.keys_from_fp32 : scalar.values_from_fp32)(wide.data_ptr<float>(), shape, a.view()));
-        REQUIRE((keys ? best.keys_from_fp32 : best.values_from_fp32)(wide.data_ptr<float>(), shape, b.view()));
-        CHECK(a == b);
-        at::Tensor wide_a = at::empty_like(wide), wide_b = at::empty_like(wide);
-        (keys ? scalar.keys_to_fp32 : scalar.values_to_fp32)(a.view(), shape, wide_a.data_ptr<float>());
-        (keys ? best.keys_to_fp32 : best.values_to_fp32)(a.view(), shape, wide_b.data_ptr<float>());
-        CHECK(at::equal(wide_a, wide_b));
+  for (const QuantKernels* kernels : vector_kernels()) {
+    for (QuantShape shape : kShapes) {
+      for (int bits : {8, 4}) {
+        for (bool keys : {true, false}) {
+          INFO(kernels->name << ", int" << bits << (keys ? " keys [" : " values [") << shape.rows << ", " << shape.heads
+                             << ", " << shape.head_dim << "]");
+          shape.bits = bits;
+          const at::Tensor wide = numbers(shape, at::kFloat);
+          check_same_bits<float>(kvcodec::scalar_quant_kernels(), *kernels, shape, keys, wide);
+          check_same_bits<std::uint16_t>(kvcodec::scalar_quant_kernels(), *kernels, shape, keys,
+                                         wide.to(at::kBFloat16));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("vector loops see one number that fp16 cannot express, wherever it stands") {
+  for (const QuantKernels* kernels : vector_kernels()) {
+    for (QuantShape shape : kShapes) {
+      const at::Tensor rows = numbers(shape, at::kBFloat16).clamp(-1e4, 1e4);
+      for (const std::int64_t at : {std::int64_t{0}, rows.numel() / 2, rows.numel() - 1}) {
+        const at::Tensor bad = rows.clone();
+        bad.view(-1)[at] = at % 2 == 0 ? std::nanf("") : -1e5F;
+        Packed k(shape, true), v(shape, false);
+        CHECK_FALSE(kernels->keys_from_bf16(bits_of(bad), shape, k.view()));
+        CHECK_FALSE(kernels->values_from_bf16(bits_of(bad), shape, v.view()));
       }
     }
   }
