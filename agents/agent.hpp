@@ -23,12 +23,13 @@ namespace kvmesh::agents {
 /// the agent's own tokens is known, and it can compute layer by layer as rows come. Until the last of them has come the
 /// request stays open, so that its deadline and damaged messages still count.
 ///
-/// A fast sender's messages may come before the task that they are for. They are kept, for at most kMaxEarlyRequests
-/// requests; beyond that the message is refused, which its caller reports.
+/// Several requests may be on their way at once, each with an inbox and a deadline of its own. A fast sender's messages
+/// may come before the task that they are for. They are kept, for at most kMaxEarlyRequests requests; beyond that the
+/// message is refused, which its caller reports.
 class Agent {
  public:
   using Clock = Turn::Clock;
-  static constexpr std::size_t kMaxEarlyRequests = 8;
+  static constexpr std::size_t kMaxEarlyRequests = bus::kMaxRequestsInFlight;
 
   /// A request that cannot be done, for the orchestrator.
   struct Failure {

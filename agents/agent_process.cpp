@@ -4,7 +4,6 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -16,6 +15,7 @@
 
 #include "agents/agent.hpp"
 #include "agents/llm/runtime.hpp"
+#include "agents/turn_thread.hpp"
 #include "base/error.hpp"
 #include "bus/liveness.hpp"
 #include "bus/local_address.hpp"
@@ -41,8 +41,8 @@ std::string host_name() {
   return name;
 }
 
-/// The process around an Agent. Everything but compute happens on the thread that calls run(); compute happens on one
-/// thread of its own and comes back as a posted event.
+/// The process around an Agent. Everything but compute happens on the thread that calls run(); the model is loaded and
+/// turns are taken on threads of their own, and what comes of it comes back as a posted event.
 class AgentProcess {
  public:
   explicit AgentProcess(const AgentOptions& options)
@@ -51,7 +51,7 @@ class AgentProcess {
         handshake_(Deadline::after(options.handshake_deadline)),
         signals_(loop_, SIGINT, SIGTERM),
         timer_(loop_),
-        compute_(1),
+        loader_(1),
         node_({.control = options.orchestrator,
                .publish = options.publish ? *options.publish : publisher_beside(options.orchestrator, options.name)},
               [this](bus::Event event) {
@@ -59,8 +59,9 @@ class AgentProcess {
               }) {}
 
   ~AgentProcess() {
-    stop_all();
-    compute_.join();
+    stop_waiting_for_rows();
+    turn_thread_.reset();
+    loader_.join();
   }
 
   void run() {
@@ -80,13 +81,11 @@ class AgentProcess {
   }
 
   void finish() {
-    stop_all();
+    stop_waiting_for_rows();
     loop_.stop();
   }
 
-  /// Nobody waits for any turn any more.
-  void stop_all() {
-    cancelled_all_ = true;
+  void stop_waiting_for_rows() {
     for (auto& [request, arrivals] : arrivals_) arrivals->fail(Error(ErrorKind::kGiveUp, "the agent is leaving"));
   }
 
@@ -108,15 +107,6 @@ class AgentProcess {
     } catch (const std::exception& error) {
       fail(Error(ErrorKind::kGiveUp, error.what()));
     }
-  }
-
-  /// Runs `work` on the compute thread and `done` with its result on this one.
-  template <typename Work, typename Done>
-  void compute(Work work, Done done) {
-    asio::post(compute_, [this, work = std::move(work), done = std::move(done)]() mutable {
-      auto result = std::make_shared<decltype(work())>(work());
-      asio::post(loop_, [this, result, done = std::move(done)] { guarded([&] { done(*result); }); });
-    });
   }
 
   void on_timer() {
@@ -215,33 +205,46 @@ class AgentProcess {
     }
   }
 
-  /// What a piece of compute came to.
   struct Loaded {
     std::shared_ptr<const llm::Host> host;
     std::optional<Error> error;
   };
 
+  static Loaded load_host(const bus::Assign& assign) {
+    try {
+      // Threads are set per thread by some OpenMP runtimes: say it on the one that loads.
+      llm::set_compute_threads(assign.threads);
+      return {std::make_shared<const llm::Host>(
+                  llm::Host::load(assign.model_path, {.dtype = assign.dtype, .device = assign.device})),
+              std::nullopt};
+    } catch (const Error& error) {
+      return {nullptr, error};
+    } catch (const std::exception& error) {
+      return {nullptr, Error(ErrorKind::kGiveUp, cat(assign.model_path, ": ", error.what()))};
+    }
+  }
+
   void load() {
-    auto work = [assign = assign_]() -> Loaded {
-      try {
-        // Threads are set per thread by some OpenMP runtimes: say it on the one that computes.
-        llm::set_compute_threads(assign.threads);
-        return {std::make_shared<const llm::Host>(
-                    llm::Host::load(assign.model_path, {.dtype = assign.dtype, .device = assign.device})),
-                std::nullopt};
-      } catch (const Error& error) {
-        return {nullptr, error};
-      } catch (const std::exception& error) {
-        return {nullptr, Error(ErrorKind::kGiveUp, cat(assign.model_path, ": ", error.what()))};
-      }
-    };
-    compute(work, [this](const Loaded& loaded) {
-      if (loaded.error) throw Error(loaded.error->kind(), loaded.error->what());
-      host_ = loaded.host;
-      for (const std::string& name : host_->model().unused_tensors())
-        spdlog::info("agent {}: tensor {} is not used by this architecture", options_.name, name);
-      ready_if_all_stands();
+    asio::post(loader_, [this, assign = assign_] {
+      asio::post(loop_, [this, loaded = load_host(assign)] { guarded([&] { on_loaded(loaded); }); });
     });
+  }
+
+  void on_loaded(const Loaded& loaded) {
+    if (loaded.error) throw Error(loaded.error->kind(), loaded.error->what());
+    loader_.join();  // with the threads that computing on it has made
+    host_ = loaded.host;
+    for (const std::string& name : host_->model().unused_tensors())
+      spdlog::info("agent {}: tensor {} is not used by this architecture", options_.name, name);
+    TurnThread::Hooks hooks;
+    hooks.publish = [this](std::size_t edge, std::vector<OwnedBytes> frames) {
+      node_.publish(outbound_topics_[edge], std::move(frames));
+    };
+    hooks.ended = [this](TurnAnswer answer) {
+      asio::post(loop_, [this, answer = std::move(answer)] { guarded([&] { on_turn_end(answer); }); });
+    };
+    turn_thread_ = std::make_unique<TurnThread>(host_, options_.name, assign_.threads, std::move(hooks));
+    ready_if_all_stands();
   }
 
   /// Ready means: the model is loaded and every receiver's subscription has been seen, so nothing published is lost.
@@ -256,7 +259,7 @@ class AgentProcess {
   void on(bus::Task& task) { act(agent_.on_task(std::move(task), Clock::now())); }
   void on(const bus::Cancel& cancel) {
     agent_.on_cancel(cancel.request);
-    if (cancel.request == current_request_) cancelled_ = true;
+    if (turn_thread_) turn_thread_->cancel(cancel.request);
     stop_waiting(cancel.request, Error(ErrorKind::kRetry, "the request was cancelled"));
   }
   void on(const bus::Scores& scores) { agent_.on_scores(scores.edge); }
@@ -314,38 +317,19 @@ class AgentProcess {
     return turns_.contains(request);
   }
 
-  using TurnOutcome = std::variant<bus::Result, bus::TaskError>;
-
   void begin(Turn turn) {
-    current_request_ = turn.task.request;
-    cancelled_ = false;
-    if (arrivals_.contains(turn.task.request)) turn.kv = arrivals_.at(turn.task.request);
-    turns_.insert(turn.task.request);
-    auto shared = std::make_shared<Turn>(std::move(turn));
-    // The wiring is copied: scores may change it while the turn is taken.
-    auto work = [this, shared, wiring = agent_.wiring(), host = host_]() -> TurnOutcome {
-      auto error = [&](ErrorKind kind, const char* what) {
-        return bus::TaskError{shared->task.request, kind, cat("agent ", options_.name, ": ", what)};
-      };
-      TurnHooks hooks;
-      hooks.cancelled = [this] { return cancelled_.load() || cancelled_all_.load(); };
-      hooks.publish = [&](std::size_t edge, std::vector<OwnedBytes> frames) {
-        node_.publish(outbound_topics_[edge], std::move(frames));
-      };
-      try {
-        return take_turn(*host, wiring, *shared, hooks);
-      } catch (const Error& e) {
-        return error(e.kind(), e.what());
-      } catch (const std::exception& e) {
-        return error(ErrorKind::kGiveUp, e.what());
-      }
-    };
-    compute(work, [this, request = shared->task.request](const TurnOutcome& outcome) {
-      turns_.erase(request);
-      arrivals_.erase(request);
-      agent_.on_turn_end(request);
-      std::visit([this](const auto& message) { send(message); }, outcome);
-    });
+    const std::string& request = turn.task.request;
+    if (arrivals_.contains(request)) turn.kv = arrivals_.at(request);
+    turns_.insert(request);
+    turn_thread_->take(std::move(turn), agent_.wiring());
+  }
+
+  void on_turn_end(const TurnAnswer& answer) {
+    const std::string& request = std::visit([](const auto& one) -> const std::string& { return one.request; }, answer);
+    turns_.erase(request);
+    arrivals_.erase(request);
+    agent_.on_turn_end(request);
+    std::visit([this](const auto& message) { send(message); }, answer);
   }
 
   AgentOptions options_;
@@ -354,7 +338,7 @@ class AgentProcess {
   asio::io_context loop_;
   asio::signal_set signals_;
   asio::steady_timer timer_;
-  asio::thread_pool compute_;
+  asio::thread_pool loader_;
 
   bool heard_from_orchestrator_ = false;
   bool ready_ = false;
@@ -368,9 +352,7 @@ class AgentProcess {
   std::shared_ptr<const llm::Host> host_;
   std::map<std::string, std::shared_ptr<KvArrivals>> arrivals_;  ///< of requests that are open
   std::set<std::string> turns_;                                  ///< being taken
-  std::string current_request_;
-  std::atomic<bool> cancelled_ = false;
-  std::atomic<bool> cancelled_all_ = false;
+  std::unique_ptr<TurnThread> turn_thread_;
 
   bus::Node node_;  // last: its thread posts to the members above, so it goes first
 };

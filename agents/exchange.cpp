@@ -180,8 +180,7 @@ ExchangeResult exchange(const llm::Model& sender, const llm::Model& receiver, co
     for (const llm::AttentionMeter& meter : meters) result.scores.push_back(meter.scores());
   if (request.max_tokens > 0)
     result.greedy = llm::generate(receiver, cache, result.logits,
-                                  {.max_tokens = request.max_tokens, .stop_tokens = request.stop_tokens})
-                        .tokens;
+                                  {.max_tokens = request.max_tokens, .stop_tokens = request.stop_tokens});
   return result;
 }
 

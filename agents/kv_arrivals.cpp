@@ -56,6 +56,14 @@ void KvArrivals::wait_for_all(const std::optional<Deadline>& deadline) {
   for (int layer = 0; layer < cache_.layers(); ++layer) wait_for(layer, deadline);
 }
 
+bool KvArrivals::settled() {
+  const std::lock_guard lock(mutex_);
+  if (failure_) return true;
+  for (int layer = 0; layer < cache_.layers(); ++layer)
+    if (!placer_.complete(layer)) return false;
+  return true;
+}
+
 std::int64_t KvArrivals::next_position() {
   const std::lock_guard lock(mutex_);
   return placer_.next_position();

@@ -35,6 +35,9 @@ class KvArrivals {
   /// The same for every layer.
   void wait_for_all(const std::optional<Deadline>& deadline);
 
+  /// From any thread: nobody would wait any more, all rows are there or fail() was called.
+  bool settled();
+
   /// Position of the first own token; for a caller that knows that every kv edge has begun.
   std::int64_t next_position();
   /// Layers that were waited for are the caller's; others may still be written.

@@ -26,25 +26,45 @@ std::vector<std::int64_t> rows_of_layers(const llm::KvCache& cache) {
   return rows;
 }
 
+}  // namespace
+
 /// The state of one turn, in the order of its members' first use.
-class TurnTaker {
+class RunningTurn::Steps {
  public:
-  TurnTaker(const llm::Host& host, const Wiring& wiring, const Turn& turn, const TurnHooks& hooks)
+  Steps(const llm::Host& host, Wiring wiring, Turn turn, TurnHooks hooks)
       : host_(host),
         model_(host.model()),
-        wiring_(wiring),
-        turn_(turn),
-        hooks_(hooks),
-        kv_(turn.kv ? turn.kv : std::make_shared<KvArrivals>(model_, wiring)),
+        wiring_(std::move(wiring)),
+        turn_(std::move(turn)),
+        hooks_(std::move(hooks)),
+        kv_(turn_.kv ? turn_.kv : std::make_shared<KvArrivals>(model_, wiring_)),
         cache_(kv_->cache()),
-        outbox_(model_, wiring, turn.task, hooks.publish) {
-    result_.request = turn.task.request;
+        outbox_(model_, wiring_, turn_.task, hooks_.publish),
+        text_(host_.tokenizer()),
+        stop_(turn_.task.stop) {
+    result_.request = turn_.task.request;
   }
 
-  bus::Result take() {
+  const std::string& request() const { return turn_.task.request; }
+  llm::KvCache& cache() { return cache_; }
+
+  std::optional<std::int64_t> begin() {
     open_inbox();
     prefill();
-    generate();
+    if (!generates()) return std::nullopt;
+    make_generator();
+    return generator_->next(logits_);
+  }
+
+  std::optional<std::int64_t> next(const at::Tensor& logits) {
+    refuse_if_over();
+    result_.flops += llm::forward_flops(model_.config(), 1, rows_before_token_, 1);
+    for (std::int64_t& rows : rows_before_token_) ++rows;
+    return generator_->next(logits);
+  }
+
+  bus::Result finish() {
+    if (generator_) send_output();
     send_embeddings();
     report();
     return std::move(result_);
@@ -109,8 +129,10 @@ class TurnTaker {
       if (edge.spec.medium == wire::Medium::kActivation) input.capture_layers.push_back(edge.spec.from_layer);
     outbox_.plan_kv(wire::Share::kPrompt, cache_, own_rows_ = embeddings.size(0));
     input.before_layer = [this](int layer) {
-      if (cancelled()) throw Error(ErrorKind::kRetry, "the request was cancelled");
+      refuse_if_over();
       kv_->wait_for(layer, turn_.deadline);
+      llm::LayerCache& rows = cache_.layer(layer);
+      rows.reserve(rows.shared_rows + own_rows_ + max_tokens_to_generate());
     };
     input.on_layer = [this](int layer) { outbox_.send_layer(layer, cache_.layer(layer), wire::Share::kPrompt); };
     const llm::ForwardOutput output = model_.forward(input, cache_);
@@ -152,33 +174,30 @@ class TurnTaker {
            (edge.spec.medium == wire::Medium::kKv && edge.spec.share == wire::Share::kPromptAndOutput);
   }
 
-  void generate() {
-    const int max_tokens = max_tokens_to_generate();
-    if (max_tokens <= 0 && !turn_.task.generate) return;
-    const bool also_embeds = std::any_of(wiring_.outbound.begin(), wiring_.outbound.end(), [](const OutboundEdge& e) {
-      return e.spec.medium == wire::Medium::kEmbedding;
-    });
-    if (also_embeds) cache_before_output_ = cache_.copy();
-    llm::GenerateOptions options{.max_tokens = max_tokens,
+  bool generates() const { return turn_.task.generate || max_tokens_to_generate() > 0; }
+
+  void make_generator() {
+    const auto any_edge = [this](auto is) {
+      return std::any_of(wiring_.outbound.begin(), wiring_.outbound.end(),
+                         [&](const OutboundEdge& edge) { return is(edge.spec); });
+    };
+    if (any_edge([](const wire::EdgeSpec& spec) { return spec.medium == wire::Medium::kEmbedding; }))
+      cache_before_output_ = cache_.copy();
+    rows_before_token_ = rows_of_layers(cache_);
+    llm::GenerateOptions options{.max_tokens = max_tokens_to_generate(),
                                  .stop_tokens = host_.stop_tokens(),
                                  .sampling = turn_.task.sampling,
                                  .stream = turn_.task.record_index,
-                                 .prompt_tokens = prompt_ids_};
-    options.complete_cache = std::any_of(wiring_.outbound.begin(), wiring_.outbound.end(), [](const OutboundEdge& e) {
-      return e.spec.medium == wire::Medium::kKv && e.spec.share == wire::Share::kPromptAndOutput;
+                                 .prompt_tokens = std::move(prompt_ids_)};
+    options.complete_cache = any_edge([](const wire::EdgeSpec& spec) {
+      return spec.medium == wire::Medium::kKv && spec.share == wire::Share::kPromptAndOutput;
     });
-    llm::StreamingDecoder decoder(host_.tokenizer());
-    llm::StopStrings stop(turn_.task.stop);
-    options.on_token = [&](std::int64_t id) {
+    options.on_token = [this](std::int64_t id) {
       if (result_.generated_tokens++ == 0) stamp_first_token();
-      else result_.flops += llm::forward_flops(model_.config(), 1, rows_of_layers(cache_), 1);
-      if (!turn_.task.stop.empty()) stop.push(decoder.push(id));
-      return !stop.found() && !cancelled();
+      if (!turn_.task.stop.empty()) stop_.push(text_.push(id));
+      return !stop_.found();
     };
-    const llm::Generation generation = llm::generate(model_, cache_, logits_, options);
-    if (generation.tokens.empty()) stamp_first_token();
-    if (turn_.task.generate) result_.answer = text_of(generation.tokens, turn_.task.max_tokens);
-    send_output(generation.tokens);
+    generator_.emplace(std::move(options));
   }
 
   void stamp_first_token() {
@@ -189,6 +208,13 @@ class TurnTaker {
   }
 
   bool cancelled() const { return hooks_.cancelled && hooks_.cancelled(); }
+
+  void refuse_if_over() const {
+    if (cancelled()) throw Error(ErrorKind::kRetry, "the request was cancelled");
+    if (turn_.deadline && turn_.deadline->expired(Turn::Clock::now()))
+      throw Error(ErrorKind::kRetry,
+                  cat("the deadline passed when ", result_.generated_tokens, " tokens had been generated"));
+  }
 
   void send_activations(const std::vector<at::Tensor>& captured) {
     std::size_t next = 0;
@@ -204,7 +230,11 @@ class TurnTaker {
     return llm::text_before(turn_.task.stop, host_.tokenizer().decode(bounded, /*skip_special=*/true));
   }
 
-  void send_output(std::span<const std::int64_t> tokens) {
+  void send_output() {
+    const std::vector<std::int64_t>& tokens = generator_->tokens();
+    if (tokens.empty()) stamp_first_token();
+    if (turn_.task.generate) result_.answer = text_of(tokens, turn_.task.max_tokens);
+    if (stop_.found()) drop_rows_behind_text(tokens);
     outbox_.plan_kv(wire::Share::kPromptAndOutput, cache_, cache_.layer(0).length() - cache_.layer(0).shared_rows);
     for (int layer = 0; layer < cache_.layers(); ++layer)
       outbox_.send_layer(layer, cache_.layer(layer), wire::Share::kPromptAndOutput);
@@ -212,6 +242,19 @@ class TurnTaker {
     for (std::size_t edge = 0; edge < wiring_.outbound.size(); ++edge) {
       const wire::EdgeSpec& spec = wiring_.outbound[edge].spec;
       if (spec.medium == wire::Medium::kText) outbox_.send_text(edge, text_of(tokens, spec.max_tokens));
+    }
+  }
+
+  /// What stands behind a stop string, and its own tokens, is not part of what was said: in the cache neither.
+  void drop_rows_behind_text(std::span<const std::int64_t> tokens) {
+    const auto text_of_first = [&](std::size_t count) { return host_.tokenizer().decode(tokens.first(count), true); };
+    const std::size_t said = llm::text_before(turn_.task.stop, text_of_first(tokens.size())).size();
+    std::size_t kept = tokens.size();
+    while (kept > 0 && text_of_first(kept).size() > said) --kept;
+    for (int layer = 0; layer < cache_.layers(); ++layer) {
+      llm::LayerCache& rows = cache_.layer(layer);
+      const std::int64_t own = rows.length() - rows.shared_rows;
+      rows.drop_own(std::max<std::int64_t>(own - own_rows_ - static_cast<std::int64_t>(kept), 0));
     }
   }
 
@@ -240,9 +283,9 @@ class TurnTaker {
 
   const llm::Host& host_;
   const llm::Model& model_;
-  const Wiring& wiring_;
-  const Turn& turn_;
-  const TurnHooks& hooks_;
+  const Wiring wiring_;
+  const Turn turn_;
+  const TurnHooks hooks_;
   const std::shared_ptr<KvArrivals> kv_;
   llm::KvCache& cache_;  ///< where those arrive
   Outbox outbox_;
@@ -254,13 +297,21 @@ class TurnTaker {
   std::int64_t own_rows_ = 0;
   at::Tensor logits_;
   std::optional<llm::KvCache> cache_before_output_;
+  llm::StreamingDecoder text_;
+  llm::StopStrings stop_;
+  std::optional<llm::Generator> generator_;
+  std::vector<std::int64_t> rows_before_token_;  ///< of each layer, at the next token to be decoded
   bus::Result result_;
 };
 
-}  // namespace
+RunningTurn::RunningTurn(const llm::Host& host, Wiring wiring, Turn turn, TurnHooks hooks)
+    : steps_(std::make_unique<Steps>(host, std::move(wiring), std::move(turn), std::move(hooks))) {}
+RunningTurn::~RunningTurn() = default;
 
-bus::Result take_turn(const llm::Host& host, const Wiring& wiring, const Turn& turn, const TurnHooks& hooks) {
-  return TurnTaker(host, wiring, turn, hooks).take();
-}
+const std::string& RunningTurn::request() const { return steps_->request(); }
+std::optional<std::int64_t> RunningTurn::begin() { return steps_->begin(); }
+std::optional<std::int64_t> RunningTurn::next(const at::Tensor& logits) { return steps_->next(logits); }
+llm::KvCache& RunningTurn::cache() { return steps_->cache(); }
+bus::Result RunningTurn::finish() { return steps_->finish(); }
 
 }  // namespace kvmesh::agents

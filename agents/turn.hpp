@@ -1,9 +1,13 @@
 #pragma once
 
+#include <ATen/core/Tensor.h>
+
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "agents/kv_arrivals.hpp"
@@ -31,13 +35,38 @@ struct TurnHooks {
   /// A message for outbound edge number `edge`: [envelope, payload...]. Messages leave as soon as they are made: a
   /// layer of KV while the next is computed. May block (a full queue) and may throw Error, which ends the turn.
   std::function<void(std::size_t edge, std::vector<OwnedBytes> frames)> publish;
-  /// True where nobody waits for the turn any more; asked between tokens.
+  /// True where nobody waits for the turn any more; asked between layers of the prompt and between tokens.
   std::function<bool()> cancelled;
 };
 
-/// Takes the turn: reads the prompt behind what comes over kv, each layer as soon as its rows are there, generates
-/// where asked to, and publishes what each outbound edge carries. Knows no socket. Throws Error that names the agent's
-/// edge or input.
-bus::Result take_turn(const llm::Host& host, const Wiring& wiring, const Turn& turn, const TurnHooks& hooks);
+/// A turn that is being taken, in steps, so that several of one agent can be decoded together (TurnBatch): begin(),
+/// then next() as long as there is a token to decode, then finish(). Knows no socket. Each step throws Error that names
+/// the agent's edge or input, or says that the request was cancelled or is late; the turn is over then. A resource; one
+/// thread at a time.
+class RunningTurn {
+ public:
+  /// `host` outlives the turn.
+  RunningTurn(const llm::Host& host, Wiring wiring, Turn turn, TurnHooks hooks);
+  ~RunningTurn();
+  RunningTurn(const RunningTurn&) = delete;
+  RunningTurn& operator=(const RunningTurn&) = delete;
+
+  const std::string& request() const;
+
+  /// Reads the prompt behind what comes over kv, each layer as soon as its rows are there, and publishes what edges
+  /// carry of it. Gives the first token that is to be decoded; none: nothing is.
+  std::optional<std::int64_t> begin();
+  /// Chooses from the logits behind the last token, fp32 [1, vocab_size]. Gives the next one that is to be decoded;
+  /// none: all is said.
+  std::optional<std::int64_t> next(const at::Tensor& logits);
+  /// Where tokens are decoded; has room for all of them after begin().
+  llm::KvCache& cache();
+  /// Publishes what edges carry of what was said.
+  bus::Result finish();
+
+ private:
+  class Steps;
+  std::unique_ptr<Steps> steps_;
+};
 
 }  // namespace kvmesh::agents

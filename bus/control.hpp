@@ -22,6 +22,8 @@ namespace kvmesh::bus {
 inline constexpr int kControlVersion = 1;
 inline constexpr std::size_t kMaxControlBytes = std::size_t{16} << 20;
 inline constexpr int kMaxControlDepth = 16;
+/// Requests that a mesh works on at the same time, at most: what each of its agents keeps room for.
+inline constexpr std::size_t kMaxRequestsInFlight = 8;
 
 /// "Here I am." The first message of an agent.
 struct Join {

@@ -3,11 +3,14 @@
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
-#include <exception>
+#include "agents/llm/kernels/ops.hpp"
 
 namespace kvmesh::llm {
 
-void Decoder::run(std::span<const NextToken> sequences) {
+static_assert(BatchDecoder::kSameBits == kernels::kFewRows);
+
+const at::Tensor& Decoder::step(std::span<const NextToken> sequences) {
+  c10::InferenceMode guard;
   parts_.clear();
   ids_.clear();
   for (const NextToken& next : sequences) {
@@ -16,11 +19,6 @@ void Decoder::run(std::span<const NextToken> sequences) {
   }
   model_.embed_into(pass_.begin(parts_), ids_);
   pass_.run(no_hooks_);
-}
-
-const at::Tensor& Decoder::step(std::span<const NextToken> sequences) {
-  c10::InferenceMode guard;
-  run(sequences);
   return pass_.logits(0, static_cast<std::int64_t>(sequences.size()));
 }
 
@@ -29,20 +27,9 @@ const at::Tensor& Decoder::step(KvCache& cache, std::int64_t id) {
   return step({&next, 1});
 }
 
-void Decoder::complete(KvCache& cache, std::int64_t id) {
-  c10::InferenceMode guard;
-  const NextToken next{&cache, id};
-  run({&next, 1});
-}
-
-BatchDecoder::Id BatchDecoder::add(Request request) {
+void BatchDecoder::add(Request request) {
   const std::int64_t token = request.first_token;
-  active_.push_back({++last_id_, std::move(request), token});
-  return last_id_;
-}
-
-bool BatchDecoder::remove(Id id) {
-  return std::erase_if(active_, [id](const Active& active) { return active.id == id; }) > 0;
+  active_.push_back({std::move(request), token});
 }
 
 const at::Tensor& BatchDecoder::row_of(const at::Tensor& logits, std::size_t i) {
@@ -62,23 +49,16 @@ std::size_t BatchDecoder::step() {
   for (const Active& active : active_) tokens_.push_back({active.request.cache, active.token});
   const at::Tensor& logits = decoder_.step(tokens_);
 
-  std::exception_ptr failure;
   auto staying = active_.begin();
   for (std::size_t row = 0; row < tokens_.size(); ++row) {
     Active& active = active_[row];
-    std::optional<std::int64_t> token;
-    try {
-      token = active.request.next(row_of(logits, row));
-    } catch (...) {
-      if (!failure) failure = std::current_exception();
-    }
+    const std::optional<std::int64_t> token = active.request.next(row_of(logits, row));
     if (!token) continue;
     active.token = *token;
     if (&*staying != &active) *staying = std::move(active);
     ++staying;
   }
   active_.erase(staying, active_.end());
-  if (failure) std::rethrow_exception(failure);
   return tokens_.size();
 }
 

@@ -29,12 +29,8 @@ class Decoder {
   /// the next call. Throws Error{kFixInput} on an id outside the table; nothing is added then.
   const at::Tensor& step(std::span<const NextToken> sequences);
   const at::Tensor& step(KvCache& cache, std::int64_t id);
-  /// The same without logits: the pairs of a last token, whose successor nobody wants.
-  void complete(KvCache& cache, std::int64_t id);
 
  private:
-  void run(std::span<const NextToken> sequences);
-
   const Model& model_;
   Pass pass_;
   const PassHooks no_hooks_;
@@ -45,31 +41,32 @@ class Decoder {
 /// Requests of one model decoded together. They join and leave between steps.
 class BatchDecoder {
  public:
-  using Id = std::uint64_t;
+  /// Up to so many requests the logits of each are, on the CPU, bit for bit those that it would get alone; with more,
+  /// to rounding.
+  static constexpr std::size_t kSameBits = 8;
+
   struct Request {
     /// Holds the prompt; outlives the request. Reserve what it may grow to.
     KvCache* cache = nullptr;
     std::int64_t first_token = 0;  ///< chosen from the prefill's logits; enters at the next step
     /// Chooses the request's next token from its logits, fp32 [1, vocab_size], which the next step overwrites; none: it
-    /// has ended and leaves. Called from step(); adds and removes no request.
+    /// has ended and leaves. Called from step(); throws nothing, adds and removes no request.
     std::function<std::optional<std::int64_t>(const at::Tensor& logits)> next;
   };
 
   /// `model` outlives the decoder.
   explicit BatchDecoder(const Model& model) : decoder_(model) {}
 
-  Id add(Request request);
-  /// The request leaves before the next step; false: it had left already.
-  bool remove(Id id);
+  void add(Request request);
+  /// All leave.
+  void clear() { active_.clear(); }
   std::size_t size() const { return active_.size(); }
 
-  /// One token for every request that is here; gives how many there were. What a `next` throws ends its request alone:
-  /// step() throws the first of it on when all have been asked.
+  /// One token for every request that is here; gives how many there were.
   std::size_t step();
 
  private:
   struct Active {
-    Id id;
     Request request;
     std::int64_t token;
   };
@@ -80,7 +77,6 @@ class BatchDecoder {
   std::vector<NextToken> tokens_;
   const void* rows_of_ = nullptr;  // the logits that rows_ are views of
   std::vector<at::Tensor> rows_;
-  Id last_id_ = 0;
 };
 
 }  // namespace kvmesh::llm

@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "agents/llm/model.hpp"
+#include "agents/llm/sampler.hpp"
 #include "base/sampling_options.hpp"
 
 namespace kvmesh::llm {
@@ -24,13 +26,30 @@ struct GenerateOptions {
   bool complete_cache = false;
 };
 
-struct Generation {
-  std::vector<std::int64_t> tokens;
-  bool stopped = false;  ///< by a stop token, not by max_tokens
+/// What one sequence says, token after token, and when it ends. Computes no logits, so that whoever does can do it for
+/// several sequences together. A resource; one thread at a time.
+class Generator {
+ public:
+  /// Throws Error{kFixInput} for sampling options that cannot be meant.
+  explicit Generator(GenerateOptions options);
+
+  /// Chooses from the logits behind the last token, fp32 [1, vocab_size], at first those of the prefill. Gives the
+  /// token that is to enter the cache next; none: the sequence has ended.
+  std::optional<std::int64_t> next(const at::Tensor& logits);
+
+  /// What was generated so far, stop tokens not among it.
+  const std::vector<std::int64_t>& tokens() const { return tokens_; }
+
+ private:
+  GenerateOptions options_;
+  Sampler sampler_;
+  std::vector<std::int64_t> history_;  ///< the prompt's tokens and ours
+  std::vector<std::int64_t> tokens_;
 };
 
-/// Decodes token by token: the first is chosen from `logits` [1, vocab_size], what prefill gave for the last position.
-/// Throws Error{kFixInput} for sampling options that cannot be meant.
-Generation generate(const Model& model, KvCache& cache, const at::Tensor& logits, const GenerateOptions& options);
+/// Decodes token by token: the first is chosen from the last row of `logits`, what prefill gave for the last position.
+/// Returns what was generated. Throws as Generator.
+std::vector<std::int64_t> generate(const Model& model, KvCache& cache, const at::Tensor& logits,
+                                   const GenerateOptions& options);
 
 }  // namespace kvmesh::llm

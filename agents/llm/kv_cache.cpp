@@ -51,6 +51,12 @@ std::int64_t LayerCache::extend_own(std::int64_t rows) {
   return first;
 }
 
+void LayerCache::drop_own(std::int64_t rows) {
+  TORCH_INTERNAL_ASSERT(rows >= 0 && rows <= length() - shared_rows);
+  positions_.resize(static_cast<std::size_t>(length() - rows));
+  next_position -= rows;
+}
+
 LayerCache LayerCache::copy() const {
   c10::InferenceMode guard;
   LayerCache other = *this;

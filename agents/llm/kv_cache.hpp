@@ -37,6 +37,8 @@ class LayerCache {
   const at::Tensor& value_store() const { return values_; }
   /// Room for `capacity` rows in all; grows by doubling.
   void reserve(std::int64_t capacity);
+  /// Takes the owner's last rows away again. Not for rows that somebody was given a view of.
+  void drop_own(std::int64_t rows);
   /// The same rows in memory of their own.
   LayerCache copy() const;
 

@@ -1,7 +1,5 @@
 #include "cli/evaluation/agent_thread.hpp"
 
-#include "agents/llm/runtime.hpp"
-#include "agents/turn.hpp"
 #include "base/error.hpp"
 
 namespace kvmesh::cli {
@@ -14,16 +12,12 @@ AgentThread::AgentThread(std::string name, std::shared_ptr<const llm::Host> host
       host_(std::move(host)),
       hooks_(std::move(hooks)),
       agent_(std::move(wiring)),
-      thread_([this, threads] { work(threads); }) {}
+      turns_(host_, name_, threads,
+             {.publish = hooks_.publish, .ended = [this](Answer answer) { on_turn_end(std::move(answer)); }}) {}
 
 AgentThread::~AgentThread() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    for (auto& [request, arrivals] : arrivals_) arrivals->fail(Error(ErrorKind::kGiveUp, "the agent is leaving"));
-    changed_.notify_all();
-  }
-  thread_.join();
+  const std::lock_guard lock(mutex_);
+  for (auto& [request, arrivals] : arrivals_) arrivals->fail(Error(ErrorKind::kGiveUp, "the agent is leaving"));
 }
 
 void AgentThread::task(bus::Task task) {
@@ -48,17 +42,18 @@ void AgentThread::scores(const bus::EdgeScores& scores) {
 
 void AgentThread::cancel(const std::string& request) {
   const std::lock_guard lock(mutex_);
-  cancelled_ = request;
   agent_.on_cancel(request);
+  turns_.cancel(request);
   stop_waiting(request, Error(ErrorKind::kRetry, "the request was cancelled"));
 }
 
 void AgentThread::act(Agent::Outcome outcome) {
   if (outcome.arrival) place(std::move(*outcome.arrival));
   if (outcome.turn) {
-    agents::Turn& turn = turns_.emplace_back(std::move(*outcome.turn));
+    agents::Turn& turn = *outcome.turn;
     if (arrivals_.contains(turn.task.request)) turn.kv = arrivals_.at(turn.task.request);
-    changed_.notify_all();
+    taken_.insert(turn.task.request);
+    turns_.take(std::move(turn), agent_.wiring());
   }
   if (outcome.failure) fail(*outcome.failure);
 }
@@ -89,45 +84,16 @@ bool AgentThread::stop_waiting(const std::string& request, const Error& error) {
   if (found == arrivals_.end()) return false;
   found->second->fail(error);
   arrivals_.erase(found);
-  return taking_ == request;
+  return taken_.contains(request);
 }
 
-bool AgentThread::cancelled(const std::string& request) const {
+void AgentThread::on_turn_end(Answer answer) {
+  const std::string request = std::visit([](const auto& one) { return one.request; }, answer);
   const std::lock_guard lock(mutex_);
-  return stopping_ || cancelled_ == request;
-}
-
-void AgentThread::work(int threads) {
-  llm::set_compute_threads(threads);
-  std::unique_lock lock(mutex_);
-  while (true) {
-    changed_.wait(lock, [this] { return stopping_ || !turns_.empty(); });
-    if (stopping_) return;
-    const agents::Turn turn = std::move(turns_.front());
-    turns_.pop_front();
-    taking_ = turn.task.request;
-    // Copied: scores may change it while the turn is taken.
-    const agents::Wiring wiring = agent_.wiring();
-    lock.unlock();
-    Answer answer = take(turn, wiring);
-    lock.lock();
-    taking_.clear();
-    arrivals_.erase(turn.task.request);
-    agent_.on_turn_end(turn.task.request);
-    hooks_.answer(std::move(answer));
-  }
-}
-
-AgentThread::Answer AgentThread::take(const agents::Turn& turn, const agents::Wiring& wiring) {
-  const std::string& request = turn.task.request;
-  const agents::TurnHooks hooks{.publish = hooks_.publish, .cancelled = [&] { return cancelled(request); }};
-  try {
-    return agents::take_turn(*host_, wiring, turn, hooks);
-  } catch (const Error& error) {
-    return bus::TaskError{request, error.kind(), cat("agent ", name_, ": ", error.what())};
-  } catch (const std::exception& error) {
-    return bus::TaskError{request, ErrorKind::kGiveUp, cat("agent ", name_, ": ", error.what())};
-  }
+  taken_.erase(request);
+  arrivals_.erase(request);
+  agent_.on_turn_end(request);
+  hooks_.answer(std::move(answer));
 }
 
 }  // namespace kvmesh::cli

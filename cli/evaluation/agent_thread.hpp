@@ -1,20 +1,18 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
-#include <thread>
-#include <variant>
 #include <vector>
 
 #include "agents/agent.hpp"
 #include "agents/kv_arrivals.hpp"
 #include "agents/llm/host.hpp"
+#include "agents/turn_thread.hpp"
 
 namespace kvmesh::cli {
 
@@ -22,7 +20,7 @@ namespace kvmesh::cli {
 /// turns are taken on a thread of its own. The bound of its queue is the mesh's: one record at a time.
 class AgentThread {
  public:
-  using Answer = std::variant<bus::Result, bus::TaskError>;
+  using Answer = agents::TurnAnswer;
   struct Hooks {
     /// A message for outbound edge number `edge`.
     std::function<void(std::size_t edge, std::vector<OwnedBytes> frames)> publish;
@@ -32,7 +30,7 @@ class AgentThread {
 
   /// `threads`: compute threads of this agent.
   AgentThread(std::string name, std::shared_ptr<const llm::Host> host, agents::Wiring wiring, int threads, Hooks hooks);
-  /// Ends the turn under way, at its next token or row, and joins.
+  /// Ends the turn under way, at its next token or row.
   ~AgentThread();
   AgentThread(const AgentThread&) = delete;
   AgentThread& operator=(const AgentThread&) = delete;
@@ -52,25 +50,19 @@ class AgentThread {
   void fail(const agents::Agent::Failure& failure);
   bool stop_waiting(const std::string& request, const Error& error);
 
-  void work(int threads);
-  Answer take(const agents::Turn& turn, const agents::Wiring& wiring);
-  bool cancelled(const std::string& request) const;
+  void on_turn_end(Answer answer);
 
   const std::string name_;
   const std::shared_ptr<const llm::Host> host_;
   const Hooks hooks_;
 
-  mutable std::mutex mutex_;  // guards what follows
-  std::condition_variable changed_;
+  std::mutex mutex_;  // guards what follows
   agents::Agent agent_;
   std::map<std::string, std::shared_ptr<agents::KvArrivals>> arrivals_;  ///< of requests that are open
-  std::deque<agents::Turn> turns_;                                       ///< to be taken
-  std::string taking_;                                                   ///< the request of the turn being taken
+  std::set<std::string> taken_;                                          ///< requests whose turns are being taken
   std::string current_;                                                  ///< that of the task that came last
-  std::string cancelled_;                                                ///< the one that was given up last
-  bool stopping_ = false;
 
-  std::thread thread_;
+  agents::TurnThread turns_;
 };
 
 }  // namespace kvmesh::cli

@@ -18,7 +18,7 @@ std::vector<std::int64_t> greedy(const Model& model, const std::vector<std::int6
                                  std::vector<std::int64_t> stop = {}) {
   KvCache cache = model.make_cache(1);
   const auto output = model.forward({.embeddings = model.embed(ids)}, cache);
-  return generate(model, cache, output.logits, {.max_tokens = max_tokens, .stop_tokens = std::move(stop)}).tokens;
+  return generate(model, cache, output.logits, {.max_tokens = max_tokens, .stop_tokens = std::move(stop)});
 }
 
 }  // namespace
