@@ -6,7 +6,7 @@
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/model_arguments.hpp"
-#include "cli/token_ids.hpp"
+#include "cli/numbers.hpp"
 
 namespace kvmesh::cli {
 namespace {
@@ -18,7 +18,7 @@ struct Arguments {
 };
 
 int logits(const Arguments& arguments) {
-  const std::vector<std::int64_t> ids = parse_token_ids("--ids", arguments.ids);
+  const std::vector<std::int64_t> ids = parse_numbers("--ids", "token id", arguments.ids);
   llm::set_compute_threads(arguments.model.threads);
   const llm::Model model = llm::Model::load(arguments.model.model_dir, arguments.model.options);
   const std::int64_t limit = model.config().position_limit;

@@ -6,13 +6,31 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <iostream>
+#include <string>
 
 #include "agents/llm/runtime.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 
+namespace {
+
+using namespace kvmesh;
+
+/// Help and the version were asked for, or the command line is wrong: one line that says what and where help is.
+int end_of_parsing(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  if (error.get_exit_code() == 0) return app.exit(error);
+  const std::string first = argc > 1 ? argv[1] : "";
+  const auto commands = app.get_subcommands([&](const CLI::App* one) { return one->get_name() == first; });
+  const std::string command = commands.empty() ? "kvmesh" : "kvmesh " + first;
+  const bool unknown = commands.empty() && !first.empty() && first[0] != '-';
+  std::cerr << "kvmesh: " << (unknown ? "there is no command \"" + first + "\"" : error.what()) << "; " << command
+            << " --help lists what there is\n";
+  return cli::kExitBadInput;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  using namespace kvmesh;
   llm::prepare_process();
   // A reader that goes away ("kvmesh run ... | head") is an error of that write, not the end of the mesh.
   std::signal(SIGPIPE, SIG_IGN);
@@ -40,7 +58,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? cli::kExitOk : cli::kExitBadInput;
+    return end_of_parsing(app, error, argc, argv);
   }
   try {
     return action();

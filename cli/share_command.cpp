@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/model_arguments.hpp"
-#include "cli/token_ids.hpp"
+#include "cli/numbers.hpp"
 
 namespace kvmesh::cli {
 namespace {
@@ -37,7 +37,7 @@ wire::LayerChoice layer_choice(const std::string& text) {
   wire::LayerChoice choice;
   choice.kind = text == "all" ? wire::LayerChoice::Kind::kAll : wire::LayerChoice::Kind::kExplicit;
   if (text == "all" || text == "none") return choice;
-  for (std::int64_t layer : parse_token_ids("--layers", text)) choice.layers.push_back(static_cast<int>(layer));
+  for (std::int64_t layer : parse_numbers("--layers", "layer", text)) choice.layers.push_back(static_cast<int>(layer));
   std::sort(choice.layers.begin(), choice.layers.end());
   choice.layers.erase(std::unique(choice.layers.begin(), choice.layers.end()), choice.layers.end());
   return choice;
@@ -46,7 +46,7 @@ wire::LayerChoice layer_choice(const std::string& text) {
 agents::ExchangeRequest request_of(const Arguments& arguments) {
   agents::ExchangeRequest request;
   for (const std::string& ids : arguments.sender_ids)
-    request.sender_ids.push_back(parse_token_ids("--sender-ids", ids));
+    request.sender_ids.push_back(parse_numbers("--sender-ids", "token id", ids));
   request.edge = arguments.edge;
   request.edge.medium = *wire::find_medium(arguments.medium);
   request.edge.layers = layer_choice(arguments.layers);
@@ -81,7 +81,7 @@ int share(const Arguments& arguments) {
   const llm::Model sender = llm::Model::load(arguments.sender, arguments.model);
   if (request.edge.medium == wire::Medium::kEmbedding) return print_embeddings(sender, request, arguments);
   if (arguments.receiver_ids.empty()) fail_input("--receiver-ids: missing; the receiver needs at least one token");
-  request.receiver_ids = parse_token_ids("--receiver-ids", arguments.receiver_ids);
+  request.receiver_ids = parse_numbers("--receiver-ids", "token id", arguments.receiver_ids);
   request.stop_tokens = llm::read_stop_tokens(arguments.receiver);
   const llm::Model receiver = llm::Model::load(arguments.receiver, arguments.model);
   const agents::ExchangeResult result = agents::exchange(sender, receiver, request);

@@ -149,3 +149,17 @@ TEST_CASE("a context of 1,000 tokens costs what its whole layers, layer 0 and si
   CHECK(bytes_of("4,5") < expected(3) * 1.01);
   CHECK(bytes_of("0,5") < expected(2) * 1.01);
 }
+
+TEST_CASE("a wrong command line is one line that says what is wrong and where help is") {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
+      {{"rnu"}, "kvmesh: there is no command \"rnu\"; kvmesh --help lists what there is\n"},
+      {{"run", "t.yaml"}, "kvmesh: --input is required; kvmesh run --help lists what there is\n"},
+      {{"logits", kTiny, "--ids", "1,x"},
+       "kvmesh: --ids: \"x\" does not begin with a token id; write numbers as 1,2,3\n"},
+  };
+  for (const auto& [arguments, line] : wrong) {
+    Program program(arguments);
+    CHECK(program.wait() == 2);
+    CHECK(program.err() == line);
+  }
+}
