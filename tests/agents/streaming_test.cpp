@@ -2,7 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <deque>
 #include <future>
+#include <map>
+#include <random>
 
 #include "agents/kv_arrivals.hpp"
 #include "agents/llm/model.hpp"
@@ -10,6 +14,7 @@
 #include "base/error.hpp"
 #include "kvcodec/encode.hpp"
 #include "kvcodec/positions.hpp"
+#include "kvcodec/reassembly.hpp"
 #include "tests/support/golden.hpp"
 
 using namespace kvmesh;
@@ -63,6 +68,22 @@ Messages stream(const llm::Model& model, const wire::EdgeSpec& spec, const std::
   model.forward(input, cache);
   CHECK(messages.size() == sender.message_count());
   return messages;
+}
+
+/// The same rows in another order: those of one layer stay in theirs, layers change places as the wire allows.
+Messages reordered(const Messages& messages, int layers, std::mt19937& random) {
+  std::map<int, std::deque<wire::WireMessage>> to_come;
+  for (const wire::WireMessage& message : messages) to_come[message.envelope.layer].push_back(message);
+  Messages order;
+  while (!to_come.empty()) {
+    const auto layer = std::next(to_come.begin(), static_cast<std::ptrdiff_t>(random() % to_come.size()));
+    wire::WireMessage& message = order.emplace_back(std::move(layer->second.front()));
+    layer->second.pop_front();
+    if (layer->second.empty()) to_come.erase(layer);
+    message.envelope.sequence = static_cast<std::uint32_t>(order.size() - 1);
+    message.envelope.layers_complete = to_come.empty() ? layers : to_come.begin()->first;
+  }
+  return order;
 }
 
 agents::Wiring hears(const llm::Model& model, const std::vector<wire::EdgeSpec>& specs) {
@@ -141,6 +162,40 @@ TEST_CASE("rows of two senders that come crosswise stand in declared order") {
   CHECK(distance(got, logits_after(model, wiring, messages, ids)) < 1e-4);
   CHECK(arrivals.rows(0).at(3).end == arrivals.rows(1).at(3).begin);
   CHECK(arrivals.last_arrival().has_value());
+}
+
+TEST_CASE("the order in which layers and senders come makes no difference") {
+  const llm::Model model = llm::Model::load(tiny_model(), {.dtype = "fp32"});
+  const int layers = static_cast<int>(model.config().num_hidden_layers);
+  const auto ids = some_ids(9, 5);
+  for (std::uint32_t seed = 1; seed <= 6; ++seed) {
+    std::mt19937 random(seed);
+    std::vector<wire::EdgeSpec> specs;
+    std::vector<Messages> messages, other_order;
+    std::vector<kvcodec::Reassembly> inboxes;
+    for (std::size_t sender = 0; sender < 1 + seed % 3; ++sender) {
+      std::vector<int> chosen;
+      for (int layer = 0; layer < layers; ++layer)
+        if (random() % 2 == 0) chosen.push_back(layer);
+      specs.push_back(edge_from("sender" + std::to_string(sender), chosen));
+      const auto tokens = static_cast<std::int64_t>(sender == 0 ? 520 + random() % 50 : 1 + random() % 40);
+      messages.push_back(stream(model, specs.back(), some_ids(tokens, 3), /*carries_sink=*/sender == 0));
+      other_order.push_back(reordered(messages.back(), layers, random));
+      inboxes.emplace_back(kvcodec::ExpectedMessages{"test", specs.back().from, "solver", wire::Medium::kKv, "r", ""});
+    }
+    const agents::Wiring wiring = hears(model, specs);
+    agents::KvArrivals arrivals(model, wiring);
+    std::vector<std::size_t> turns, next(specs.size());
+    for (std::size_t sender = 0; sender < specs.size(); ++sender)
+      turns.insert(turns.end(), other_order[sender].size(), sender);
+    std::shuffle(turns.begin(), turns.end(), random);
+    for (std::size_t sender : turns) {
+      inboxes[sender].feed(other_order[sender][next[sender]++]);  // refuses what the wire does not allow
+      arrivals.place(sender, std::move(inboxes[sender].take().front()));
+    }
+    CAPTURE(seed, specs.size());
+    CHECK(distance(logits_behind(model, arrivals, ids), logits_after(model, wiring, messages, ids)) < 1e-6);
+  }
 }
 
 TEST_CASE("who waits for rows that never come is told why") {

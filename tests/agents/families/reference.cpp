@@ -83,26 +83,35 @@ std::vector<double> Reference::frequencies(int layer, std::int64_t n) const {
 }
 
 /// Pair (i, i + d/2) of every head as a complex number, turned by position times frequency.
-at::Tensor Reference::rotated(const at::Tensor& x, int layer) const {
-  const std::int64_t half = x.size(-1) / 2;
-  const at::Tensor frequency = at::tensor(frequencies(layer, x.size(0)), at::kDouble);
-  const at::Tensor angle = at::einsum("n,i->ni", {at::arange(x.size(0), at::kDouble), frequency});
+at::Tensor Reference::rotated(const at::Tensor& x, int layer, std::int64_t first_position) const {
+  const std::int64_t half = x.size(-1) / 2, end = first_position + x.size(0);
+  const at::Tensor frequency = at::tensor(frequencies(layer, end), at::kDouble);
+  const at::Tensor angle = at::einsum("n,i->ni", {at::arange(first_position, end, at::kDouble), frequency});
   const at::Tensor turn = at::polar(at::ones_like(angle), angle).unsqueeze(1);
   const at::Tensor z = at::complex(x.narrow(-1, 0, half).contiguous(), x.narrow(-1, half, half).contiguous()) * turn;
   return at::cat({at::real(z), at::imag(z)}, -1);
 }
 
-at::Tensor Reference::attention(const at::Tensor& x, const std::string& at, int layer, const Sight& sight) const {
+at::Tensor Reference::attention(const at::Tensor& x, const std::string& at, int layer, const Sight& sight,
+                                const Run& run) const {
   const std::int64_t n = x.size(0), d = checkpoint_.head_dim(), group = checkpoint_.heads() / checkpoint_.kv_heads();
   at::Tensor q = linear(x, at + "q_proj").view({n, -1, d}), k = linear(x, at + "k_proj").view({n, -1, d});
   if (is("Qwen3") || is("Gemma3")) {
     q = norm(q, at + "q_norm");
     k = norm(k, at + "k_norm");
   }
-  k = rotated(k, layer).repeat_interleave(group, 1);
-  const at::Tensor v = linear(x, at + "v_proj").view({n, -1, d}).repeat_interleave(group, 1);
+  k = rotated(k, layer, run.first_position);
+  at::Tensor v = linear(x, at + "v_proj").view({n, -1, d});
+  if (run.own != nullptr) run.own->push_back({k, v});
+  if (run.before != nullptr) {
+    const Rows& before = run.before->at(static_cast<std::size_t>(layer));
+    k = at::cat({before.keys, k});
+    v = at::cat({before.values, v});
+  }
+  k = k.repeat_interleave(group, 1);
+  v = v.repeat_interleave(group, 1);
   const double width = checkpoint_.gemma() ? number("query_pre_attn_scalar", 256) : static_cast<double>(d);
-  at::Tensor scores = at::einsum("ihd,jhd->hij", {rotated(q, layer), k}) / std::sqrt(width);
+  at::Tensor scores = at::einsum("ihd,jhd->hij", {rotated(q, layer, run.first_position), k}) / std::sqrt(width);
   if (const double cap = number("attn_logit_softcapping", 0); cap > 0) scores = cap * at::tanh(scores / cap);
   const at::Tensor blind = sight.seen.any(-1, /*keepdim=*/true).logical_not();
   scores = scores.masked_fill(blind, 0.0);
@@ -120,16 +129,35 @@ at::Tensor Reference::mlp(const at::Tensor& x, const std::string& at) const {
 
 at::Tensor Reference::logits(const std::vector<std::int64_t>& ids,
                              const std::function<void(int layer, Sight& sight)>& see) const {
-  const auto n = static_cast<std::int64_t>(ids.size());
-  at::Tensor x = weight("embed_tokens").index_select(0, at::tensor(ids, at::kLong));
+  return logits_of({.ids = ids, .see = see});
+}
+
+std::vector<Rows> Reference::rows(const std::vector<std::int64_t>& ids, std::int64_t first_position) const {
+  std::vector<Rows> rows;
+  logits_of({.ids = ids, .first_position = first_position, .own = &rows});
+  return rows;
+}
+
+at::Tensor Reference::logits_behind(const std::vector<Rows>& before, const std::vector<std::int64_t>& ids,
+                                    std::int64_t first_position) const {
+  return logits_of({.ids = ids, .first_position = first_position, .before = &before});
+}
+
+at::Tensor Reference::logits_of(const Run& run) const {
+  const auto n = static_cast<std::int64_t>(run.ids.size());
+  at::Tensor x = weight("embed_tokens").index_select(0, at::tensor(run.ids, at::kLong));
   if (checkpoint_.gemma()) x = x * std::sqrt(static_cast<double>(x.size(1)));
   const at::Tensor distance = at::arange(n, at::kLong).unsqueeze(1) - at::arange(n, at::kLong).unsqueeze(0);
   for (int l = 0; l < text_["num_hidden_layers"].get<int>(); ++l) {
     Sight sight{.seen = distance >= 0, .alike = {}};
     if (const std::int64_t w = window(l); w > 0) sight.seen = sight.seen.logical_and(distance < w);
-    if (see) see(l, sight);
+    if (run.before != nullptr) {
+      const std::int64_t others = run.before->at(static_cast<std::size_t>(l)).keys.size(0);
+      sight.seen = at::cat({at::ones({n, others}, at::kBool), sight.seen}, 1);
+    }
+    if (run.see) run.see(l, sight);
     const std::string at = "layers." + std::to_string(l) + ".";
-    const at::Tensor mixed = attention(norm(x, at + "input_layernorm"), at + "self_attn.", l, sight);
+    const at::Tensor mixed = attention(norm(x, at + "input_layernorm"), at + "self_attn.", l, sight, run);
     if (checkpoint_.gemma()) {
       x = x + norm(mixed, at + "post_attention_layernorm");
       x = x + norm(mlp(norm(x, at + "pre_feedforward_layernorm"), at + "mlp."), at + "post_feedforward_layernorm");
