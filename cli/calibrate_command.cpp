@@ -56,6 +56,7 @@ int calibrate(const Arguments& arguments) {
   if (!shares) fail_input(arguments.topology.string(), ": has no kv edge to measure; there is nothing to calibrate");
   check_models(topology);
   const std::vector<nlohmann::json> records = first_records(topology, arguments);
+  check_lengths(topology, records);
 
   orchestrator::OrchestratorOptions options{.program = own_program(), .threads = arguments.threads};
   if (!arguments.quiet) options.log = [](const std::string& text) { std::cerr << cat("kvmesh: ", text, '\n'); };

@@ -1,9 +1,12 @@
 #include <algorithm>
 #include <iostream>
+#include <limits>
+#include <map>
 #include <utility>
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/evaluation/context_fitter.hpp"
 #include "cli/evaluation/evaluation.hpp"
 #include "cli/evaluation/summary.hpp"
 #include "cli/progress.hpp"
@@ -13,9 +16,16 @@ namespace kvmesh::cli {
 namespace {
 
 struct Arguments {
-  std::string model = "models/tiny", data = "models/tiny/data", questions = "examples/quickstart/questions.jsonl";
-  std::size_t limit = 50;
+  std::string sender = "models/reader", receiver = "models/solver", data = "models/data";
+  std::string questions = "examples/quickstart/questions.jsonl";
+  std::size_t limit = 20;
   double ratio = 0.3;
+};
+
+/// In the order of the table: from nothing to everything.
+struct Shown {
+  std::string alone = "baseline", random, shared, all = "skyline";
+  explicit Shown(double ratio) : random(cat("random:", ratio)), shared(cat("kv:", ratio)) {}
 };
 
 MethodResult run_method(Evaluation& evaluation, const std::string& method) {
@@ -27,16 +37,28 @@ MethodResult run_method(Evaluation& evaluation, const std::string& method) {
   });
 }
 
-/// Each question with what the three say to it.
-void print_answers(const std::vector<EvalItem>& items, const std::vector<MethodResult>& results) {
-  auto said = [](const ItemResult& item) { return item.error.empty() ? item.answer : "failed: " + item.error; };
+/// Texts longer than a few lines of a terminal lose their end.
+std::string shortened(const std::string& text) {
+  constexpr std::size_t kShown = 400;
+  return text.size() <= kShown ? text : text.substr(0, text.rfind(' ', kShown)) + " ...";
+}
+
+/// Each question with what its reader reads and what the others say.
+void print_answers(const std::vector<EvalItem>& items, const std::map<std::string, std::vector<ItemResult>>& results,
+                   const Shown& shown) {
+  const auto said = [&](const std::string& method, std::size_t i) {
+    const ItemResult& item = results.at(method)[i];
+    return item.error.empty() ? trimmed(item.answer) : "failed: " + item.error;
+  };
   for (std::size_t i = 0; i < items.size(); ++i) {
-    const ItemResult& shared = results[1].items[i];
-    std::cout << "\nQ  " << items[i].record["question"].get<std::string>() << "\n   right answer            "
-              << items[i].answers.front() << "\n   receiver alone          " << said(results[0].items[i])
-              << "\n   through shared KV       " << said(shared) << "   (layers " << shared.layers << ", "
-              << human_bytes(static_cast<double>(shared.bytes)) << " on the wire)"
-              << "\n   one model reads it all  " << said(results[2].items[i]) << '\n';
+    const ItemResult& shared = results.at(shown.shared)[i];
+    std::cout << "\nreader reads             " << shortened(items[i].record["context"].get<std::string>())
+              << "\nsolver is asked          " << items[i].record["question"].get<std::string>()
+              << "\n   right answer          " << items[i].answers.front() << "\n   solver alone          "
+              << said(shown.alone, i) << "\n   with shared KV        " << said(shown.shared, i) << "   (layers "
+              << shared.layers << ", " << human_bytes(static_cast<double>(shared.bytes))
+              << " on the wire)\n   at random layers      " << said(shown.random, i) << "\n   one model reads all   "
+              << said(shown.all, i) << '\n';
   }
 }
 
@@ -61,27 +83,41 @@ void print_summary(const std::vector<SummaryRow>& rows) {
   table.print(std::cout);
 }
 
+std::vector<std::string> methods_of(const Shown& shown, double ratio) {
+  std::vector<std::string> methods{shown.alone, shown.random, shown.shared};
+  if (ratio < 0.5) methods.emplace_back("kv:0.5");
+  methods.push_back(shown.all);
+  return methods;
+}
+
 int demo(const Arguments& arguments) {
   const std::vector<EvalItem> asked = read_items(arguments.questions, kInstruction);
   std::vector<DatasetGroup> groups =
       read_dataset(arguments.data, {.limit = arguments.limit, .instruction = kInstruction});
   // Questions and test items go through one mesh a method, so that its processes start once.
-  std::vector<EvalItem>& items = groups.front().items;
-  items.insert(items.begin(), asked.begin(), asked.end());
-  Comparison comparison{.senders = {arguments.model}, .receiver = arguments.model, .max_tokens = 16};
-  Evaluation evaluation(comparison, std::move(groups), {});
+  DatasetGroup& first = groups.front();
+  for (const EvalItem& item : asked)
+    if (item.contexts != first.contexts)
+      fail_input(arguments.questions, ": ", item.id, " has ", item.contexts, " context(s), the items of ",
+                 arguments.data, " have ", first.contexts);
+  first.items.insert(first.items.begin(), asked.begin(), asked.end());
+  Comparison comparison{.senders = {arguments.sender}, .receiver = arguments.receiver, .max_tokens = 16};
+  fit_contexts(groups, comparison);
+  Evaluation evaluation(comparison, std::move(groups), {.samples = std::numeric_limits<int>::max()});
 
   std::cout
       << "A reader process reads the context; a solver process gets the question and, over the bus, the reader's\n"
          "keys and values of a few layers. It never sees the context's text.\n";
-  std::vector<MethodResult> answers, scored;
-  for (const std::string& method : {std::string("baseline"), cat("kv:", arguments.ratio), std::string("skyline")}) {
+  const Shown shown(arguments.ratio);
+  std::map<std::string, std::vector<ItemResult>> answers;
+  std::vector<MethodResult> scored;
+  for (const std::string& method : methods_of(shown, arguments.ratio)) {
     MethodResult result = run_method(evaluation, method);
     const auto middle = result.items.begin() + static_cast<std::ptrdiff_t>(asked.size());
-    answers.push_back({method, {result.items.begin(), middle}});
+    answers[method] = {result.items.begin(), middle};
     scored.push_back({method, {middle, result.items.end()}});
   }
-  print_answers(asked, answers);
+  print_answers(asked, answers, shown);
   std::cout << '\n' << scored.front().items.size() << " items of " << arguments.data << "\n\n";
   const std::vector<SummaryRow> rows = summarise(scored);
   print_summary(rows);
@@ -94,8 +130,9 @@ int demo(const Arguments& arguments) {
 void add_demo_command(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command =
-      app.add_subcommand("demo", "ask the example questions, then score three methods on the test data");
-  command->add_option("--model", arguments->model, "checkpoint folder of both agents")->capture_default_str();
+      app.add_subcommand("demo", "ask the example questions, then score a few methods on the test data");
+  command->add_option("--sender", arguments->sender, "checkpoint folder of the reader")->capture_default_str();
+  command->add_option("--receiver", arguments->receiver, "checkpoint folder of the solver")->capture_default_str();
   command->add_option("--questions", arguments->questions, "questions to show, JSON Lines")->capture_default_str();
   command->add_option("--data", arguments->data, "folder with test files and calibration.jsonl")->capture_default_str();
   command->add_option("--limit", arguments->limit, "items of each task; 0: all")->capture_default_str();

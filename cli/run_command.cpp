@@ -8,6 +8,7 @@
 #include "cli/commands.hpp"
 #include "cli/own_program.hpp"
 #include "cli/preflight.hpp"
+#include "cli/table.hpp"
 #include "orchestrator/orchestrator.hpp"
 #include "orchestrator/records.hpp"
 #include "orchestrator/tasks.hpp"
@@ -46,9 +47,9 @@ void print_readable(const Topology& topology, const RecordOutcome& outcome) {
     std::cout << "failed: " << *outcome.error << std::endl;
     return;
   }
-  std::cout << outcome.output << '\n';
+  std::cout << trimmed(outcome.output) << '\n';
   for (const auto& [agent, answer] : outcome.answers) {
-    if (agent != topology.output) std::cout << "    " << agent << " said: " << answer << '\n';
+    if (agent != topology.output) std::cout << "    " << agent << " said: " << trimmed(answer) << '\n';
   }
   for (const bus::EdgeReport& edge : outcome.edges) {
     std::cout << "    " << edge.from << " -> " << edge.to << ": " << edge.medium
@@ -93,7 +94,10 @@ int run_mesh(const RunArguments& arguments, const std::optional<bus::Endpoint>& 
   const std::vector<json> records = orchestrator::read_records(arguments.input);
   check_records(topology, records);
   // Agents that somebody starts by hand may have their models on other hosts; they tell the orchestrator.
-  if (!bind) check_models(topology);
+  if (!bind) {
+    check_models(topology);
+    check_lengths(topology, records);
+  }
   orchestrator::Orchestrator mesh(topology, options_of(arguments, bind));
   if (bind) say_how_to_join(topology, mesh.endpoint());
   mesh.start();

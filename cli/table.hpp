@@ -21,6 +21,9 @@ class Table {
 /// `value` with `digits` behind the point.
 std::string fixed(double value, int digits);
 
+/// `text` without white space at its ends: some models begin what they say with a space.
+std::string trimmed(const std::string& text);
+
 /// "512 B", "3.4 KiB", "1.2 MiB".
 std::string human_bytes(double bytes);
 

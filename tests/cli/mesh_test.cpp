@@ -11,8 +11,8 @@ namespace fs = std::filesystem;
 namespace {
 
 const fs::path kRoot = KVMESH_SOURCE_DIR;
-const std::string kTopology = (kRoot / "examples/quickstart/topology.yaml").string();
-const std::string kQuestions = (kRoot / "examples/quickstart/questions.jsonl").string();
+const std::string kTopology = (kRoot / "tests/cli/tiny_mesh/topology.yaml").string();
+const std::string kQuestions = (kRoot / "tests/cli/tiny_mesh/questions.jsonl").string();
 
 std::vector<nlohmann::json> lines_of(const std::string& text) {
   std::vector<nlohmann::json> lines;
@@ -21,7 +21,7 @@ std::vector<nlohmann::json> lines_of(const std::string& text) {
   return lines;
 }
 
-/// The quickstart's questions over and over: a run that lasts.
+/// The mesh's questions over and over: a run that lasts.
 std::string many_questions(int copies) {
   std::string all;
   int number = 0;
@@ -155,6 +155,32 @@ TEST_CASE("a record that does not fit into the model fails alone, and the run sa
   CHECK(lines[2]["output"] == lines[0]["output"]);
 }
 
+TEST_CASE("contexts that fit each sender but not the receiver one behind the other are refused before the start") {
+  const TemporaryFolder folder;
+  const std::string model = (kRoot / "models/tiny").string();
+  const auto topology = folder.write("two.yaml", "kvmesh: 1\nname: two\nmodels:\n  tiny: {path: " + model +
+                                                     "}\nagents:\n"
+                                                     "  left: {model: tiny, prompt: \"{context}\"}\n"
+                                                     "  right: {model: tiny, prompt: \"{context}\"}\n"
+                                                     "  solver: {model: tiny, prompt: \"{question}\"}\n"
+                                                     "edges:\n"
+                                                     "  - {from: left, to: solver, medium: kv, layers: all}\n"
+                                                     "  - {from: right, to: solver, medium: kv, layers: all}\n"
+                                                     "output: solver\n");
+  std::string context;
+  for (int i = 0; i < 180; ++i) context += "Orbit Motors expects a quiet quarter. ";
+  const auto record = [](const std::string& id, const std::string& text) {
+    return nlohmann::json{{"id", id}, {"context", text}, {"question", "Who?"}}.dump() + "\n";
+  };
+  const auto input = folder.write("in.jsonl", record("short", "Nobody.") + record("long", context));
+  Program run({"run", topology.string(), "--input", input.string(), "--json"});
+  CHECK(run.wait() == 2);
+  CHECK(run.out().empty());
+  CHECK_THAT(run.err(),
+             Contains("record long") && Contains("agent solver") && Contains("max_position_embeddings 2048"));
+  CHECK_THAT(run.err(), !Contains("ready"));
+}
+
 TEST_CASE("bad input is refused with exit status 2 and says where") {
   const TemporaryFolder folder;
   Program no_file({"run", kTopology, "--input", "/nowhere/in.jsonl"});
@@ -170,7 +196,7 @@ TEST_CASE("agents whose models do not fit are refused by check and by run, with 
   const TemporaryFolder folder;
   const std::string golden = (kRoot / "tests/golden/llama32-tied-headdim").string();
   std::string text = read_file(kTopology);
-  text.replace(text.find("../../models/tiny}"), 18,
+  text.replace(text.find("../../../models/tiny}"), 21,
                (kRoot / "models/tiny").string() + "}\n  other: {path: " + golden + "}");
   text.replace(text.find("{model: tiny, prompt: \"Instruction: {instruction} Question"), 12, "{model: other");
   text.erase(text.find("calibration:"), text.find('\n', text.find("calibration:")) - text.find("calibration:"));

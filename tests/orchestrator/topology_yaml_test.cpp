@@ -50,16 +50,16 @@ TEST_CASE("the quickstart's topology is read as it stands") {
   CHECK(topology.name == "quickstart");
   REQUIRE(topology.agents.size() == 2);
   CHECK(topology.agents[0].name == "reader");
-  CHECK(topology.agents[0].line == 6);
+  CHECK(topology.agents[0].line == 7);
   CHECK_FALSE(topology.agents[0].generate);
   CHECK(topology.agents[1].generate->max_tokens == 16);
   REQUIRE(topology.edges.size() == 1);
   CHECK(topology.edges[0].spec.layers.kind == LayerChoice::Kind::kRatio);
   CHECK(topology.edges[0].spec.layers.ratio == 0.3);
-  CHECK(topology.edges[0].line == 9);
+  CHECK(topology.edges[0].line == 10);
   CHECK(topology.output == "solver");
-  CHECK(topology.models.at("tiny").path == KVMESH_SOURCE_DIR "/models/tiny");
-  CHECK(topology.calibration == KVMESH_SOURCE_DIR "/models/tiny/data/calibration.jsonl");
+  CHECK(topology.models.at("reader").path == KVMESH_SOURCE_DIR "/models/reader");
+  CHECK(topology.calibration == KVMESH_SOURCE_DIR "/models/data/calibration.jsonl");
 }
 
 TEST_CASE("a model says its folder, dtype and device") {

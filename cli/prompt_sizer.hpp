@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+
+#include "agents/llm/chat_template.hpp"
+#include "agents/llm/tokenizer.hpp"
+#include "orchestrator/topology.hpp"
+
+namespace kvmesh::cli {
+
+/// How long texts are to one model, as its agents will count them. Reads tokenizer, chat template and config.json, no
+/// weights.
+class PromptSizer {
+ public:
+  /// Throws Error{kFixInput} for a folder without a tokenizer. Without a chat template, prompts count as they are.
+  explicit PromptSizer(const std::filesystem::path& model);
+
+  /// Positions that a sequence may take (llm::ModelConfig::position_limit).
+  std::int64_t positions() const { return positions_; }
+
+  /// Tokens of `agent`'s prompt for one record. What will come over text and embedding edges counts as nothing. Throws
+  /// Error{kFixInput} for a field that the record lacks.
+  std::int64_t tokens(const orchestrator::AgentSpec& agent, const nlohmann::json& record) const;
+
+  /// `text` without about `cut` tokens of its middle.
+  std::string without_middle(const std::string& text, std::int64_t cut) const;
+
+ private:
+  llm::Tokenizer tokenizer_;
+  std::optional<llm::ChatTemplate> template_;
+  std::int64_t positions_;
+};
+
+}  // namespace kvmesh::cli
