@@ -21,6 +21,11 @@ from model import after_attention, before_attention, rms_norm, rope_tables
 from turns import Turns
 
 BATCH_TOKENS = 16384
+MOST_EDGES = 2
+
+
+def contexts_of(item):
+    return item.get("contexts", [item.get("context")])
 
 
 class Sequence:
@@ -28,7 +33,7 @@ class Sequence:
 
     def __init__(self, tok, item, method):
         t, self.answer_ids = Turns(tok), tok.encode(" " + item["answer"]) + [tok.vocab["<|im_end|>"]]
-        contexts, lead = item.get("contexts", [item.get("context")]), f"Instruction: {item['instruction']} "
+        contexts, lead = contexts_of(item), f"Instruction: {item['instruction']} "
         self.segments = []
 
         def prompt(text, segment):
@@ -65,7 +70,8 @@ class Pair:
 
     @torch.no_grad()
     def logits(self, sequences, selected):
-        """`selected` (rows, layers). Logits of the receiver (rows, columns, vocabulary), and layer scores (rows, layers)."""
+        """`selected` (rows, edges, layers), an edge for each context. Logits of the receiver (rows, columns, vocabulary), and
+        layer scores (rows, edges, layers)."""
         columns = max(len(s.ids) for s in sequences)
         pad = lambda values, fill: torch.tensor([v + [fill] * (columns - len(v)) for v in values], device=self.device)
         ids, segments = pad([s.ids for s in sequences], 0), pad([s.segments for s in sequences], -1)
@@ -78,8 +84,8 @@ class Pair:
         asking = torch.zeros_like(context)
         for i, s in enumerate(sequences):
             asking[i, sum(g != -1 for g in s.segments):s.prompt_length] = True
-        seen = context.clone()
-        seen[:, 0] = False
+        seen = torch.stack([segments == edge for edge in range(selected.shape[1])], 1)
+        seen[:, :, 0] = False
         xs, xr = (F.embedding(ids, m.embedding).flatten(0, 1) for m in (self.sender, self.receiver))
         scores = []
         for layer, (bs, br) in enumerate(zip(self.sender.blocks, self.receiver.blocks)):
@@ -88,12 +94,12 @@ class Pair:
             xs = after_attention(xs, a.transpose(1, 2).reshape(xs.shape[0], -1), bs.post_norm, bs.o, bs.gate, bs.up, bs.down)
             q, k, v = self.layer_inputs(self.receiver, br, xr, cos, sin, shape)
             k, v = (torch.where(context[:, None, :, None], theirs, ours) for theirs, ours in ((ks, k), (vs, v)))
-            shared = selected[:, layer, None, None] | first
+            shared = selected[:, :, layer].gather(1, segments.clamp(min=0))[:, None, :] | first
             a, weights = attend(q, k, v, (own | (reader & causal & context[:, None, :] & shared))[:, None])
-            mass = (weights * seen[:, None, None, :]).sum(-1).mean(1)
-            scores.append((mass * asking).sum(1) / asking.sum(1))
+            mass = (weights.mean(1)[:, None] * seen[:, :, None, :]).sum(-1)
+            scores.append((mass * asking[:, None]).sum(2) / asking.sum(1, keepdim=True))
             xr = after_attention(xr, a.transpose(1, 2).reshape(xr.shape[0], -1), br.post_norm, br.o, br.gate, br.up, br.down)
-        return F.linear(rms_norm(xr, self.receiver.norm), self.receiver.embedding).view(*shape, -1), torch.stack(scores, 1)
+        return F.linear(rms_norm(xr, self.receiver.norm), self.receiver.embedding).view(*shape, -1), torch.stack(scores, 2)
 
     def run(self, sequences, selected):
         """For each row whether the answer is right, and the layer scores."""
@@ -103,14 +109,16 @@ class Pair:
         return [best[i][n:n + len(s.answer_ids)] == s.answer_ids for i, (s, n) in enumerate(zip(sequences, begins))], scores
 
     def all(self, sequences, choose):
-        """Results in the order of `sequences`, computed longest first. `choose(i)`: layers shared for sequence i."""
+        """Results in the order of `sequences`, computed longest first. `choose(i)`: layers shared for sequence i,
+        edge by edge."""
         order, right, scores = sorted(range(len(sequences)), key=lambda i: -len(sequences[i].ids)), {}, {}
         while order:
             rows = max(1, BATCH_TOKENS // len(sequences[order[0]].ids))
             group, order = order[:rows], order[rows:]
-            selected = torch.zeros(len(group), self.layers, dtype=torch.bool, device=self.device)
+            selected = torch.zeros(len(group), MOST_EDGES, self.layers, dtype=torch.bool, device=self.device)
             for row, i in enumerate(group):
-                selected[row, [0] + list(choose(i))] = True
+                for edge, layers in enumerate(choose(i)):
+                    selected[row, edge, [0] + list(layers)] = True
             ok, s = self.run([sequences[i] for i in group], selected)
             for row, i in enumerate(group):
                 right[i], scores[i] = ok[row], s[row]
@@ -122,13 +130,22 @@ def items_of(path, limit):
         return [json.loads(line) for line in f][:limit]
 
 
+def rankings(pair, tok, items):
+    """By the number of contexts, for each edge its layers, best first: mean scores over the items with so many."""
+    ranking = {}
+    for count in sorted({len(contexts_of(i)) for i in items}):
+        sequences = [Sequence(tok, i, "kv") for i in items if len(contexts_of(i)) == count]
+        scores = pair.all(sequences, lambda i: [range(pair.layers)] * count)[1].mean(0)[:count].tolist()
+        ranking[count] = [sorted(range(pair.layers), key=lambda l: -s[l]) for s in scores]
+        for edge, (s, best) in enumerate(zip(scores, ranking[count])):
+            print(f"edge {edge + 1} of {count}: scores", " ".join(f"{x:.2f}" for x in s), "best first", best)
+    return ranking
+
+
 def main(sender, receiver, folder, limit=10 ** 6):
     pair, tok = Pair(sender, receiver), Tokenizer.load(f"{receiver}/tokenizer.json")
     everything = range(pair.layers)
-    calibration = [Sequence(tok, i, "kv") for i in items_of(f"{folder}/calibration.jsonl", 10 ** 6)]
-    scores = pair.all(calibration, lambda i: everything)[1].mean(0).tolist()
-    ranking = sorted(everything, key=lambda l: -scores[l])
-    print("scores", " ".join(f"{s:.2f}" for s in scores), "best first", ranking)
+    ranking = rankings(pair, tok, items_of(f"{folder}/calibration.jsonl", 10 ** 6))
     files = [f for f in sorted(glob.glob(f"{folder}/*.jsonl")) if os.path.basename(f) != "calibration.jsonl"]
     data = {os.path.basename(f)[:-6]: items_of(f, int(limit)) for f in files}
     print(f"{'method':12}", *(f"{task:>9}" for task in data))
@@ -136,9 +153,13 @@ def main(sender, receiver, folder, limit=10 ** 6):
     for method in ("baseline", "skyline", "kv:all", "kv:0.7", "kv:0.5", "kv:0.3", "kv:0.1", "random:0.3", "random:0.5"):
         kind, _, ratio = method.partition(":")
         count = pair.layers if ratio in ("", "all") else int(float(ratio) * pair.layers)
-        choose = (lambda i: r.sample(everything, count)) if kind == "random" else (lambda i: ranking[:count])
         row = []
         for items in data.values():
+            edges = [len(contexts_of(i)) for i in items]
+            if kind == "random":
+                choose = lambda i: [r.sample(everything, count)] * edges[i]
+            else:
+                choose = lambda i: [best[:count] for best in ranking[edges[i]]]
             right, _ = pair.all([Sequence(tok, i, kind) for i in items], choose)
             row.append(100 * sum(right) / len(right))
         print(f"{method:12}", *(f"{x:9.1f}" for x in row), flush=True)

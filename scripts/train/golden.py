@@ -8,7 +8,7 @@ import sys
 import torch
 
 from bpe import Tokenizer
-from evaluate import Pair, Sequence, items_of
+from evaluate import MOST_EDGES, Pair, Sequence, items_of
 
 LAYERS = [10, 11, 12, 13]
 
@@ -24,8 +24,8 @@ def main(reader, solver, folder, out):
         case = {"senders": [[i for i, s in zip(sequence.ids, sequence.segments) if s == n] for n in range(max(sequence.segments) + 1)],
                 "receiver": [i for i, s in zip(sequence.ids, sequence.segments) if s == -1], "shared": []}
         for layers in ([0], [0] + LAYERS, list(range(pair.layers))):
-            selected = torch.zeros(1, pair.layers, dtype=torch.bool)
-            selected[0, layers] = True
+            selected = torch.zeros(1, MOST_EDGES, pair.layers, dtype=torch.bool)
+            selected[0, :, layers] = True
             logits = pair.logits([sequence], selected)[0][0, -len(case["receiver"]):]
             case["shared"].append({"layers": layers, "argmax": logits.argmax(-1).tolist(), "logsumexp": numbers(logits.logsumexp(-1)),
                                    "last_logits": numbers(logits[-1])})

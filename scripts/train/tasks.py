@@ -2,7 +2,7 @@
 import dataclasses
 import random
 
-from words import (ADJECTIVES, BAD, CITIES, CONTAINERS, FIRMS, FIRM_KINDS, FLAT, GOOD, LANDMARK_COUNTRY, MEASURES, NAMES, OBJECTS,
+from words import (ADJECTIVES, BAD, CITIES, CONTAINERS, FIRMS, FIRM_KINDS, FLAT, GOOD, KEPT, LANDMARK_COUNTRY, MEASURES, NAMES, OBJECTS,
                    PLACES, RELATIONS, ROLES, SCORES, TEST_CITIES, TEST_FIRMS, TEST_NAMES, THINGS, held_out, made_up)
 
 
@@ -21,11 +21,18 @@ class Passage:
 
 
 class World:
-    """Draws words: those of training, or those kept for the tests."""
+    """Draws words: those of training, or those kept for the tests.
+
+    In some worlds of training all are alike: people whose names begin alike, few firms in many trades, few adjectives.
+    """
 
     def __init__(self, r, test=False):
         self.r, self.test = r, test
         self.names, self.cities, self.firms = ((TEST_NAMES, TEST_CITIES, TEST_FIRMS) if test else (NAMES, CITIES, FIRMS))
+        self.adjectives, self.heads = ADJECTIVES, None
+        if not test and r.random() < .35:
+            self.adjectives, self.firms = r.sample(ADJECTIVES, 4), self.different(3, self.firm_name)
+            self.heads = [r.choice(NAMES)[:r.randint(1, 3)] for _ in range(r.randint(1, 4))]
 
     def different(self, count, draw):
         seen = {}
@@ -37,13 +44,21 @@ class World:
         return made_up(self.r, known) if not self.test and self.r.random() < made_up_share else self.r.choice(known)
 
     def person(self):
+        while self.heads:
+            tail = self.r.choice(NAMES)
+            name = self.r.choice(self.heads) + tail[self.r.randint(1, max(1, len(tail) - 2)):]
+            if name not in KEPT:
+                return name
         return self.name(self.names, .5)
 
     def city(self):
         return self.name(self.cities, .4)
 
+    def firm_name(self):
+        return self.name(self.firms, .4)
+
     def firm(self):
-        return f"{self.name(self.firms, .4)} {self.r.choice(FIRM_KINDS)}"
+        return f"{self.r.choice(self.firms) if self.heads else self.firm_name()} {self.r.choice(FIRM_KINDS)}"
 
     def pair(self, first, second):
         while True:
@@ -52,7 +67,7 @@ class World:
                 return a, b
 
     def thing(self, things=THINGS):
-        return "{} {}".format(*self.pair(ADJECTIVES, things))
+        return "{} {}".format(*self.pair(self.adjectives, things))
 
     def post(self):
         return "{} of the {}".format(*self.pair(ROLES, PLACES))
@@ -139,8 +154,10 @@ def tips(w, most, least=2):
                       f"{firm} has {dict(good='good', bad='bad', flat='no')[mood]} news", r.randrange(2)))
         for news in ((a,) if form == 1 else (a, b)):
             said.setdefault(news, []).append(firm)
-    best = firms[moods.index("good")]
-    own = [(f"You must invest in exactly one company from {', '.join(w.shuffled(firms))}. Which company do you choose?", best)]
+    best, own = firms[moods.index("good")], []
+    for _ in range(1 if w.test else 3):
+        among = firms if not own else [f for f in firms if f == best or r.random() < .7]
+        own.append((f"You must invest in exactly one company from {', '.join(w.shuffled(among))}. Which company do you choose?", best))
     return Passage("tips", facts, own, w.shuffled((f"Which company {news}?", v[0]) for news, v in said.items() if len(v) == 1)[:3])
 
 
@@ -153,7 +170,7 @@ def compare(w, most, least=2):
     ask = "Who" if of_people else "Which"
     facts = [fact.format(k, v) for k, v in value.items()]
     own = [(f"{ask} {top}?", max(value, key=value.get)), (f"{ask} {bottom}?", min(value, key=value.get))]
-    for _ in range(min(3, n - 1)):
+    for _ in range(min(3 if w.test else 6, n - 1)):
         a, b = r.sample(keys, 2)
         own.append((f"{ask} {more}, {a} or {b}?", max(a, b, key=value.get)))
     return Passage("compare", [(f[0].upper() + f[1:] + ".", f, r.randrange(2)) for f in facts], w.shuffled(own),

@@ -5,6 +5,7 @@ The prompts are those of `kvmesh eval`: a context and a question in one prompt, 
 import random
 
 from tasks import TASKS, passage
+from words import NAMES, made_up
 
 QA = "Directly answer the question based on the context passage, no explanation is needed."
 INSTRUCTIONS = [QA, QA, "Answer the question from the context.", "Use the context to answer briefly."]
@@ -12,7 +13,7 @@ SUMMARY = ["Say briefly what the context states.", "Say in a sentence what the c
 AWARE = "Another agent has to answer a question about the context and cannot see it. Write down what it needs to know. "
 SUMMARY_FACTS = 16
 SKIP, TEXT, ANSWER = 0, 1, 2        # classes of a token: not a target, plain text, what the model must say
-WEIGHTS = {"lookup": 1.2, "hops": 2.5, "landmark": .6, "tips": .8, "compare": 2, "split": 1.2}
+WEIGHTS = {"lookup": 1.2, "hops": 2.8, "landmark": .5, "tips": 1.2, "compare": 2.4, "split": 1.3}
 
 
 def summary(facts):
@@ -67,14 +68,18 @@ def answer_turns(t, r, p):
     instruction = r.choice(INSTRUCTIONS)
     (question, answer), *more = questions(r, p, 10)
     form = r.random()
-    if form < .35:
+    if form < .25:
         t.prompt(f"{lead(r, instruction)}Context: {p.context()} Question: {question}")
     else:
         for text in parts(r, p) if form > .75 else [p.context()]:
             t.prompt(f"{lead(r, instruction)}Context: {text}")
         t.prompt(f"{lead(r, instruction)}Question: {question}")
     t.say(answer)
-    for question, answer in more:
+    follow_up(t, r, instruction, more)
+
+
+def follow_up(t, r, instruction, asked):
+    for question, answer in asked:
         t.add(t.newline, SKIP)
         t.prompt(f"{lead(r, instruction) if r.random() < .3 else ''}Question: {question}")
         t.say(answer)
@@ -101,10 +106,19 @@ def guess(r, p, question, most):
     return r.choice(passage(r, p.task, most).own)[1]
 
 
+def junk(r, question, draft):
+    """What a model may say that was never asked without a context: pieces of all it knows, again and again."""
+    words = f"{question} Your previous answer: {draft} Another agent's answer: assistant\n {made_up(r, NAMES)}".split(" ")
+    begin = r.randrange(len(words))
+    text = " ".join(words[begin:begin + r.randint(1, 6)])[r.randrange(3):]
+    return "\n".join([text] * r.choice((1, 1, 1, 2, 12)))
+
+
 def revise_turns(t, r, p, most):
     """Question, a first answer, another agent's text: the answer if the text gives it, else the first one."""
     question, answer = r.choice(p.own)
-    draft = answer if r.random() < .15 else guess(r, p, question, most)
+    draft = answer if r.random() < .1 else guess(r, p, question, most)
+    draft = junk(r, question, draft) if r.random() < .3 else draft
     facts = p.facts[:SUMMARY_FACTS]
     if p.task == "lookup" and len(p.facts) > SUMMARY_FACTS:
         asked = p.facts[p.own.index((question, answer))]
@@ -115,6 +129,8 @@ def revise_turns(t, r, p, most):
     t.prompt(f"{lead(r, r.choice(INSTRUCTIONS))}Question: {question} Your previous answer: {space}{draft} "
              f"Another agent's answer: {heard} Revise your answer.")
     t.say(answer)
+    if len(facts) == len(p.facts):
+        follow_up(t, r, QA, questions(r, p, 6)[1:])
 
 
 def sample(tok, r, mix, most):

@@ -101,6 +101,7 @@ SCORES = [("{} scored {} points", "scored more points", "scored the most points"
            "How many tickets did {} sell?"),
           ("{} walked {} km", "walked further", "walked the furthest", "walked the least", "How many km did {} walk?")]
 
+KEPT = {*TEST_NAMES, *TEST_CITIES, *TEST_FIRMS}
 _ONSETS = "b d f g h j k l m n p r s t v z br dr gr kr pr tr st sh th".split()
 _VOWELS = "a e i o u a e i o ia ei".split()
 _CODAS = ["", "", "", "n", "l", "r", "s", "m", "k", "t"]
@@ -125,7 +126,8 @@ def made_up(r, known):
         for _ in range(r.randint(1, 2)):
             letters[r.randrange(len(letters))] = r.choice("abcdefghijklmnopqrstuvwxyz")
         name = "".join(letters)
-    return name.capitalize()
+    name = name.capitalize()
+    return made_up(r, known) if name in KEPT else name
 
 
 def held_out(a, b):
