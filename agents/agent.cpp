@@ -46,7 +46,14 @@ Agent::Outcome Agent::on_task(bus::Task task, Clock::time_point now) {
 
 Agent::Outcome Agent::on_message(std::size_t edge, const std::vector<OwnedBytes>& frames, Clock::time_point now) {
   try {
-    wire::WireMessage message = wire::decode_message(frames);
+    return on_message(edge, wire::decode_message(frames), now);
+  } catch (const Error& error) {
+    return fail_waiting(edge, error);
+  }
+}
+
+Agent::Outcome Agent::on_message(std::size_t edge, wire::WireMessage message, Clock::time_point now) {
+  try {
     const std::string name = message.envelope.request;
     if (closed(name)) return {};
     const auto early = std::count_if(requests_.begin(), requests_.end(), [](auto& r) { return !r.second.task; });

@@ -59,6 +59,8 @@ class Agent {
   /// A message on inbound edge number `edge`: [envelope, payload...]. One that is damaged, out of order or not for this
   /// edge fails the request that waits on the edge; where none does, it throws Error that names the edge.
   Outcome on_message(std::size_t edge, const std::vector<OwnedBytes>& frames, Clock::time_point now);
+  /// The same of one that has been read and is whole.
+  Outcome on_message(std::size_t edge, wire::WireMessage message, Clock::time_point now);
   /// Something came over the edge that cannot be read at all.
   Outcome on_damage(std::size_t edge, const Error& error);
   void on_cancel(const std::string& request);

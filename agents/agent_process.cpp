@@ -9,12 +9,17 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
 
 #include "agents/agent.hpp"
+#include "agents/keep_budget.hpp"
+#include "agents/kept_prompts.hpp"
+#include "agents/kv_intake.hpp"
 #include "agents/llm/runtime.hpp"
+#include "agents/offering.hpp"
 #include "agents/turn_thread.hpp"
 #include "base/error.hpp"
 #include "bus/liveness.hpp"
@@ -52,6 +57,8 @@ class AgentProcess {
         signals_(loop_, SIGINT, SIGTERM),
         timer_(loop_),
         loader_(1),
+        resender_(1),
+        offering_(node_, [this](std::function<void()> work) { apart(std::move(work)); }),
         node_({.control = options.orchestrator,
                .publish = options.publish ? *options.publish : publisher_beside(options.orchestrator, options.name)},
               [this](bus::Event event) {
@@ -62,6 +69,7 @@ class AgentProcess {
     stop_waiting_for_rows();
     turn_thread_.reset();
     loader_.join();
+    resender_.join();
   }
 
   void run() {
@@ -109,6 +117,17 @@ class AgentProcess {
     }
   }
 
+  /// What may have to wait for room on the bus, which this thread must not.
+  void apart(std::function<void()> work) {
+    asio::post(resender_, [this, work = std::move(work)] {
+      try {
+        work();
+      } catch (const Error& error) {
+        asio::post(loop_, [this, error] { fail(error); });
+      }
+    });
+  }
+
   void on_timer() {
     const auto now = Clock::now();
     if (heard_from_orchestrator_ && liveness_.dead(now))
@@ -141,16 +160,57 @@ class AgentProcess {
   }
   void on(bus::SubscriptionOpened& opened) {
     seen_.insert(opened.topic);
+    offering_.on_subscription(opened.topic, true);
     ready_if_all_stands();
   }
-  void on(bus::SubscriptionClosed& closed) { seen_.erase(closed.topic); }
+  void on(bus::SubscriptionClosed& closed) {
+    seen_.erase(closed.topic);
+    offering_.on_subscription(closed.topic, false);
+  }
   void on(bus::Delivered& delivered) {
+    if (const auto edge = offers_by_topic_.find(delivered.topic); edge != offers_by_topic_.end())
+      return answer_offer(edge->second, delivered);
     auto edge = inbound_by_topic_.find(delivered.topic);
     if (edge == inbound_by_topic_.end()) return;
-    if (delivered.problem.empty()) return act(agent_.on_message(edge->second, delivered.message, Clock::now()));
-    act(agent_.on_damage(edge->second, Error(ErrorKind::kReconnect, delivered.problem)));
+    if (!delivered.problem.empty())
+      return act(agent_.on_damage(edge->second, Error(ErrorKind::kReconnect, delivered.problem)));
+    if (!intake_ || agent_.wiring().inbound[edge->second].spec.medium != wire::Medium::kKv)
+      return act(agent_.on_message(edge->second, delivered.message, Clock::now()));
+    take_in(edge->second, delivered.message);
   }
-  void on(bus::CameBack&) {}  // nothing is asked for yet
+
+  /// A message on a kv edge whose sender may be asked again.
+  void take_in(std::size_t edge, const std::vector<OwnedBytes>& frames) {
+    KvIntake::Outcome outcome;
+    try {
+      outcome = intake_->on_message(edge, frames);
+    } catch (const Error& error) {
+      return act(agent_.on_damage(edge, error));
+    }
+    for (const wire::Back& back : outcome.back)
+      node_.send_back(offer_topic(agent_.wiring().inbound[edge].spec), wire::encode_back(back));
+    for (KvIntake::Ready& ready : outcome.ready)
+      act(agent_.on_message(edge, ready.message, Clock::now()), std::move(ready.kept));
+  }
+  void on(bus::CameBack& back) {
+    try {
+      if (const auto failure = offering_.on_back(back)) report(*failure);
+    } catch (const Error& error) {
+      spdlog::warn("agent {}: {} on {}", options_.name, error.what(), back.topic);
+    }
+  }
+
+  /// An offer that cannot be read is not answered; its sender then sends everything.
+  void answer_offer(std::size_t edge, const bus::Delivered& delivered) {
+    try {
+      const wire::Offer offer = wire::decode_offer(delivered.message);
+      const wire::Held held = intake_->on_offer(edge, offer);
+      if (!offer.blocks.empty()) node_.send_back(delivered.topic, wire::encode_back(held));
+    } catch (const Error& error) {
+      spdlog::warn("agent {}: {} on {}", options_.name, error.what(), delivered.topic);
+    }
+  }
+
   void on(bus::SendFailed& failed) {
     throw Error(ErrorKind::kRetry, cat("agent ", options_.name, ": a message",
                                        failed.topic.empty() ? std::string() : cat(" on ", failed.topic),
@@ -164,6 +224,10 @@ class AgentProcess {
     assign_ = assign;
     llm::set_compute_threads(assign.threads);
     manifest_ = llm::read_manifest(assign.model_path);
+    if (const std::size_t budget = keep_budget(assign.keep_mib); budget > 0) {
+      intake_.emplace(budget, static_cast<int>(manifest_.num_hidden_layers));
+      kept_prompts_.emplace(budget);
+    }
     send(bus::Hello{.manifest = wire::to_json(manifest_),
                     .publish_endpoint = node_.publish_endpoint().string(),
                     .memory_host = bus::memory_host()});
@@ -172,18 +236,31 @@ class AgentProcess {
   void on(const bus::Edges& edges) {
     Wiring wiring{.mesh = assign_.mesh, .inbound = {}, .outbound = {}};
     for (const bus::EdgeEnd& end : edges.inbound) {
+      const wire::EdgeSpec spec = wire::edge_spec_from_json(end.spec);
+      // Before the edge itself: who has seen that subscription has seen this one.
+      if (spec.medium == wire::Medium::kKv && intake_) {
+        const std::string topic = offer_topic(spec);
+        offers_by_topic_[topic] = wiring.inbound.size();
+        node_.subscribe(bus::Endpoint::parse(end.endpoint), topic);
+      }
       inbound_by_topic_[end.topic] = wiring.inbound.size();
-      wiring.inbound.push_back({wire::edge_spec_from_json(end.spec), wire::manifest_from_json(end.manifest)});
+      borrows_.push_back(end.shared_memory);
+      wiring.inbound.push_back({spec, wire::manifest_from_json(end.manifest)});
       node_.subscribe(bus::Endpoint::parse(end.endpoint), end.topic, end.shared_memory);
     }
     for (const bus::EdgeEnd& end : edges.outbound) {
       outbound_topics_.push_back(end.topic);
+      offering_.add_edge(end.topic, offer_topic(wire::edge_spec_from_json(end.spec)));
       wiring.outbound.push_back(
           {wire::edge_spec_from_json(end.spec), wire::manifest_from_json(end.manifest), end.carries_sink, {}});
     }
     agent_ = Agent(std::move(wiring));
     share_memory(edges.outbound);
     load();
+  }
+
+  std::string offer_topic(const wire::EdgeSpec& spec) const {
+    return bus::edge_topic(assign_.mesh, spec.from, spec.to, "offer");
   }
 
   /// What the orchestrator found to be on one host. Where there is no memory for it the socket serves as well, unless
@@ -240,6 +317,8 @@ class AgentProcess {
     hooks.publish = [this](std::size_t edge, std::vector<OwnedBytes> frames) {
       node_.publish(outbound_topics_[edge], std::move(frames));
     };
+    hooks.reuse = offering_.hooks();
+    hooks.prompts = kept_prompts_ ? &*kept_prompts_ : nullptr;
     hooks.ended = [this](TurnAnswer answer) {
       asio::post(loop_, [this, answer = std::move(answer)] { guarded([&] { on_turn_end(answer); }); });
     };
@@ -260,6 +339,8 @@ class AgentProcess {
   void on(const bus::Cancel& cancel) {
     agent_.on_cancel(cancel.request);
     if (turn_thread_) turn_thread_->cancel(cancel.request);
+    if (intake_) intake_->on_end(cancel.request);
+    offering_.forget(cancel.request);
     stop_waiting(cancel.request, Error(ErrorKind::kRetry, "the request was cancelled"));
   }
   void on(const bus::Scores& scores) { agent_.on_scores(scores.edge); }
@@ -281,20 +362,28 @@ class AgentProcess {
     send(bus::TaskError{failure.request, failure.kind, cat("agent ", options_.name, ": ", failure.reason)});
   }
 
-  void act(Agent::Outcome outcome) {
-    if (outcome.arrival) place(std::move(*outcome.arrival));
+  /// `kept`: the rows that an arrival refers to, where it does.
+  void act(Agent::Outcome outcome, std::optional<std::vector<wire::WireMessage>> kept = std::nullopt) {
+    if (outcome.arrival) place(*outcome.arrival, std::move(kept));
     if (outcome.turn) begin(std::move(*outcome.turn));
     if (outcome.failure) on_failure(*outcome.failure);
   }
 
   /// Rows go into their request's cache at once, whether its turn has begun or not.
-  void place(Agent::Arrival arrival) {
+  void place(const Agent::Arrival& arrival, std::optional<std::vector<wire::WireMessage>> kept) {
     try {
-      arrivals_of(arrival.request).place(arrival.edge, std::move(arrival.message));
+      place_rows(arrival, std::move(kept));
     } catch (const Error& error) {
       agent_.on_cancel(arrival.request);
       on_failure({arrival.request, error.kind(), error.what()});
     }
+  }
+
+  void place_rows(const Agent::Arrival& arrival, std::optional<std::vector<wire::WireMessage>> kept) {
+    KvArrivals& arrivals = arrivals_of(arrival.request);
+    if (kept) return arrivals.place(arrival.edge, arrival.message.envelope, std::move(*kept));
+    arrivals.place(arrival.edge, arrival.message);
+    if (intake_) intake_->on_placed(arrival.edge, arrival.message, borrows_.at(arrival.edge));
   }
 
   KvArrivals& arrivals_of(const std::string& request) {
@@ -305,6 +394,7 @@ class AgentProcess {
 
   /// A turn that is being taken reports its end itself.
   void on_failure(const Agent::Failure& failure) {
+    if (intake_) intake_->on_end(failure.request);
     if (!stop_waiting(failure.request, Error(failure.kind, failure.reason))) report(failure);
   }
 
@@ -329,6 +419,7 @@ class AgentProcess {
     turns_.erase(request);
     arrivals_.erase(request);
     agent_.on_turn_end(request);
+    if (intake_) intake_->on_end(request);
     std::visit([this](const auto& message) { send(message); }, answer);
   }
 
@@ -339,6 +430,7 @@ class AgentProcess {
   asio::signal_set signals_;
   asio::steady_timer timer_;
   asio::thread_pool loader_;
+  asio::thread_pool resender_;  ///< of messages that are asked for again
 
   bool heard_from_orchestrator_ = false;
   bool ready_ = false;
@@ -347,12 +439,17 @@ class AgentProcess {
   wire::Manifest manifest_;
   Agent agent_;
   std::map<std::string, std::size_t> inbound_by_topic_;
+  std::map<std::string, std::size_t> offers_by_topic_;  ///< inbound edges
+  std::vector<bool> borrows_;                           ///< by inbound edge: frames are the sender's slots
   std::vector<std::string> outbound_topics_;
+  std::optional<KvIntake> intake_;           ///< none: nothing is kept
+  std::optional<KeptPrompts> kept_prompts_;  ///< the computing thread's
   std::set<std::string> seen_;
   std::shared_ptr<const llm::Host> host_;
   std::map<std::string, std::shared_ptr<KvArrivals>> arrivals_;  ///< of requests that are open
   std::set<std::string> turns_;                                  ///< being taken
   std::unique_ptr<TurnThread> turn_thread_;
+  Offering offering_;
 
   bus::Node node_;  // last: its thread posts to the members above, so it goes first
 };

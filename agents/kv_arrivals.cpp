@@ -25,9 +25,16 @@ KvArrivals::KvArrivals(const llm::Model& model, const Wiring& wiring)
 }
 
 void KvArrivals::place(std::size_t edge, wire::WireMessage message) {
+  const wire::Envelope envelope = message.envelope;
+  std::vector<wire::WireMessage> rows;
+  rows.push_back(std::move(message));
+  place(edge, envelope, std::move(rows));
+}
+
+void KvArrivals::place(std::size_t edge, const wire::Envelope& envelope, std::vector<wire::WireMessage> rows) {
   const std::lock_guard lock(mutex_);
   if (failure_) return;
-  const auto place = [&] { placer_.place(kv_edge_of_.at(edge), std::move(message)); };
+  const auto place = [&] { placer_.place(kv_edge_of_.at(edge), envelope, std::move(rows)); };
   if (copies_) copies_->beside(place);
   else place();
   last_arrival_ = Clock::now();

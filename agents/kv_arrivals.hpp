@@ -26,6 +26,8 @@ class KvArrivals {
 
   /// Of inbound edge number `edge` (a kv edge), its next message. Throws as KvPlacer::place(), and nothing once failed.
   void place(std::size_t edge, wire::WireMessage message);
+  /// The same of a message whose rows stand in others, see KvPlacer::place().
+  void place(std::size_t edge, const wire::Envelope& envelope, std::vector<wire::WireMessage> rows);
   /// Whoever waits, now or later, is given `error`. The first one stays.
   void fail(Error error);
 

@@ -7,11 +7,18 @@
 
 #include "base/error.hpp"
 #include "bus/topic.hpp"
+#include "kvcodec/wire/reuse.hpp"
 
 namespace kvmesh::agents {
 
-Outbox::Outbox(const llm::Model& model, const Wiring& wiring, const bus::Task& task, const Publish& publish)
-    : wiring_(wiring), task_(task), publish_(publish), manifest_(llm::manifest_of(model.config()).hash()) {
+Outbox::Outbox(const llm::Model& model, const Wiring& wiring, const bus::Task& task, const Publish& publish,
+               const KvReuse& reuse)
+    : wiring_(wiring),
+      task_(task),
+      publish_(publish),
+      reuse_(reuse),
+      manifest_(llm::manifest_of(model.config()).hash()),
+      seed_(cat(model.fingerprint(), ' ', c10::toString(model.dtype()))) {
   edges_.resize(wiring.outbound.size());
   if (!model.device().is_cpu()) copies_.emplace(model.device());
 }
@@ -25,8 +32,35 @@ void Outbox::plan_kv(wire::Share share, const llm::KvCache& cache, std::int64_t 
                             .calibrate = task_.calibrate};
   for (std::size_t i = 0; i < edges_.size(); ++i) {
     const OutboundEdge& edge = wiring_.outbound[i];
-    if (edge.spec.medium == wire::Medium::kKv && edge.spec.share == share) edges_[i].kv.emplace(edge, cache, plan);
+    if (edge.spec.medium == wire::Medium::kKv && edge.spec.share == share) edges_[i].plan = plan;
   }
+  cache_ = &cache;
+}
+
+void Outbox::offer(std::span<const std::int64_t> prompt) {
+  if (!reuse_.offer) return;
+  const wire::Offer offer{.request = task_.request, .blocks = wire::name_blocks(prompt, seed_)};
+  for (std::size_t i = 0; i < edges_.size(); ++i) {
+    if (wiring_.outbound[i].spec.medium != wire::Medium::kKv) continue;
+    const std::size_t bytes = reuse_.offer(i, offer);
+    edges_[i].bytes += bytes;
+    edges_[i].offers = bytes > 0;
+    edges_[i].offered = bytes > 0 ? static_cast<std::int64_t>(offer.blocks.size()) : 0;
+  }
+}
+
+/// As late as can be: what the receiver holds may still be on its way.
+KvSender Outbox::make_sender(std::size_t number) {
+  const OutboundEdge& edge = wiring_.outbound[number];
+  const std::int64_t offered = edges_[number].offered;
+  KvSender::Plan plan = *std::exchange(edges_[number].plan, std::nullopt);
+  if (offered > 0) {
+    std::vector<std::int64_t> held = reuse_.held(number, task_.request);
+    const bool sound = held.size() == static_cast<std::size_t>(edge.receiver.num_hidden_layers) &&
+                       std::all_of(held.begin(), held.end(), [&](std::int64_t n) { return n <= offered; });
+    if (sound) plan.held = std::move(held);
+  }
+  return KvSender(edge, *cache_, plan);
 }
 
 wire::Envelope Outbox::envelope_for(std::size_t edge, std::uint32_t count) const {
@@ -70,8 +104,15 @@ void Outbox::send_layer(int layer, const llm::LayerCache& cache, wire::Share sha
   finish_layers();
   std::map<std::pair<std::int64_t, std::int64_t>, kvcodec::LayerKv> taken;
   for (std::size_t edge = 0; edge < edges_.size(); ++edge) {
-    if (!edges_[edge].kv || wiring_.outbound[edge].spec.share != share) continue;
+    const wire::EdgeSpec& spec = wiring_.outbound[edge].spec;
+    if (spec.medium != wire::Medium::kKv || spec.share != share) continue;
+    if (edges_[edge].plan) edges_[edge].kv.emplace(make_sender(edge));
+    if (!edges_[edge].kv) continue;
     for (const KvSender::Piece& piece : edges_[edge].kv->pieces_of(layer, cache)) {
+      if (piece.kept) {  // its rows are looked at only where they are asked for after all
+        departing_.push_back({edge, piece, rows_of(cache, piece.begin, piece.end)});
+        continue;
+      }
       auto [rows, fresh] = taken.try_emplace({piece.begin, piece.end});
       if (fresh) rows->second = on_host(rows_of(cache, piece.begin, piece.end));
       departing_.push_back({edge, piece, rows->second});
@@ -86,16 +127,37 @@ void Outbox::finish_layers() {
   std::map<std::tuple<std::int64_t, std::int64_t, wire::WireDtype>, kvcodec::PackedRows> packed;
   for (const Departing& departing : departing_) {
     const KvSender::Piece& piece = departing.piece;
-    auto [rows, fresh] = packed.try_emplace({piece.begin, piece.end, piece.wire});
-    if (fresh) rows->second = pack(departing);
     wire::Envelope envelope = envelope_for(departing.edge, edges_[departing.edge].kv->message_count());
     envelope.layer = piece.receiver_layer;
     envelope.context_start = piece.context_start;
     envelope.context_end = piece.context_end;
     envelope.layers_complete = piece.layers_complete;
-    send(departing.edge, kvcodec::address_rows(rows->second, envelope));
+    if (piece.kept) {
+      send_reference(departing, std::move(envelope));
+      continue;
+    }
+    auto [rows, fresh] = packed.try_emplace({piece.begin, piece.end, piece.wire});
+    if (fresh) rows->second = pack(departing);
+    send_rows(departing, rows->second, envelope);
   }
   departing_.clear();
+}
+
+void Outbox::send_rows(const Departing& departing, const kvcodec::PackedRows& packed, const wire::Envelope& envelope) {
+  std::vector<OwnedBytes> frames = kvcodec::address_rows(packed, envelope);
+  if (edges_[departing.edge].offers)
+    reuse_.sent(departing.edge, task_.request, envelope.sequence, [frames] { return frames; });
+  send(departing.edge, std::move(frames));
+}
+
+void Outbox::send_reference(const Departing& departing, wire::Envelope envelope) {
+  const KvSender::Piece& piece = departing.piece;
+  reuse_.sent(departing.edge, task_.request, envelope.sequence, [rows = departing.rows, wire = piece.wire, envelope] {
+    return kvcodec::address_rows(kvcodec::pack_rows(rows, wire), envelope);
+  });
+  envelope.encoding = wire::Encoding::kKept;
+  envelope.positions = {{.first = piece.begin, .count = piece.end - piece.begin}};
+  send(departing.edge, wire::encode_message(std::move(envelope), {}));
 }
 
 void Outbox::send_text(std::size_t edge, std::string text) {

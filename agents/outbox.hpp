@@ -5,17 +5,21 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "agents/kv_reuse.hpp"
 #include "agents/llm/device_copies.hpp"
 #include "agents/llm/kv_cache.hpp"
 #include "agents/llm/model.hpp"
 #include "agents/media/kv.hpp"
+#include "agents/sent_kv.hpp"
 #include "agents/wiring.hpp"
 #include "base/bytes.hpp"
 #include "bus/control.hpp"
 #include "kvcodec/encode.hpp"
+#include "kvcodec/wire/reuse.hpp"
 
 namespace kvmesh::agents {
 
@@ -27,9 +31,14 @@ class Outbox {
   using Publish = std::function<void(std::size_t edge, std::vector<OwnedBytes> frames)>;
 
   /// All arguments outlive this.
-  Outbox(const llm::Model& model, const Wiring& wiring, const bus::Task& task, const Publish& publish);
+  Outbox(const llm::Model& model, const Wiring& wiring, const bus::Task& task, const Publish& publish,
+         const KvReuse& reuse);
 
+  /// Offers the blocks of our prompt to the receivers of kv edges, which may hold them: to be called before the prompt
+  /// is read, so that the answers come meanwhile. Empty where our rows depend on more than these tokens.
+  void offer(std::span<const std::int64_t> prompt);
   /// Decides what leaves on each kv edge that shares `share`, of a cache to which our own tokens add `own_rows` in all.
+  /// The cache outlives the sending.
   void plan_kv(wire::Share share, const llm::KvCache& cache, std::int64_t own_rows);
   /// What has come to stand in a layer since the last call, on every kv edge that was planned for `share`. Rows that go
   /// to several receivers are packed once. Rows on a device begin their way to the host, beside what it computes, and
@@ -46,7 +55,10 @@ class Outbox {
 
  private:
   struct Edge {
-    std::optional<KvSender> kv;
+    std::optional<KvSender::Plan> plan;  ///< of what is to be sent next
+    bool offers = false;                 ///< the receiver keeps blocks, and may ask for a message again
+    std::int64_t offered = 0;            ///< blocks
+    std::optional<KvSender> kv;          ///< from its first layer on
     std::uint32_t sent = 0;
     std::uint64_t bytes = 0;
   };
@@ -58,15 +70,21 @@ class Outbox {
     kvcodec::LayerKv rows;
   };
 
+  KvSender make_sender(std::size_t edge);
   kvcodec::LayerKv on_host(const kvcodec::LayerKv& rows);
   kvcodec::PackedRows pack(const Departing& departing) const;
   wire::Envelope envelope_for(std::size_t edge, std::uint32_t count) const;
+  void send_rows(const Departing& departing, const kvcodec::PackedRows& packed, const wire::Envelope& envelope);
+  void send_reference(const Departing& departing, wire::Envelope envelope);
   void send(std::size_t edge, std::vector<OwnedBytes> frames);
 
   const Wiring& wiring_;
   const bus::Task& task_;
   const Publish& publish_;
-  std::string manifest_;  ///< hash of our model's
+  const KvReuse& reuse_;
+  std::string manifest_;                 ///< hash of our model's
+  std::string seed_;                     ///< of our blocks' names
+  const llm::KvCache* cache_ = nullptr;  ///< that was planned for
   std::vector<Edge> edges_;
   std::optional<llm::DeviceCopies> copies_;  ///< where the model is on a device
   std::vector<Departing> departing_;

@@ -39,7 +39,7 @@ class RunningTurn::Steps {
         hooks_(std::move(hooks)),
         kv_(turn_.kv ? turn_.kv : std::make_shared<KvArrivals>(model_, wiring_)),
         cache_(kv_->cache()),
-        outbox_(model_, wiring_, turn_.task, hooks_.publish),
+        outbox_(model_, wiring_, turn_.task, hooks_.publish, hooks_.reuse),
         text_(host_.tokenizer()),
         stop_(turn_.task.stop) {
     result_.request = turn_.task.request;
@@ -127,7 +127,13 @@ class RunningTurn::Steps {
     for (llm::AttentionMeter& meter : meters_) input.meters.push_back(&meter);
     for (const OutboundEdge& edge : wiring_.outbound)
       if (edge.spec.medium == wire::Medium::kActivation) input.capture_layers.push_back(edge.spec.from_layer);
-    outbox_.plan_kv(wire::Share::kPrompt, cache_, own_rows_ = embeddings.size(0));
+    own_rows_ = embeddings.size(0);
+    const bool alone = depends_on_prompt_alone();
+    outbox_.offer(alone ? std::span<const std::int64_t>(prompt_ids_) : std::span<const std::int64_t>());
+    const std::int64_t room = own_rows_ + max_tokens_to_generate();
+    const std::int64_t known = alone && hooks_.prompts ? hooks_.prompts->begin(prompt_ids_, room, cache_) : 0;
+    input.embeddings = embeddings.narrow(0, known, own_rows_ - known);
+    outbox_.plan_kv(wire::Share::kPrompt, cache_, own_rows_);
     input.before_layer = [this](int layer) {
       refuse_if_over();
       kv_->wait_for(layer, turn_.deadline);
@@ -138,11 +144,19 @@ class RunningTurn::Steps {
     const llm::ForwardOutput output = model_.forward(input, cache_);
     outbox_.finish_layers();
     std::vector<std::int64_t> rows_before = rows_of_layers(cache_);
-    for (std::int64_t& rows : rows_before) rows -= own_rows_;
-    result_.flops += llm::forward_flops(model_.config(), own_rows_, rows_before, 1);
-    result_.prefill_tokens = static_cast<std::uint64_t>(embeddings.size(0));
+    const std::int64_t computed = input.embeddings.size(0);
+    for (std::int64_t& rows : rows_before) rows -= computed;
+    result_.flops += llm::forward_flops(model_.config(), computed, rows_before, 1);
+    result_.prefill_tokens = static_cast<std::uint64_t>(computed);
     logits_ = output.logits;
     send_activations(output.captured);
+  }
+
+  /// Whether our rows are the same wherever these tokens stand at the beginning: nothing is shared in front of them, no
+  /// vectors stand among them, no state enters from outside, and no frequency changes with the length.
+  bool depends_on_prompt_alone() const {
+    return kv_edges_.empty() && injections_.empty() && static_cast<std::int64_t>(prompt_ids_.size()) == own_rows_ &&
+           !llm::manifest_of(model_.config()).rope_depends_on_length;
   }
 
   /// Senders, prompt and what may be generated must fit into the model's positions.
@@ -188,7 +202,7 @@ class RunningTurn::Steps {
                                  .stop_tokens = host_.stop_tokens(),
                                  .sampling = turn_.task.sampling,
                                  .stream = turn_.task.record_index,
-                                 .prompt_tokens = std::move(prompt_ids_)};
+                                 .prompt_tokens = prompt_ids_};
     options.complete_cache = any_edge([](const wire::EdgeSpec& spec) {
       return spec.medium == wire::Medium::kKv && spec.share == wire::Share::kPromptAndOutput;
     });
@@ -275,7 +289,15 @@ class RunningTurn::Steps {
     }
   }
 
+  /// The next prompt may begin with this one, and with what was said: a conversation goes on.
+  void keep_prompt() {
+    std::vector<std::int64_t> tokens = prompt_ids_;
+    if (generator_) tokens.insert(tokens.end(), generator_->tokens().begin(), generator_->tokens().end());
+    hooks_.prompts->keep(std::move(tokens), {kv_, &cache_});
+  }
+
   void report() {
+    if (hooks_.prompts && depends_on_prompt_alone()) keep_prompt();
     result_.edges = outbox_.reports();
     for (std::size_t i = 0; i < meters_.size(); ++i)
       result_.scores.push_back({kv_edges_[i]->spec.from, kv_edges_[i]->spec.to, meters_[i].scores()});

@@ -10,7 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "agents/kept_prompts.hpp"
 #include "agents/kv_arrivals.hpp"
+#include "agents/kv_reuse.hpp"
 #include "agents/llm/host.hpp"
 #include "agents/wiring.hpp"
 #include "base/bytes.hpp"
@@ -37,6 +39,10 @@ struct TurnHooks {
   std::function<void(std::size_t edge, std::vector<OwnedBytes> frames)> publish;
   /// True where nobody waits for the turn any more; asked between layers of the prompt and between tokens.
   std::function<bool()> cancelled;
+  /// How receivers are told what need not be sent again; unset: everything is sent.
+  KvReuse reuse;
+  /// Caches of earlier prompts; null: every prompt is computed from its first token.
+  KeptPrompts* prompts = nullptr;
 };
 
 /// A turn that is being taken, in steps, so that several of one agent can be decoded together (TurnBatch): begin(),

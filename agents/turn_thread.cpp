@@ -48,7 +48,10 @@ void TurnThread::end(TurnAnswer answer) {
 }
 
 TurnHooks TurnThread::hooks_of(const std::string& request) {
-  return {.publish = hooks_.publish, .cancelled = [this, request] { return cancelled(request); }};
+  return {.publish = hooks_.publish,
+          .cancelled = [this, request] { return cancelled(request); },
+          .reuse = hooks_.reuse,
+          .prompts = hooks_.prompts};
 }
 
 std::optional<TurnThread::Waiting> TurnThread::next_to_begin() {

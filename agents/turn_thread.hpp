@@ -25,6 +25,8 @@ class TurnThread {
   struct Hooks {
     /// A message for outbound edge number `edge`, see TurnHooks::publish.
     std::function<void(std::size_t edge, std::vector<OwnedBytes> frames)> publish;
+    KvReuse reuse;                   ///< as TurnHooks::reuse
+    KeptPrompts* prompts = nullptr;  ///< as TurnHooks::prompts; outlives this
     /// What became of a turn. Throws nothing.
     std::function<void(TurnAnswer)> ended;
   };

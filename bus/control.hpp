@@ -40,6 +40,9 @@ struct Assign {
   std::string dtype;   ///< compute dtype: "auto", "fp32", "bf16", "fp16"
   std::string device;  ///< "cpu", "cuda:0"
   int threads = 0;     ///< compute threads; 0: all cores
+  /// MiB of received blocks, and as many of its own prompts, that the agent may keep for later requests; 0: nothing;
+  /// below 0: as the agent's host allows.
+  std::int64_t keep_mib = -1;
 };
 
 /// "This is what my model can share", before its weights are read.

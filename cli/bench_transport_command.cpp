@@ -22,6 +22,7 @@ int bench_transport(const Arguments& arguments) {
   };
   bench::measure_control(emit);
   bench::measure_quantization(emit);
+  bench::measure_prefix_reuse(emit);
   bench::measure_streams(emit);
   return 0;
 }

@@ -81,6 +81,8 @@ void check_quantized_frames(const wire::Envelope& envelope, std::int64_t kv_head
 void check_layer(const wire::WireMessage& message, std::int64_t kv_heads, std::int64_t head_dim) {
   const wire::Envelope& envelope = message.envelope;
   if (envelope.kind != wire::Medium::kKv) refuse(envelope, "keys and values were expected");
+  if (envelope.encoding == wire::Encoding::kKept)
+    refuse(envelope, cat("layer ", envelope.layer, " refers to rows that were never kept"));
   if (envelope.encoding == wire::Encoding::kPlain) check_plain_frames(envelope, kv_heads, head_dim);
   else check_quantized_frames(envelope, kv_heads, head_dim);
 }

@@ -111,13 +111,15 @@ void Supervisor::handle(const std::string& peer, const bus::Join& join, Time now
   member.liveness.emplace(now);
   member.deadline = Deadline::after(options_.deadlines.hello, now);
   agent_of_peer_[peer] = join.agent;
-  const ModelSpec& model = model_of(topology_, get_agent(topology_, join.agent));
+  const AgentSpec& agent = get_agent(topology_, join.agent);
+  const ModelSpec& model = model_of(topology_, agent);
   send(member,
        bus::Assign{.mesh = topology_.name,
                    .model_path = model.path.string(),
                    .dtype = model.dtype,
                    .device = model.device,
-                   .threads = options_.threads},
+                   .threads = options_.threads,
+                   .keep_mib = agent.keep_mib},
        now);
   actions_.push_back(Note{cat("agent ", join.agent, " joined (pid ", join.pid, ")")});
 }

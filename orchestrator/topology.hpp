@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -36,6 +37,7 @@ struct AgentSpec {
   bool chat = true;    ///< the prompt is a user turn of the checkpoint's chat template
   std::string system;  ///< a template too, for a system message before that turn; empty: none
   std::optional<GenerateSpec> generate;
+  std::int64_t keep_mib = -1;  ///< as bus::Assign::keep_mib
   int line = 0;
   bool operator==(const AgentSpec&) const = default;
 };

@@ -88,9 +88,11 @@ std::string read_system(const YamlValue& value, bool chat) {
   return system;
 }
 
+constexpr std::int64_t kMostKeepMib = std::int64_t{1} << 24;  // 16 TiB
+
 AgentSpec read_agent(const std::string& name, const YamlValue& value) {
   const YamlFields fields(value.called(cat("agent ", name)));
-  fields.refuse_others({"model", "prompt", "system", "chat", "generate"});
+  fields.refuse_others({"model", "prompt", "system", "chat", "generate", "keep_mib"});
   AgentSpec agent;
   agent.name = name;
   agent.line = value.line();
@@ -101,6 +103,7 @@ AgentSpec read_agent(const std::string& name, const YamlValue& value) {
   if (const auto chat = fields.find("chat")) agent.chat = chat->boolean();
   if (const auto system = fields.find("system")) agent.system = read_system(*system, agent.chat);
   if (const auto generate = fields.find("generate")) agent.generate = read_generate(*generate);
+  if (const auto keep_mib = fields.find("keep_mib")) agent.keep_mib = keep_mib->integer(0, kMostKeepMib);
   return agent;
 }
 

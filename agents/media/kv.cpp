@@ -36,9 +36,10 @@ std::int64_t rows_in_a_piece(const llm::KvCache& cache, bool quantized) {
   const std::int64_t row_bytes =
       std::max<std::int64_t>(1, keys.size(1) * keys.size(2) *
                                     static_cast<std::int64_t>(quantized ? 1 : keys.element_size()));
-  const std::int64_t rows = std::clamp<std::int64_t>(KvSender::kPieceBytes / row_bytes, 1, KvSender::kPieceRows);
-  // Whole groups of quantised keys.
-  return quantized && rows > kvcodec::kQuantGroup ? rows - rows % kvcodec::kQuantGroup : rows;
+  // Whole blocks, which are whole groups of quantised keys too.
+  static_assert(wire::kBlockTokens == kvcodec::kQuantGroup && KvSender::kPieceRows % wire::kBlockTokens == 0);
+  const std::int64_t rows = KvSender::kPieceBytes / row_bytes;
+  return std::clamp(rows - rows % wire::kBlockTokens, wire::kBlockTokens, KvSender::kPieceRows);
 }
 
 }  // namespace
@@ -69,10 +70,12 @@ KvSender::KvSender(const OutboundEdge& edge, const llm::KvCache& cache, const Pl
         map.source(layer).has_value() && (contains(selected, layer) || contains(map.first_layers(), layer));
     if (!whole && !carries_sink_) continue;
     const int source = whole ? *map.source(layer) : map.sink_source(layer);
-    by_sender_layer_[static_cast<std::size_t>(source)].push_back({layer, whole});
+    const std::int64_t held = whole && !plan.held.empty() ? plan.held.at(static_cast<std::size_t>(layer)) : 0;
+    Outgoing outgoing{.receiver_layer = layer, .whole = whole, .held = held * wire::kBlockTokens, .sent = 0};
     // Where nothing is forwarded the number of pieces depends on whether others shared rows, not on how many.
     const std::int64_t shared_rows = forward_ ? cache.layer(source).shared_rows : plan.behind_others ? 1 : 0;
-    const std::size_t pieces = cut(shared_rows, whole).size();
+    const std::size_t pieces = cut(shared_rows, outgoing).size();
+    by_sender_layer_[static_cast<std::size_t>(source)].push_back(outgoing);
     to_come_[static_cast<std::size_t>(layer)] = pieces;
     message_count_ += static_cast<std::uint32_t>(pieces);
   }
@@ -80,15 +83,24 @@ KvSender::KvSender(const OutboundEdge& edge, const llm::KvCache& cache, const Pl
     ++layers_complete_;
 }
 
-std::vector<KvSender::Rows> KvSender::cut(std::int64_t shared_rows, bool whole) const {
-  if (!whole) return {{0, 1}};
+/// Pieces are counted from `start`, so that receivers that hold different blocks get the same pieces of the rest.
+std::int64_t KvSender::end_of_piece(std::int64_t begin, std::int64_t start, std::int64_t end) const {
+  std::int64_t next = start + ((begin - start) / piece_rows_ + 1) * piece_rows_;
+  if (quantizes(wire_) && begin == 0) next = 1;
+  // Without the sink the first block is no whole group: groups begin anew behind it.
+  if (quantizes(wire_) && begin == 1 && start == 0) next = wire::kBlockTokens;
+  return std::min(end, next);
+}
+
+std::vector<KvSender::Rows> KvSender::cut(std::int64_t shared_rows, const Outgoing& outgoing) const {
+  if (!outgoing.whole) return {{0, 1}};
   std::vector<Rows> pieces;
   const auto add = [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t start = begin;
     while (begin < end) {
-      std::int64_t next = std::min(end, start + ((begin - start) / piece_rows_ + 1) * piece_rows_);
-      if (begin == 0 && quantizes(wire_)) next = 1;
-      pieces.push_back({begin, next});
+      const bool kept = begin < outgoing.held && !(quantizes(wire_) && begin == 0);
+      const std::int64_t next = kept ? outgoing.held : end_of_piece(begin, start, end);
+      pieces.push_back({begin, next, kept});
       begin = next;
     }
   };
@@ -113,7 +125,7 @@ std::vector<KvSender::Piece> KvSender::pieces_of(int sender_layer, const llm::La
   const std::int64_t own_rows_to_come = cache.shared_rows + own_rows_ - cache.length();
   std::vector<Piece> pieces;
   for (Outgoing& outgoing : by_sender_layer_.at(static_cast<std::size_t>(sender_layer))) {
-    const std::vector<Rows> all = cut(cache.shared_rows, outgoing.whole);
+    const std::vector<Rows> all = cut(cache.shared_rows, outgoing);
     for (; outgoing.sent < all.size() && all[outgoing.sent].end <= cache.length(); ++outgoing.sent) {
       const Rows rows = all[outgoing.sent];
       count_off(outgoing.receiver_layer);
@@ -124,7 +136,8 @@ std::vector<KvSender::Piece> KvSender::pieces_of(int sender_layer, const llm::La
                         .wire = sink && quantizes(wire_) ? wire::WireDtype::kBFloat16 : wire_,
                         .context_start = cache.positions()[static_cast<std::size_t>(first_row)],
                         .context_end = cache.next_position + own_rows_to_come,
-                        .layers_complete = layers_complete_});
+                        .layers_complete = layers_complete_,
+                        .kept = rows.kept});
     }
   }
   return pieces;
@@ -152,8 +165,14 @@ KvPlacer::KvPlacer(const llm::Model& model, std::vector<const InboundEdge*> edge
 }
 
 void KvPlacer::place(std::size_t number, wire::WireMessage message) {
+  const wire::Envelope envelope = message.envelope;
+  std::vector<wire::WireMessage> rows;
+  rows.push_back(std::move(message));
+  place(number, envelope, std::move(rows));
+}
+
+void KvPlacer::place(std::size_t number, const wire::Envelope& envelope, std::vector<wire::WireMessage> rows) {
   c10::InferenceMode guard;
-  const wire::Envelope& envelope = message.envelope;
   Edge& edge = edges_.at(number);
   const int layer = envelope.layer;
   if (layer < 0 || layer >= cache_.layers())
@@ -165,11 +184,13 @@ void KvPlacer::place(std::size_t number, wire::WireMessage message) {
   edge.layers_complete = std::min(envelope.layers_complete, cache_.layers());
   edge.ended = envelope.sequence + 1 == envelope.count;
   if (begun()) next_position();  // is there room?
-  edge.waiting[static_cast<std::size_t>(layer)].push_back(std::move(message));
+  auto& waiting = edge.waiting[static_cast<std::size_t>(layer)];
+  for (wire::WireMessage& message : rows) waiting.push_back(std::move(message));
   if (edges_.size() == 1) return place_waiting(layer);
   // What another edge kept back at any layer may be next now.
   for (int l = 0; l < cache_.layers(); ++l) place_waiting(l);
-  if (auto& waiting = edge.waiting[static_cast<std::size_t>(layer)]; !waiting.empty()) detach(waiting.back());
+  const std::size_t new_ones = std::min(waiting.size(), rows.size());
+  for (std::size_t i = waiting.size() - new_ones; i < waiting.size(); ++i) detach(waiting[i]);
 }
 
 bool KvPlacer::begun() const {
@@ -250,6 +271,7 @@ void KvPlacer::write(std::size_t number, const wire::WireMessage& message) {
 }
 
 void KvPlacer::open(int number) {
+  if (edges_.empty()) return;  // nothing is in front of what the cache's owner has there
   const auto any = [&](auto has) {
     return std::any_of(edges_.begin(), edges_.end(), [&](const Edge& edge) { return has(edge.wiring->spec); });
   };

@@ -8,6 +8,7 @@
 #include "agents/wiring.hpp"
 #include "kvcodec/layer_map.hpp"
 #include "kvcodec/snapshot.hpp"
+#include "kvcodec/wire/reuse.hpp"
 
 namespace kvmesh::agents {
 
@@ -17,7 +18,9 @@ namespace kvmesh::agents {
 ///
 /// Rows leave in pieces: at most kPieceRows rows, so that a long prompt leaves chunk by chunk while it is prefilled,
 /// and at most kPieceBytes of keys, the frame size that moves fastest (docs/results.md). On an edge that quantises, the
-/// first row of all is a piece of its own and stays as it is: it is the attention sink.
+/// first row of all is a piece of its own and stays as it is: it is the attention sink. Pieces end where blocks end
+/// (kvcodec/wire/reuse.hpp), so that each block stands in one of them; blocks that the receiver holds are one piece,
+/// without rows.
 class KvSender {
  public:
   static constexpr std::int64_t kPieceRows = llm::Model::kPrefillChunk;
@@ -29,6 +32,8 @@ class KvSender {
     bool behind_others = false;  ///< rows that others shared stand before them, or will
     std::uint64_t record_index = 0;
     bool calibrate = false;  ///< share every layer whatever the edge says
+    /// Of each receiver layer, blocks that the receiver holds; empty: none. Only where `behind_others` is false.
+    std::vector<std::int64_t> held;
   };
 
   /// What others shared must stand in `cache` already where the edge forwards it.
@@ -42,6 +47,7 @@ class KvSender {
     std::int64_t context_start = 0;  ///< position of the first row that is not only a sink
     std::int64_t context_end = 0;
     int layers_complete = 0;  ///< see wire::Envelope
+    bool kept = false;        ///< the receiver has these rows
   };
 
   std::uint32_t message_count() const { return message_count_; }
@@ -54,14 +60,17 @@ class KvSender {
  private:
   struct Outgoing {
     int receiver_layer = 0;
-    bool whole = false;    ///< all rows; otherwise the sink alone
-    std::size_t sent = 0;  ///< pieces
+    bool whole = false;     ///< all rows; otherwise the sink alone
+    std::int64_t held = 0;  ///< rows that the receiver has
+    std::size_t sent = 0;   ///< pieces
   };
   struct Rows {
     std::int64_t begin = 0, end = 0;
+    bool kept = false;
   };
 
-  std::vector<Rows> cut(std::int64_t shared_rows, bool whole) const;
+  std::vector<Rows> cut(std::int64_t shared_rows, const Outgoing& outgoing) const;
+  std::int64_t end_of_piece(std::int64_t begin, std::int64_t start, std::int64_t end) const;
   void count_off(int receiver_layer);
 
   bool forward_;
@@ -91,6 +100,8 @@ class KvPlacer {
   /// The next message of edge number `edge`, after Reassembly. Throws Error that names the edge: tensors of a wrong
   /// shape, a layer out of range, a context that cannot be re-based, no room left in max_position_embeddings.
   void place(std::size_t edge, wire::WireMessage message);
+  /// A message whose rows stand in others, in `rows`: kept before (kvcodec/kept_blocks.hpp).
+  void place(std::size_t edge, const wire::Envelope& envelope, std::vector<wire::WireMessage> rows);
 
   /// Every edge has said where its context ends, so that the position of the receiver's own tokens is known.
   bool begun() const;

@@ -18,4 +18,9 @@ void measure_control(const Emit& emit);
 /// int8 and int4, in and out, in bytes of bf16 a second, against the arena copy.
 void measure_quantization(const Emit& emit);
 
+/// Turn 2 of a conversation: 2,000 tokens that were shared in turn 1, and 512 new ones. Bytes, the most of all runs,
+/// against the rows of the new tokens alone; time, until the last row stands in the receiver's cache, against the same
+/// turn where nothing is kept. A small model with random weights; both ends in this process, over ipc.
+void measure_prefix_reuse(const Emit& emit);
+
 }  // namespace kvmesh::bench

@@ -32,7 +32,8 @@ template <>
 inline constexpr auto kFields<Assign> = std::tuple(field("mesh", &Assign::mesh),
                                                    field("model_path", &Assign::model_path),
                                                    field("dtype", &Assign::dtype), field("device", &Assign::device),
-                                                   field("threads", &Assign::threads));
+                                                   field("threads", &Assign::threads),
+                                                   field("keep_mib", &Assign::keep_mib));
 template <>
 inline constexpr auto kFields<Hello> = std::tuple(field("manifest", &Hello::manifest),
                                                   field("publish_endpoint", &Hello::publish_endpoint),

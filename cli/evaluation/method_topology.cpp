@@ -90,7 +90,8 @@ class TopologyWriter {
   }
   void agent(const std::string& name, const std::string& model, const std::string& prompt,
              const std::string& rest = "") {
-    out_ << "  " << name << ": {model: " << model << ", prompt: " << quoted(prompt) << rest << "}\n";
+    // Nothing is kept from one item for the next: bytes and times are each item's own, whatever it shares with others.
+    out_ << "  " << name << ": {model: " << model << ", prompt: " << quoted(prompt) << rest << ", keep_mib: 0}\n";
   }
   void edge(const std::string& from, const std::string& rest) {
     out_ << "  - {from: " << from << ", to: solver, " << rest << "}\n";

@@ -4,26 +4,13 @@
 #include <nlohmann/json.hpp>
 
 #include "kvcodec/wire/detail/fields.hpp"
-#include "kvcodec/wire/detail/msgpack_guard.hpp"
+#include "kvcodec/wire/detail/msgpack.hpp"
 
 namespace kvmesh::wire {
 namespace {
 
 using detail::Fields;
 using nlohmann::json;
-
-[[noreturn]] void refuse(const std::string& reason) { throw Error(ErrorKind::kReconnect, "envelope: " + reason); }
-
-json parse_msgpack(const OwnedBytes& bytes) {
-  if (bytes.size() > kMaxEnvelopeBytes) {
-    refuse(cat(bytes.size(), " bytes long, more than the limit of ", kMaxEnvelopeBytes));
-  }
-  const auto* begin = reinterpret_cast<const std::uint8_t*>(bytes.data());
-  const auto* end = begin + bytes.size();
-  detail::MsgpackGuard guard;
-  if (!json::sax_parse(begin, end, &guard, json::input_format_t::msgpack)) refuse(guard.problem);
-  return json::from_msgpack(begin, end);
-}
 
 int read_version(const Fields& fields) {
   const auto version = fields.integer<std::int64_t>("version");
@@ -86,14 +73,14 @@ void read_numbering(const Fields& fields, Envelope& envelope) {
   }
 }
 
-constexpr std::array kEncodings{Encoding::kPlain, Encoding::kInt8, Encoding::kInt4};
+constexpr std::array kEncodings{Encoding::kPlain, Encoding::kInt8, Encoding::kInt4, Encoding::kKept};
 
 Encoding read_encoding(const Fields& fields) {
   const std::string name = fields.string("encoding");
   for (const Encoding encoding : kEncodings) {
     if (to_string(encoding) == name) return encoding;
   }
-  fields.refuse(cat("unknown encoding \"", name, "\": this build reads plain, int8 and int4"));
+  fields.refuse(cat("unknown encoding \"", name, "\": this build reads plain, int8, int4 and kept"));
 }
 
 void read_kv_fields(const Fields& fields, Envelope& envelope) {
@@ -115,6 +102,7 @@ std::string to_string(Encoding encoding) {
     case Encoding::kPlain: return "plain";
     case Encoding::kInt8: return "int8";
     case Encoding::kInt4: return "int4";
+    case Encoding::kKept: return "kept";
   }
   throw Error(ErrorKind::kGiveUp, cat("an encoding with the number ", static_cast<int>(encoding), " has no name"));
 }
@@ -156,7 +144,7 @@ OwnedBytes encode_envelope(const Envelope& envelope) {
 }
 
 Envelope decode_envelope(const OwnedBytes& bytes) {
-  const json object = parse_msgpack(bytes);
+  const json object = detail::read_msgpack(bytes, "envelope");
   const Fields fields(object, "envelope");
   Envelope envelope;
   envelope.version = read_version(fields);  // first: another version may have other fields

@@ -19,10 +19,11 @@ struct PositionRange {
   bool operator==(const PositionRange&) const = default;
 };
 
-/// How the rows of a kv message are written: as numbers, or in bits a number (kvcodec/quantize.hpp).
-enum class Encoding { kPlain, kInt8, kInt4 };
+/// How the rows of a kv message are written: as numbers, or in bits a number (kvcodec/quantize.hpp), or not at all: the
+/// receiver has them (kvcodec/wire/reuse.hpp).
+enum class Encoding { kPlain, kInt8, kInt4, kKept };
 
-/// "plain", "int8", "int4".
+/// "plain", "int8", "int4", "kept".
 std::string to_string(Encoding encoding);
 
 /// The second frame of a message: what the payload frames behind it are. A value.
@@ -77,5 +78,8 @@ std::vector<OwnedBytes> encode_message(Envelope envelope, std::span<const OwnedB
 /// frame's size against its shape and dtype, rows against positions, checksum. Throws Error{kReconnect} that names
 /// edge, request, layer and what is wrong. The payload shares the frames' memory.
 WireMessage decode_message(std::span<const OwnedBytes> frames);
+/// The same without the checksum, for who can ask for a message again; then check_payload(), which throws likewise.
+WireMessage read_message(std::span<const OwnedBytes> frames);
+void check_payload(const WireMessage& message);
 
 }  // namespace kvmesh::wire

@@ -25,6 +25,8 @@ void check_frame_sizes(const Envelope& envelope, std::span<const OwnedBytes> pay
 }
 
 void check_rows(const Envelope& envelope) {
+  if (envelope.encoding == Encoding::kKept && !envelope.tensors.empty())
+    refuse(envelope, "rows that the receiver is to have kept came with tensors");
   std::int64_t rows = 0;
   for (const PositionRange& range : envelope.positions) rows += range.count;
   for (const TensorFrame& tensor : envelope.tensors) {
@@ -62,6 +64,12 @@ std::vector<OwnedBytes> frame_message(const Envelope& envelope, std::span<const 
 }
 
 WireMessage decode_message(std::span<const OwnedBytes> frames) {
+  WireMessage message = read_message(frames);
+  check_payload(message);
+  return message;
+}
+
+WireMessage read_message(std::span<const OwnedBytes> frames) {
   if (frames.empty()) throw Error(ErrorKind::kReconnect, "a message without an envelope frame came");
   WireMessage message;
   message.envelope = decode_envelope(frames.front());
@@ -70,12 +78,15 @@ WireMessage decode_message(std::span<const OwnedBytes> frames) {
 
   check_frame_sizes(message.envelope, message.payload);
   if (message.envelope.kind == Medium::kKv) check_rows(message.envelope);
+  return message;
+}
+
+void check_payload(const WireMessage& message) {
   const std::uint64_t checksum = payload_checksum(message.payload);
   if (checksum != message.envelope.checksum) {
     refuse(message.envelope, cat("the payload's checksum is ", checksum, ", but the envelope says ",
                                  message.envelope.checksum, ": the message was damaged on its way"));
   }
-  return message;
 }
 
 }  // namespace kvmesh::wire

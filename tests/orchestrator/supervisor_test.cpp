@@ -99,6 +99,7 @@ TEST_CASE("who joins is told what it is") {
   const auto* assign = scene.sent<bus::Assign>("reader");
   REQUIRE(assign != nullptr);
   CHECK((assign->mesh == "mesh" && assign->dtype == "auto" && assign->device == "cpu" && assign->threads == 3));
+  CHECK(assign->keep_mib == -1);
   CHECK_THAT(assign->model_path, Catch::Matchers::EndsWith("/tiny"));
 }
 

@@ -117,6 +117,12 @@ TEST_CASE("an agent says how it draws its tokens, where it stops, and what its s
   CHECK(agent.generate->stop == std::vector<std::string>{"\n", "END"});
 }
 
+TEST_CASE("an agent says how much it keeps for later requests") {
+  CHECK(Folder().parse(pair()).agents.at(1).keep_mib == -1);
+  CHECK(Folder().parse(replaced(pair(), "\"{question}\"}", "\"{question}\", keep_mib: 0}")).agents.at(1).keep_mib == 0);
+  check_all({{replaced(pair(), "\"{question}\"}", "\"{question}\", keep_mib: -3}"), 7, {"keep_mib", "-3"}}});
+}
+
 TEST_CASE("an unknown key is refused with the one that was meant") {
   check_all({
       {replaced(pair(), "edges:", "egdes:"), 8, {"unknown key \"egdes\"", "did you mean \"edges\"?"}},

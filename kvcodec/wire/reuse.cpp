@@ -1,0 +1,153 @@
+#include "kvcodec/wire/reuse.hpp"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "kvcodec/wire/detail/fields.hpp"
+#include "kvcodec/wire/detail/msgpack.hpp"
+#include "kvcodec/wire/limits.hpp"
+
+namespace kvmesh::wire {
+namespace {
+
+using detail::Fields;
+using nlohmann::json;
+
+constexpr std::size_t kIdBytes = 16;
+/// Of layers in an answer: far more than any model has.
+constexpr std::size_t kMaxLayers = 4'096;
+
+void put(std::string& bytes, std::uint64_t number) {
+  for (int i = 0; i < 8; ++i) bytes += static_cast<char>(number >> (8 * i) & 0xff);
+}
+
+std::uint64_t get(const std::byte* bytes) {
+  std::uint64_t number = 0;
+  for (int i = 0; i < 8; ++i) number |= static_cast<std::uint64_t>(bytes[i]) << (8 * i);
+  return number;
+}
+
+std::string bytes_of(const BlockId& id) {
+  std::string bytes;
+  put(bytes, id.high);
+  put(bytes, id.low);
+  return bytes;
+}
+
+BlockId hash_of(std::string_view bytes) {
+  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+  return {hash.high64, hash.low64};
+}
+
+void check_version(const Fields& fields) {
+  const auto version = fields.integer<std::int64_t>("version");
+  if (version != kProtocolVersion)
+    fields.refuse(cat("protocol version ", version, ", but this build speaks version ", kProtocolVersion));
+}
+
+OwnedBytes to_msgpack(json fields) {
+  fields["version"] = kProtocolVersion;
+  std::string bytes;
+  json::to_msgpack(fields, bytes);
+  return OwnedBytes::from_string(std::move(bytes));
+}
+
+json fields_of(const Held& held) { return {{"type", "held"}, {"request", held.request}, {"blocks", held.blocks}}; }
+json fields_of(const Again& again) {
+  return {{"type", "again"}, {"request", again.request}, {"sequence", again.sequence}};
+}
+json fields_of(const Done& done) { return {{"type", "done"}, {"request", done.request}}; }
+
+}  // namespace
+
+std::vector<BlockId> name_blocks(std::span<const std::int64_t> tokens, std::string_view seed) {
+  std::vector<BlockId> names;
+  BlockId before = hash_of(seed);
+  for (std::size_t begin = 0; begin + kBlockTokens <= tokens.size() && names.size() < kMaxBlocks;
+       begin += kBlockTokens) {
+    std::string bytes = bytes_of(before);
+    for (const std::int64_t token : tokens.subspan(begin, kBlockTokens)) put(bytes, static_cast<std::uint64_t>(token));
+    names.push_back(before = hash_of(bytes));
+  }
+  return names;
+}
+
+std::vector<OwnedBytes> encode_offer(const Offer& offer) {
+  std::string ids;
+  for (const BlockId& id : offer.blocks) ids += bytes_of(id);
+  return {to_msgpack({{"request", offer.request}}), OwnedBytes::from_string(std::move(ids))};
+}
+
+Offer decode_offer(std::span<const OwnedBytes> frames) {
+  if (frames.size() != 2) throw Error(ErrorKind::kReconnect, cat("offer: ", frames.size(), " frames, not 2"));
+  const json object = detail::read_msgpack(frames[0], "offer");
+  const Fields fields(object, "offer");
+  check_version(fields);
+  Offer offer{.request = fields.string("request"), .blocks = {}};
+  const OwnedBytes& ids = frames[1];
+  if (ids.size() % kIdBytes != 0 || ids.size() / kIdBytes > kMaxBlocks)
+    fields.refuse(cat(ids.size(), " bytes are not the names of up to ", kMaxBlocks, " blocks"));
+  for (std::size_t at = 0; at < ids.size(); at += kIdBytes)
+    offer.blocks.push_back({get(ids.data() + at), get(ids.data() + at + 8)});
+  return offer;
+}
+
+OwnedBytes encode_back(const Back& back) {
+  return to_msgpack(std::visit([](const auto& one) { return fields_of(one); }, back));
+}
+
+Back decode_back(const OwnedBytes& bytes) {
+  const json object = detail::read_msgpack(bytes, "what came back");
+  const Fields fields(object, "what came back");
+  check_version(fields);
+  const std::string type = fields.string("type"), request = fields.string("request");
+  if (type == "again") return Again{request, fields.integer<std::uint32_t>("sequence")};
+  if (type == "done") return Done{request};
+  if (type != "held") fields.refuse(cat("unknown type \"", type, "\""));
+  Held held{request, {}};
+  for (const json& count : fields.array("blocks", kMaxLayers))
+    held.blocks.push_back(fields.to_integer<std::int64_t>("blocks", count, 0));
+  return held;
+}
+
+BlockRange blocks_in(const Envelope& envelope) {
+  if (envelope.kind != Medium::kKv || envelope.context_start != 0 || envelope.positions.size() != 1) return {};
+  const PositionRange& rows = envelope.positions.front();
+  const std::int64_t first = rows.first == 1 ? 0 : (rows.first + kBlockTokens - 1) / kBlockTokens;
+  const std::int64_t end = (rows.first + rows.count) / kBlockTokens;
+  if (end <= first) return {};
+  return {.first = first, .count = end - first, .skip = std::max<std::int64_t>(0, first * kBlockTokens - rows.first)};
+}
+
+WireMessage slice_rows(const WireMessage& message, std::int64_t first, std::int64_t count) {
+  WireMessage slice{.envelope = message.envelope, .payload = {}, .wire_bytes = 0};
+  std::int64_t rows = 0;
+  for (const PositionRange& range : message.envelope.positions) rows += range.count;
+  for (std::size_t i = 0; i < message.payload.size(); ++i) {
+    TensorFrame& frame = slice.envelope.tensors[i];
+    const std::int64_t extent = frame.shape.empty() ? 0 : frame.shape.front();
+    // One for each row, or for each group of kBlockTokens rows.
+    const std::int64_t per = extent == rows ? 1 : kBlockTokens;
+    if (extent == 0 || extent != (rows + per - 1) / per)
+      throw Error(ErrorKind::kReconnect, cat("tensor \"", frame.name, "\" is not cut by rows"));
+    const std::int64_t begin = first / per, taken = (first + count + per - 1) / per - begin;
+    const std::size_t bytes = message.payload[i].size() / static_cast<std::size_t>(extent);
+    frame.shape.front() = taken;
+    slice.payload.push_back(
+        message.payload[i].part(static_cast<std::size_t>(begin) * bytes, static_cast<std::size_t>(taken) * bytes));
+  }
+  std::vector<PositionRange>& positions = slice.envelope.positions;
+  positions.clear();
+  std::int64_t at = 0;
+  for (const PositionRange& range : message.envelope.positions) {
+    const std::int64_t from = std::max(first, at), to = std::min(first + count, at + range.count);
+    if (from < to) positions.push_back({.first = range.first + from - at, .count = to - from});
+    at += range.count;
+  }
+  return slice;
+}
+
+}  // namespace kvmesh::wire
