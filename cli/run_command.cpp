@@ -1,5 +1,6 @@
 #include "cli/run_command.hpp"
 
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -58,12 +59,14 @@ void print_readable(const Topology& topology, const RecordOutcome& outcome) {
   std::cout << "    first token after " << static_cast<int>(outcome.ttft_ms + 0.5) << " ms" << std::endl;
 }
 
-orchestrator::OrchestratorOptions options_of(const RunArguments& arguments, const std::optional<bus::Endpoint>& bind) {
+orchestrator::OrchestratorOptions options_of(const RunArguments& arguments, const std::optional<bus::Endpoint>& bind,
+                                             int records) {
   orchestrator::OrchestratorOptions options;
   options.bind = bind;
   options.spawn = !bind;
   if (options.spawn) options.program = own_program();
   options.threads = arguments.threads;
+  options.concurrency = std::min(arguments.concurrency, records);
   options.samples = arguments.samples;
   const std::chrono::seconds start(arguments.ready_deadline_s);
   options.deadlines.join = options.deadlines.hello = options.deadlines.ready = start;
@@ -98,19 +101,18 @@ int run_mesh(const RunArguments& arguments, const std::optional<bus::Endpoint>& 
     check_models(topology);
     check_lengths(topology, records);
   }
-  orchestrator::Orchestrator mesh(topology, options_of(arguments, bind));
+  orchestrator::Orchestrator mesh(topology, options_of(arguments, bind, static_cast<int>(records.size())));
   if (bind) say_how_to_join(topology, mesh.endpoint());
   mesh.start();
   bool any_failed = false;
-  for (std::size_t index = 0; index < records.size(); ++index) {
-    const RecordOutcome outcome = mesh.run(records[index], index);
+  mesh.run_all(records, [&](const RecordOutcome& outcome) {
     any_failed = any_failed || outcome.error;
     if (arguments.json) {
       print_json(outcome);
     } else {
       print_readable(topology, outcome);
     }
-  }
+  });
   mesh.stop();
   return any_failed ? kExitRecordFailed : kExitOk;
 }
@@ -120,6 +122,9 @@ void add_run_options(CLI::App& command, RunArguments& arguments) {
   command.add_option("topology", arguments.topology, "The topology, a YAML file (docs/topology.md)")->required();
   command.add_option("--input", arguments.input, "The records, JSON Lines: an object a line")->required();
   command.add_flag("--json", arguments.json, "One JSON object a record on standard output");
+  command.add_option("--concurrency", arguments.concurrency, "Records on their way at the same time, at most")
+      ->check(CLI::Range(1, static_cast<int>(bus::kMaxRequestsInFlight)))
+      ->capture_default_str();
   command.add_option("--samples", arguments.samples, "Records of the calibration file to average scores over, at most")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();

@@ -15,6 +15,7 @@ struct RunArguments {
   std::filesystem::path input;
   bool json = false;
   int samples = 1;
+  int concurrency = 4;         ///< records on their way at the same time
   int threads = 0;             ///< compute threads an agent; 0: the cores over those that begin together
   int ready_deadline_s = 120;  ///< for each step of the start
   int record_deadline_s = 600;

@@ -11,6 +11,9 @@ namespace kvmesh::orchestrator {
 namespace {
 
 void check_options(const OrchestratorOptions& options) {
+  constexpr auto most = static_cast<int>(bus::kMaxRequestsInFlight);
+  if (options.concurrency < 1 || options.concurrency > most)
+    fail_input("concurrency is ", options.concurrency, "; take 1 to ", most, " records at the same time");
   if (options.samples < 1) fail_input("samples is ", options.samples, "; calibrate on at least 1 record");
   if (options.spawn && !std::filesystem::is_regular_file(options.program)) {
     fail_input("there is no program ", options.program.string(), " to start agents with; name the kvmesh program");
@@ -28,7 +31,8 @@ class Orchestrator::Impl {
       check_profile(topology_, *profile_);
     }
     runner_.emplace(topology_, options_.samples, options_.deadlines.record,
-                    MeshPort{.run = [this](const RecordTasks& tasks) { return loop_->run(tasks); },
+                    MeshPort{.submit = [this](const RecordTasks& tasks) { loop_->submit(tasks); },
+                             .wait = [this] { return loop_->wait(); },
                              .install = [this](const bus::EdgeScores& scores) { loop_->install(scores); },
                              .log =
                                  [this](const std::string& text) {
@@ -44,6 +48,9 @@ class Orchestrator::Impl {
   bus::Endpoint endpoint() const { return loop_->endpoint(); }
   const Fingerprints& models() const { return models_; }
   RecordRunner& runner() { return *runner_; }
+  void run_all(const std::vector<nlohmann::json>& records, const std::function<void(const RecordOutcome&)>& report) {
+    runner_->run_all(records, static_cast<std::size_t>(options_.concurrency), report);
+  }
   void stop() { loop_->stop(); }
 
  private:
@@ -64,6 +71,10 @@ bus::Endpoint Orchestrator::endpoint() const { return impl_->endpoint(); }
 const Fingerprints& Orchestrator::models() const { return impl_->models(); }
 RecordOutcome Orchestrator::run(const nlohmann::json& record, std::uint64_t index) {
   return impl_->runner().run(record, index);
+}
+void Orchestrator::run_all(const std::vector<nlohmann::json>& records,
+                           const std::function<void(const RecordOutcome&)>& report) {
+  impl_->run_all(records, report);
 }
 std::vector<bus::EdgeScores> Orchestrator::calibrate(const std::vector<nlohmann::json>& records) {
   return impl_->runner().calibrate(records);

@@ -26,7 +26,8 @@ struct OrchestratorOptions {
   /// The kvmesh program, run as `PROGRAM agent NAME --connect ENDPOINT`. Needed with `spawn`.
   std::filesystem::path program;
   int threads = 0;  ///< compute threads an agent; 0: compute_threads() of this host's cores (orchestrator/routes.hpp)
-  int samples = 1;  ///< records of the topology's calibration file that scores are averaged over, at most
+  int concurrency = 1;  ///< records on their way at the same time, at most, in run_all(); up to kMaxRequestsInFlight
+  int samples = 1;      ///< records of the topology's calibration file that scores are averaged over, at most
   Deadlines deadlines;
   /// Progress, one line a call without a newline; from a thread of the orchestrator's own. None: silence.
   std::function<void(const std::string&)> log;
@@ -64,6 +65,11 @@ class Orchestrator {
   /// Throws Error{kFixInput} for a record that lacks a field. Edges that need scores and have none are calibrated
   /// first: on the topology's calibration file, or else on this record.
   RecordOutcome run(const nlohmann::json& record, std::uint64_t index);
+
+  /// Every record in turn, up to OrchestratorOptions::concurrency at the same time; `report` hears of each, in the
+  /// order of `records`, from the calling thread. Answers do not depend on how many run together, as long as a CPU
+  /// computes; times do. Otherwise as run().
+  void run_all(const std::vector<nlohmann::json>& records, const std::function<void(const RecordOutcome&)>& report);
 
   /// Measures every kv edge on `records`, averages over them, and installs the scores on the edges that select by them.
   /// Throws Error where a record cannot be done.

@@ -12,6 +12,7 @@ namespace kvmesh::orchestrator {
 /// What became of one record. A value.
 struct RecordOutcome {
   std::string id;
+  std::string request;                         ///< under which the mesh worked on it
   std::string output;                          ///< the output agent's answer
   std::map<std::string, std::string> answers;  ///< of every agent that generates, by name
   std::vector<bus::EdgeReport> edges;          ///< in the topology's order

@@ -1,6 +1,7 @@
 #include "orchestrator/record_runner.hpp"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
@@ -23,6 +24,31 @@ std::vector<nlohmann::json> calibration_records(const Topology& topology, int sa
   return records;
 }
 
+/// Outcomes as they come, reported in order. Those that wait for an earlier one which never comes are reported at the
+/// end all the same: their work was done.
+class InOrder {
+ public:
+  explicit InOrder(const std::function<void(const RecordOutcome&)>& report) : report_(report) {}
+  ~InOrder() {
+    for (const auto& [index, outcome] : waiting_) report_(outcome);
+  }
+  InOrder(const InOrder&) = delete;
+  InOrder& operator=(const InOrder&) = delete;
+
+  void add(std::size_t index, RecordOutcome outcome) {
+    waiting_.emplace(index, std::move(outcome));
+    for (auto first = waiting_.begin(); first != waiting_.end() && first->first == next_; ++next_) {
+      report_(first->second);
+      first = waiting_.erase(first);
+    }
+  }
+
+ private:
+  const std::function<void(const RecordOutcome&)>& report_;
+  std::map<std::size_t, RecordOutcome> waiting_;
+  std::size_t next_ = 0;
+};
+
 }  // namespace
 
 RecordRunner::RecordRunner(const Topology& topology, int samples, std::chrono::milliseconds record_deadline,
@@ -37,7 +63,36 @@ RecordRunner::RecordRunner(const Topology& topology, int samples, std::chrono::m
 RecordOutcome RecordRunner::run(const nlohmann::json& record, std::uint64_t index) {
   const RecordTasks tasks = tasks_for(record, index, /*calibrate=*/false);
   if (auto failed = prepare_scores(record, index)) return *std::move(failed);
-  return port_.run(tasks);
+  return take(tasks);
+}
+
+RecordOutcome RecordRunner::take(const RecordTasks& tasks) {
+  port_.submit(tasks);
+  return port_.wait();
+}
+
+void RecordRunner::run_all(const std::vector<nlohmann::json>& records, std::size_t in_flight,
+                           const std::function<void(const RecordOutcome&)>& report) {
+  InOrder outcomes(report);
+  std::map<std::string, std::size_t> running;  // by request
+  const auto wait_for_one = [&] {
+    RecordOutcome outcome = port_.wait();
+    const auto found = running.find(outcome.request);
+    outcomes.add(found->second, std::move(outcome));
+    running.erase(found);
+  };
+  for (std::size_t index = 0; index < records.size(); ++index) {
+    const RecordTasks tasks = tasks_for(records[index], index, /*calibrate=*/false);
+    const std::size_t most = unmeasured_at(index).empty() ? in_flight : 1;
+    while (running.size() >= most) wait_for_one();
+    if (auto failed = prepare_scores(records[index], index)) {
+      outcomes.add(index, *std::move(failed));
+      continue;
+    }
+    port_.submit(tasks);
+    running.emplace(tasks.request, index);
+  }
+  while (!running.empty()) wait_for_one();
 }
 
 std::vector<bus::EdgeScores> RecordRunner::calibrate(const std::vector<nlohmann::json>& records) {
@@ -69,7 +124,7 @@ RecordRunner::Measured RecordRunner::measure(const std::vector<nlohmann::json>& 
   if (records.empty()) fail_input("there is no record to calibrate on; give at least one");
   ScoreAverage average;
   for (std::size_t i = 0; i < records.size(); ++i) {
-    RecordOutcome outcome = port_.run(tasks_for(records[i], i, /*calibrate=*/true));
+    RecordOutcome outcome = take(tasks_for(records[i], i, /*calibrate=*/true));
     if (outcome.error) return {.scores = {}, .failed = std::move(outcome)};
     average.add(topology_, outcome);
   }
@@ -82,13 +137,12 @@ void RecordRunner::install(const std::vector<bus::EdgeScores>& scores, const std
   }
 }
 
-std::set<RecordRunner::EdgeEnds> RecordRunner::edges_to_measure_anew(std::uint64_t index, const std::string& id) const {
-  std::set<EdgeEnds> due;
+std::set<RecordRunner::EdgeEnds> RecordRunner::unmeasured_at(std::uint64_t index) const {
+  std::set<EdgeEnds> due = unscored_;
   for (const Edge& edge : topology_.edges) {
     const int every = edge.spec.recalibrate_every;
-    if (!needs_scores(edge) || every == 0 || (index + 1) % static_cast<std::uint64_t>(every) != 0) continue;
-    due.insert({edge.spec.from, edge.spec.to});
-    port_.log(cat("measuring edge ", wire::describe(edge.spec), " anew on record ", id));
+    if (needs_scores(edge) && every > 0 && (index + 1) % static_cast<std::uint64_t>(every) == 0)
+      due.insert({edge.spec.from, edge.spec.to});
   }
   return due;
 }
@@ -96,16 +150,16 @@ std::set<RecordRunner::EdgeEnds> RecordRunner::edges_to_measure_anew(std::uint64
 /// Measures what has to be known before this record; the outcome is that of a record on which it could not be done.
 std::optional<RecordOutcome> RecordRunner::prepare_scores(const nlohmann::json& record, std::uint64_t index) {
   const std::string id = record.value("id", "");
-  std::set<EdgeEnds> due = unscored_;
-  if (!due.empty() && !calibration_.empty()) {
+  if (!unscored_.empty() && !calibration_.empty()) {
     port_.log(cat("calibrating on ", calibration_.size(), " record(s) of ", topology_.calibration->string()));
     calibrate(calibration_);
-    due.clear();
-  } else if (!due.empty()) {
+  } else if (!unscored_.empty()) {
     port_.log(cat("no profile and no calibration file: calibrating on record ", id));
   }
-  due.merge(edges_to_measure_anew(index, id));
+  const std::set<EdgeEnds> due = unmeasured_at(index);
   if (due.empty()) return std::nullopt;
+  for (const auto& [from, to] : due)
+    if (!unscored_.contains({from, to})) port_.log(cat("measuring edge ", from, " -> ", to, " anew on record ", id));
   Measured measured = measure({record});
   if (measured.failed) {
     measured.failed->error = cat("calibration: ", *measured.failed->error);

@@ -19,17 +19,20 @@ namespace kvmesh::orchestrator {
 
 /// How records reach the agents of a mesh, wherever those run.
 struct MeshPort {
-  /// Takes one record through the mesh and waits for it.
-  std::function<RecordOutcome(const RecordTasks&)> run;
+  /// Sends one record on its way through the mesh.
+  std::function<void(const RecordTasks&)> submit;
+  /// Waits for the next record that is done, of those that were submitted; whichever it is.
+  std::function<RecordOutcome()> wait;
   /// Hands scores to the edge's sender, from the next record on.
   std::function<void(const bus::EdgeScores&)> install;
   /// Progress, one line a call.
   std::function<void(const std::string&)> log;
 };
 
-/// Takes records through a mesh, one at a time, and sees to it that edges which select by scores have them: those that
-/// were given, else measured on the topology's calibration file, else on the first record; and anew on every n-th
-/// record where an edge says so. A record that is measured on still has one answer. One thread at a time.
+/// Takes records through a mesh and sees to it that edges which select by scores have them: those that were given, else
+/// measured on the topology's calibration file, else on the first record; and anew on every n-th record where an edge
+/// says so. A record that is measured on still has one answer. Nothing else is on its way while something is measured,
+/// so answers do not depend on how many records are. One thread at a time.
 class RecordRunner {
  public:
   /// `samples`: records of the calibration file that scores are averaged over, at most. `topology` outlives this.
@@ -39,6 +42,11 @@ class RecordRunner {
   /// What goes wrong with this record alone is RecordOutcome::error. Throws Error{kFixInput} for a record that lacks a
   /// field.
   RecordOutcome run(const nlohmann::json& record, std::uint64_t index);
+
+  /// Every record in turn, up to `in_flight` at a time; `report` hears of each in the order of `records`. An outcome
+  /// waits for those before it, and is heard of even where the mesh fails meanwhile. Throws as run().
+  void run_all(const std::vector<nlohmann::json>& records, std::size_t in_flight,
+               const std::function<void(const RecordOutcome&)>& report);
 
   /// Measures every kv edge on `records`, averages over them, and installs the scores on the edges that select by them.
   /// Throws Error where a record cannot be done.
@@ -54,10 +62,12 @@ class RecordRunner {
     std::optional<RecordOutcome> failed;
   };
 
+  RecordOutcome take(const RecordTasks& tasks);
   RecordTasks tasks_for(const nlohmann::json& record, std::uint64_t index, bool calibrate);
   Measured measure(const std::vector<nlohmann::json>& records);
   void install(const std::vector<bus::EdgeScores>& scores, const std::set<EdgeEnds>& edges);
-  std::set<EdgeEnds> edges_to_measure_anew(std::uint64_t index, const std::string& id) const;
+  /// Edges that select by scores and are to be measured before this record.
+  std::set<EdgeEnds> unmeasured_at(std::uint64_t index) const;
   std::optional<RecordOutcome> prepare_scores(const nlohmann::json& record, std::uint64_t index);
 
   const Topology& topology_;

@@ -88,7 +88,8 @@ std::vector<std::string> topological_order(const Topology& topology) {
   return order;
 }
 
-int compute_threads(const Topology& topology, int cores) {
+int compute_threads(const Topology& topology, int cores, bool several_records) {
+  if (several_records) return std::max(1, cores / static_cast<int>(topology.agents.size()));
   std::map<std::string, int> depth;
   std::map<int, int> at_depth;
   for (const std::string& name : topological_order(topology)) {

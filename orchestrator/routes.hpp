@@ -19,10 +19,11 @@ std::vector<std::string> find_cycle(const Topology& topology);
 /// Error{kGiveUp} where there is a cycle.
 std::vector<std::string> topological_order(const Topology& topology);
 
-/// Compute threads for each agent where all share `cores`, at least 1, while one record is under way: the cores over
+/// Compute threads for each agent where all share `cores`, at least 1. While one record is under way: the cores over
 /// the most agents that stand equally deep in the graph. Those begin together, while an agent behind another waits for
-/// it first: reader and solver each have every core, two readers half of them.
-int compute_threads(const Topology& topology, int cores);
+/// it first: reader and solver each have every core, two readers half of them. With several records under way every
+/// agent works at the same time, and the cores are divided among all.
+int compute_threads(const Topology& topology, int cores, bool several_records);
 
 /// True where `agent` is asked for an answer: it is the output, has a generate block, or something that it generated
 /// travels on (text, or kv with prompt+output).

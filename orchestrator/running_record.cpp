@@ -24,7 +24,7 @@ void append_report(const bus::Result& sender, const wire::EdgeSpec& edge, std::v
 }  // namespace
 
 RunningRecord::RunningRecord(std::string id, std::string request, const Topology& topology, Deadline deadline)
-    : id_(std::move(id)), request_(std::move(request)), topology_(topology), deadline_(deadline) {
+    : id_(std::move(id)), request_(std::move(request)), topology_(&topology), deadline_(deadline) {
   for (const AgentSpec& agent : topology.agents) waiting_.insert(agent.name);
 }
 
@@ -35,12 +35,13 @@ void RunningRecord::on_result(const std::string& agent, const bus::Result& resul
 RecordOutcome RunningRecord::outcome(std::optional<std::string> error) const {
   RecordOutcome outcome;
   outcome.id = id_;
+  outcome.request = request_;
   outcome.error = std::move(error);
   outcome.results = results_;
   for (const auto& [agent, result] : results_) {
     if (result.answer) outcome.answers[agent] = *result.answer;
   }
-  for (const Edge& edge : topology_.edges) {
+  for (const Edge& edge : topology_->edges) {
     if (const auto sender = results_.find(edge.spec.from); sender != results_.end()) {
       append_report(sender->second, edge.spec, outcome.edges);
     }
@@ -48,7 +49,7 @@ RecordOutcome RunningRecord::outcome(std::optional<std::string> error) const {
     if (receiver == results_.end() || edge.spec.medium != wire::Medium::kKv) continue;
     if (const auto* scores = find_edge(receiver->second.scores, edge.spec)) outcome.scores.push_back(*scores);
   }
-  if (const auto output = results_.find(topology_.output); output != results_.end()) {
+  if (const auto output = results_.find(topology_->output); output != results_.end()) {
     outcome.output = output->second.answer.value_or("");
     outcome.ttft_ms = output->second.ttft_ms;
     outcome.receiver_ttft_ms = output->second.receiver_ttft_ms;

@@ -32,7 +32,7 @@ class RunningRecord {
  private:
   std::string id_;
   std::string request_;
-  const Topology& topology_;
+  const Topology* topology_;
   Deadline deadline_;
   std::set<std::string> waiting_;
   std::map<std::string, bus::Result> results_;

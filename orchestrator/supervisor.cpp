@@ -45,7 +45,9 @@ std::string Supervisor::name_of(const std::string& name) const {
 }
 
 std::string Supervisor::meanwhile() const {
-  if (record_) return cat(" while working on record ", record_->id());
+  std::vector<std::string> ids;
+  for (const RunningRecord& record : records_) ids.push_back(record.id());
+  if (!ids.empty()) return cat(" while working on record", ids.size() > 1 ? "s " : " ", joined(ids, ", "));
   return phase_ == Phase::kStarting ? " before the mesh was ready" : " between records";
 }
 
@@ -219,8 +221,8 @@ void Supervisor::on_ready(const std::string& name, Member& member, const bus::Re
 }
 
 Actions Supervisor::submit(const RecordTasks& record, Time now) {
-  if (!ready() || record_) throw Error(ErrorKind::kGiveUp, "a record was submitted while the mesh was not free");
-  record_.emplace(record.id, record.request, topology_, Deadline::after(options_.deadlines.record, now));
+  if (!ready()) throw Error(ErrorKind::kGiveUp, "a record was submitted while the mesh was not ready");
+  records_.emplace_back(record.id, record.request, topology_, Deadline::after(options_.deadlines.record, now));
   for (auto& [name, member] : members_) send(member, record.tasks.at(name), now);
   return take();
 }
@@ -238,33 +240,40 @@ Actions Supervisor::install(const bus::EdgeScores& scores, Time now) {
   return take();
 }
 
+std::vector<RunningRecord>::iterator Supervisor::find_record(const std::string& request) {
+  return std::find_if(records_.begin(), records_.end(),
+                      [&request](const RunningRecord& record) { return record.request() == request; });
+}
+
 void Supervisor::on_result(const std::string& name, const bus::Result& result) {
-  if (!record_ || result.request != record_->request()) return;  // of a record that was given up
-  record_->on_result(name, result);
-  if (!record_->complete()) return;
-  actions_.push_back(RecordDone{record_->outcome()});
-  record_.reset();
+  const auto record = find_record(result.request);
+  if (record == records_.end()) return;  // it was given up
+  record->on_result(name, result);
+  if (!record->complete()) return;
+  actions_.push_back(RecordDone{record->outcome()});
+  records_.erase(record);
 }
 
 void Supervisor::on_task_error(const std::string& name, const bus::TaskError& error, Time now) {
-  if (!record_ || error.request != record_->request()) return;
+  const auto record = find_record(error.request);
+  if (record == records_.end()) return;
   const bool says_who = error.reason.starts_with(cat("agent ", name, ":"));
-  finish_record(says_who ? error.reason : cat("agent ", name, ": ", error.reason), now);
+  give_up(*record, says_who ? error.reason : cat("agent ", name, ": ", error.reason), now);
+  records_.erase(record);
 }
 
-/// Gives the record up: nobody is to work on it any more.
-void Supervisor::finish_record(std::optional<std::string> error, Time now) {
+/// Nobody is to work on it any more.
+void Supervisor::give_up(const RunningRecord& record, const std::string& error, Time now) {
   for (auto& [name, member] : members_) {
-    if (record_->waiting().contains(name)) send(member, bus::Cancel{record_->request()}, now);
+    if (record.waiting().contains(name)) send(member, bus::Cancel{record.request()}, now);
   }
-  actions_.push_back(RecordDone{record_->outcome(std::move(error))});
-  record_.reset();
+  actions_.push_back(RecordDone{record.outcome(error)});
 }
 
 Actions Supervisor::say_bye(const std::string& reason, Time now) {
   if (phase_ == Phase::kFailed || phase_ == Phase::kStopping) return take();
   phase_ = Phase::kStopping;
-  record_.reset();
+  records_.clear();
   bye_deadline_ = Deadline::after(options_.deadlines.bye, now);
   for (auto& [name, member] : members_) {
     if (member.peer.empty()) member.state = State::kGone;
@@ -338,9 +347,18 @@ void Supervisor::check_deadlines(Time now) {
     }
   }
   if (phase_ == Phase::kStarting) return check_starting(now);
-  if (!record_ || !record_->deadline().expired(now)) return;
-  std::vector<std::string> late(record_->waiting().begin(), record_->waiting().end());
-  finish_record(cat("no result from ", joined(late, ", "), " within ", seconds(options_.deadlines.record), " s"), now);
+  check_records(now);
+}
+
+void Supervisor::check_records(Time now) {
+  const auto expired = [now](const RunningRecord& record) { return record.deadline().expired(now); };
+  for (const RunningRecord& record : records_) {
+    if (!expired(record)) continue;
+    const std::vector<std::string> late(record.waiting().begin(), record.waiting().end());
+    give_up(record, cat("no result from ", joined(late, ", "), " within ", seconds(options_.deadlines.record), " s"),
+            now);
+  }
+  std::erase_if(records_, expired);
 }
 
 void Supervisor::check_starting(Time now) {
@@ -370,7 +388,7 @@ Supervisor::Time Supervisor::next_wakeup() const {
   if (phase_ == Phase::kFailed) return Time::max();
   Time next = Time::max();
   if (phase_ == Phase::kStopping) next = bye_deadline_.when();
-  if (record_) next = std::min(next, record_->deadline().when());
+  for (const RunningRecord& record : records_) next = std::min(next, record.deadline().when());
   for (const auto& [name, member] : members_) {
     if (member.state == State::kGone) continue;
     if (member.liveness) next = std::min(next, member.liveness->next_wakeup());

@@ -53,7 +53,7 @@ struct SupervisorOptions {
   Deadlines deadlines;
 };
 
-/// Brings the agents of a topology together, one record at a time through them, and to an end. Decides and does
+/// Brings the agents of a topology together, records through them, and to an end. Decides and does
 /// nothing: events go in with the time at which they happened, actions come out. No socket, no process, no clock.
 ///
 /// An agent is expected, has joined, has said hello, was sent its edges, is ready, is gone. Whatever is wrong with one
@@ -75,11 +75,11 @@ class Supervisor {
   /// When on_time() is to be called next, at the latest.
   Time next_wakeup() const;
 
-  /// Sends a record to every agent. Only while ready() and no record runs.
+  /// Sends a record to every agent, beside those that are on their way. Only while ready().
   Actions submit(const RecordTasks& record, Time now);
   /// Sends scores to the edge's sender. Only while ready().
   Actions install(const bus::EdgeScores& scores, Time now);
-  /// Ends the mesh in peace; a record on its way is forgotten.
+  /// Ends the mesh in peace; records on their way are forgotten.
   Actions say_bye(const std::string& reason, Time now);
   /// Ends the mesh because of something outside of it, such as a signal.
   Actions fail(ErrorKind kind, const std::string& reason, Time now);
@@ -115,6 +115,8 @@ class Supervisor {
   void on_hello(const std::string& name, Member& member, const bus::Hello& hello, Time now);
   void on_ready(const std::string& name, Member& member, const bus::Ready& ready);
   void on_result(const std::string& name, const bus::Result& result);
+  std::vector<RunningRecord>::iterator find_record(const std::string& request);
+  void check_records(Time now);
   void on_task_error(const std::string& name, const bus::TaskError& error, Time now);
   void on_bye(const std::string& name, Member& member, Time now);
   void refuse(const std::string& peer, const std::string& reason);
@@ -124,14 +126,14 @@ class Supervisor {
   bus::EdgeEnd edge_end(const Edge& edge, const std::string& other, bool inbound) const;
   void check_deadlines(Time now);
   void check_starting(Time now);
-  void finish_record(std::optional<std::string> error, Time now);
+  void give_up(const RunningRecord& record, const std::string& error, Time now);
   void break_mesh(ErrorKind kind, const std::string& reason, Time now);
   void leave(Member& member);
   void send(Member& member, const bus::Control& message, Time now);
   bool all(State state) const;
   /// "agent solver (pid 17)".
   std::string name_of(const std::string& name) const;
-  /// " while working on record q3".
+  /// " while working on record q3", or on records q3, q4.
   std::string meanwhile() const;
   Actions take();
 
@@ -140,7 +142,7 @@ class Supervisor {
   Phase phase_ = Phase::kStarting;
   std::map<std::string, Member> members_;
   std::map<std::string, std::string> agent_of_peer_;
-  std::optional<RunningRecord> record_;
+  std::vector<RunningRecord> records_;  ///< on their way, in the order in which they were submitted
   Deadline bye_deadline_;
   Actions actions_;
 };

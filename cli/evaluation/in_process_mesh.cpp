@@ -54,7 +54,8 @@ class InProcessMesh final : public Mesh {
   InProcessMesh(const Topology& topology, int threads, ModelShelf& shelf)
       : topology_(topology),
         runner_(topology_, /*samples=*/1, orchestrator::Deadlines{}.record,
-                {.run = [this](const orchestrator::RecordTasks& tasks) { return take(tasks); },
+                {.submit = [this](const orchestrator::RecordTasks& tasks) { submit(tasks); },
+                 .wait = [this] { return wait(); },
                  .install = [this](const bus::EdgeScores& scores) { agents_.at(scores.from)->scores(scores); },
                  .log = [](const std::string&) {}}) {
     for (const orchestrator::AgentSpec& agent : topology_.agents) {
@@ -116,19 +117,22 @@ class InProcessMesh final : public Mesh {
                                }});
   }
 
-  orchestrator::RecordOutcome take(const orchestrator::RecordTasks& tasks) {
-    orchestrator::RunningRecord record(tasks.id, tasks.request, topology_,
-                                       Deadline::after(orchestrator::Deadlines{}.record));
+  void submit(const orchestrator::RecordTasks& tasks) {
+    record_.emplace(tasks.id, tasks.request, topology_, Deadline::after(orchestrator::Deadlines{}.record));
     for (const auto& [name, task] : tasks.tasks) agents_.at(name)->task(task);
+  }
+
+  orchestrator::RecordOutcome wait() {
+    orchestrator::RunningRecord record = *std::exchange(record_, std::nullopt);
     while (!record.complete()) {
       std::optional<Answers::Answer> answer = answers_.wait(record.deadline());
       if (!answer) return give_up(record, "no result within the record's deadline");
       if (const auto* error = std::get_if<bus::TaskError>(&answer->answer)) {
-        if (error->request == tasks.request) return give_up(record, error->reason);
+        if (error->request == record.request()) return give_up(record, error->reason);
         continue;
       }
       const auto& result = std::get<bus::Result>(answer->answer);
-      if (result.request == tasks.request) record.on_result(answer->agent, result);
+      if (result.request == record.request()) record.on_result(answer->agent, result);
     }
     return record.outcome();
   }
@@ -142,6 +146,7 @@ class InProcessMesh final : public Mesh {
   std::map<std::string, std::shared_ptr<const llm::Host>> hosts_;
   orchestrator::Fingerprints models_;
   orchestrator::RecordRunner runner_;
+  std::optional<orchestrator::RunningRecord> record_;  ///< on its way
   Answers answers_;
   std::map<std::string, std::unique_ptr<AgentThread>> agents_;
 };
@@ -158,8 +163,9 @@ std::shared_ptr<const llm::Host> ModelShelf::get(const orchestrator::ModelSpec& 
 
 std::unique_ptr<Mesh> start_in_process(const Topology& topology, int threads, ModelShelf& shelf) {
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  return std::make_unique<InProcessMesh>(topology,
-                                         threads > 0 ? threads : orchestrator::compute_threads(topology, cores), shelf);
+  return std::make_unique<InProcessMesh>(
+      topology, threads > 0 ? threads : orchestrator::compute_threads(topology, cores, /*several_records=*/false),
+      shelf);
 }
 
 }  // namespace kvmesh::cli

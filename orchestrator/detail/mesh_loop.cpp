@@ -18,7 +18,8 @@ constexpr std::chrono::milliseconds kLeave{1'000};
 
 int threads_of(const Topology& topology, const OrchestratorOptions& options) {
   if (options.threads > 0) return options.threads;
-  return compute_threads(topology, static_cast<int>(std::thread::hardware_concurrency()));
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  return compute_threads(topology, cores, /*several_records=*/options.concurrency > 1);
 }
 
 bus::Endpoint place(const OrchestratorOptions& options, const std::unique_ptr<PrivateFolder>& folder) {
@@ -76,15 +77,19 @@ template <typename Value>
 void MeshLoop::answer_or_fail(const std::shared_ptr<std::promise<Value>>& promise,
                               const std::function<void()>& action) {
   try {
-    if (failure_) throw Error(failure_->kind(), failure_->what());
     action();
   } catch (...) {
     promise->set_exception(std::current_exception());
   }
 }
 
+void MeshLoop::refuse_if_failed() const {
+  if (failure_) throw Error(failure_->kind(), failure_->what());
+}
+
 Fingerprints MeshLoop::start() {
   return ask<Fingerprints>([this](std::shared_ptr<std::promise<Fingerprints>> promise) {
+    refuse_if_failed();
     // Agents that run by themselves may all have come already.
     if (supervisor_.ready()) return promise->set_value(supervisor_.models());
     if (options_.spawn) spawn_agents();
@@ -105,16 +110,36 @@ void MeshLoop::spawn_agents() {
   }
 }
 
-RecordOutcome MeshLoop::run(const RecordTasks& record) {
-  return ask<RecordOutcome>([this, &record](std::shared_ptr<std::promise<RecordOutcome>> promise) {
+void MeshLoop::submit(const RecordTasks& record) {
+  ask<void>([this, &record](std::shared_ptr<std::promise<void>> promise) {
+    refuse_if_failed();
     Actions actions = supervisor_.submit(record, Clock::now());
-    running_ = std::move(promise);
     guarded([&] { perform(std::move(actions)); });
+    promise->set_value();
   });
+}
+
+RecordOutcome MeshLoop::wait() {
+  return ask<RecordOutcome>([this](std::shared_ptr<std::promise<RecordOutcome>> promise) {
+    waiting_ = std::move(promise);
+    hand_over();
+  });
+}
+
+/// What was done before the mesh failed is heard of before that.
+void MeshLoop::hand_over() {
+  if (!waiting_) return;
+  if (!done_.empty()) {
+    std::exchange(waiting_, nullptr)->set_value(std::move(done_.front()));
+    done_.pop_front();
+  } else if (failure_) {
+    std::exchange(waiting_, nullptr)->set_exception(std::make_exception_ptr(*failure_));
+  }
 }
 
 void MeshLoop::install(const bus::EdgeScores& scores) {
   ask<void>([this, &scores](std::shared_ptr<std::promise<void>> promise) {
+    refuse_if_failed();
     perform(supervisor_.install(scores, Clock::now()));
     promise->set_value();
   });
@@ -202,14 +227,14 @@ void MeshLoop::perform(MeshReady& ready) {
 }
 
 void MeshLoop::perform(RecordDone& done) {
-  if (running_) std::exchange(running_, nullptr)->set_value(std::move(done.outcome));
+  done_.push_back(std::move(done.outcome));
+  hand_over();
 }
 
 void MeshLoop::perform(MeshFailed& failed) {
   failure_.emplace(failed.kind, failed.reason);
-  const auto error = std::make_exception_ptr(*failure_);
-  if (starting_) std::exchange(starting_, nullptr)->set_exception(error);
-  if (running_) std::exchange(running_, nullptr)->set_exception(error);
+  if (starting_) std::exchange(starting_, nullptr)->set_exception(std::make_exception_ptr(*failure_));
+  hand_over();
   stop_children();
 }
 

@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <deque>
 #include <functional>
 #include <future>
 #include <map>
@@ -34,7 +35,9 @@ class MeshLoop {
 
   const bus::Endpoint& endpoint() const { return node_->control_endpoint(); }
   Fingerprints start();
-  RecordOutcome run(const RecordTasks& record);
+  void submit(const RecordTasks& record);
+  /// The next record that is done, of those that were submitted.
+  RecordOutcome wait();
   void install(const bus::EdgeScores& scores);
   void stop();
 
@@ -46,6 +49,7 @@ class MeshLoop {
   void answer_or_fail(const std::shared_ptr<std::promise<Value>>& promise, const std::function<void()>& action);
 
   // On the loop's thread:
+  void refuse_if_failed() const;
   void guarded(const std::function<void()>& action);
   void wait_for_signal();
   void spawn_agents();
@@ -59,6 +63,7 @@ class MeshLoop {
   void perform(MeshFailed& failed);
   void perform(AllGone& gone);
   void perform(Note& note);
+  void hand_over();
   void arm_timer();
   void stop_children();
   void end_if_childless();
@@ -79,7 +84,8 @@ class MeshLoop {
   bool ending_ = false;   ///< children are to go; once none is left, `ended_` is told
   bool stopped_ = false;  ///< of the caller's thread
   std::shared_ptr<std::promise<Fingerprints>> starting_;
-  std::shared_ptr<std::promise<RecordOutcome>> running_;
+  std::deque<RecordOutcome> done_;  ///< of records that nobody has asked for yet: no more than were submitted
+  std::shared_ptr<std::promise<RecordOutcome>> waiting_;
   std::promise<void> ended_;
   bool told_ended_ = false;
   std::unique_ptr<bus::Node> node_;

@@ -81,6 +81,19 @@ TEST_CASE("run answers every question of the quickstart through shared KV, one J
   }
 }
 
+TEST_CASE("answers do not depend on how many records are on their way, and come in the order of the input") {
+  std::vector<std::string> outputs;
+  for (const char* concurrency : {"1", "3", "8"}) {
+    Program run({"run", kTopology, "--input", kQuestions, "--json", "--concurrency", concurrency});
+    REQUIRE(run.wait() == 0);
+    check_answers(run.out());
+    for (const auto& line : lines_of(run.out())) outputs.push_back(line["output"]);
+  }
+  const auto one = outputs.size() / 3;
+  CHECK(std::equal(outputs.begin(), outputs.begin() + static_cast<std::ptrdiff_t>(2 * one),
+                   outputs.begin() + static_cast<std::ptrdiff_t>(one)));
+}
+
 TEST_CASE("the same mesh started by hand over ipc gives the answers") {
   const TemporaryFolder folder;
   run_by_hand("ipc://" + (folder.path() / "control").string());

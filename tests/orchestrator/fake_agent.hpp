@@ -24,7 +24,8 @@ struct Behaviour {
   std::string manifest;  ///< its hello's, JSON
   /// What it answers a task with; none: nothing, and it stays alive.
   std::function<std::optional<bus::Control>(const bus::Task&)> answer;
-  bool silent_at_task = false;  ///< not even heartbeats, from the first task on
+  std::size_t answers_together = 1;  ///< it answers when so many tasks have come, the last first
+  bool silent_at_task = false;       ///< not even heartbeats, from the first task on
   bool says_ready = true;
 };
 
@@ -119,7 +120,10 @@ class FakeAgent {
   void take(const bus::Task& task) {
     silent_ = behaviour_.silent_at_task;
     if (silent_ || !behaviour_.answer) return;
-    if (auto answer = behaviour_.answer(task)) send(*answer);
+    tasks_.push_back(task);
+    if (tasks_.size() < behaviour_.answers_together) return;
+    for (; !tasks_.empty(); tasks_.pop_back())
+      if (auto answer = behaviour_.answer(tasks_.back())) send(*answer);
   }
 
   void send(const bus::Control& message) { node_.send_control("", bus::encode_control(message)); }
@@ -127,6 +131,7 @@ class FakeAgent {
   std::string name_;
   Behaviour behaviour_;
   bool silent_ = false;
+  std::vector<bus::Task> tasks_;  ///< not answered yet
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<bus::Control> waiting_;

@@ -42,9 +42,8 @@ json record(const std::string& id, const std::string& question) {
 /// reader -> solver over real sockets, with agents that run in threads of this process.
 class Mesh {
  public:
-  explicit Mesh(const std::string& options = "medium: kv, layers: all", Deadlines deadlines = {},
-                const std::string& more = "")
-      : topology_(folder_.parse(pair(options) + more)), orchestrator_(topology_, options_of(deadlines)) {}
+  explicit Mesh(const std::string& options = "medium: kv, layers: all", Deadlines deadlines = {}, int concurrency = 1)
+      : topology_(folder_.parse(pair(options))), orchestrator_(topology_, options_of(deadlines, concurrency)) {}
 
   void join(const std::string& name, Behaviour behaviour) {
     agents_.push_back(std::make_unique<FakeAgent>(name, orchestrator_.endpoint(), std::move(behaviour)));
@@ -66,8 +65,12 @@ class Mesh {
   }
 
  private:
-  OrchestratorOptions options_of(Deadlines deadlines) {
-    return {.bind = std::nullopt, .spawn = false, .deadlines = deadlines, .log = [this](const std::string& line) {
+  OrchestratorOptions options_of(Deadlines deadlines, int concurrency) {
+    return {.bind = std::nullopt,
+            .spawn = false,
+            .concurrency = concurrency,
+            .deadlines = deadlines,
+            .log = [this](const std::string& line) {
               const std::lock_guard lock(mutex_);
               log_ += line + "\n";
             }};
@@ -294,4 +297,21 @@ TEST_CASE("a mesh that never started stops") {
   mesh->stop();
   mesh->stop();
   CHECK_THAT(failure_of([&] { mesh->start(); }), Contains("stopped"));
+}
+
+TEST_CASE("several records are on their way together, and their outcomes come in order") {
+  Mesh mesh("medium: kv, layers: all", {}, /*concurrency=*/3);
+  mesh.start([](Behaviour& solver) { solver.answers_together = 3; });
+  std::vector<json> records;
+  for (const char* id : {"q1", "q2", "q3", "q4", "q5", "q6"}) records.push_back(record(id, std::string("about ") + id));
+  std::vector<std::string> outputs;
+  mesh->run_all(records, [&](const RecordOutcome& outcome) { outputs.push_back(outcome.id + " " + outcome.output); });
+  REQUIRE(outputs.size() == 6);
+  CHECK(outputs.front() == "q1 re: about q1");
+  CHECK(outputs.back() == "q6 re: about q6");
+  CHECK(std::is_sorted(outputs.begin(), outputs.end()));
+}
+
+TEST_CASE("a concurrency beyond what agents keep room for is refused") {
+  CHECK_THAT(failure_of([] { Mesh("medium: kv, layers: all", {}, /*concurrency=*/9); }), Contains("1 to 8 records"));
 }

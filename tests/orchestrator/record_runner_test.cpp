@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/error.hpp"
 #include "topology_fixture.hpp"
 
 using namespace kvmesh;
@@ -12,33 +13,50 @@ using nlohmann::json;
 
 namespace {
 
-/// A mesh that answers at once and writes down what passes: "c:a" a calibrating record a, "a" a record, "!" scores.
+/// A mesh that answers the last record it was given first, and writes down what passes: "c:a" a calibrating record a,
+/// "a" a record, "!" scores, ">a" the outcome of a.
 class Scene {
  public:
   explicit Scene(const std::string& edge, const std::string& more = "")
       : topology_(folder_.parse(pair(edge) + more)),
         runner_(topology_, /*samples=*/2, std::chrono::seconds(1),
-                {.run = [this](const RecordTasks& tasks) { return run(tasks); },
+                {.submit = [this](const RecordTasks& tasks) { submit(tasks); },
+                 .wait = [this] { return wait(); },
                  .install = [this](const bus::EdgeScores&) { passed += "! "; },
                  .log = [](const std::string&) {}}) {}
 
   RecordOutcome take(const std::string& id, std::uint64_t index) {
     return runner_.run({{"id", id}, {"context", "c"}, {"question", "q"}}, index);
   }
+  void take_all(const std::string& ids, std::size_t in_flight) {
+    std::vector<json> records;
+    for (const char id : ids) records.push_back({{"id", std::string(1, id)}, {"context", "c"}, {"question", "q"}});
+    runner_.run_all(records, in_flight, [this](const RecordOutcome& outcome) { passed += ">" + outcome.id + " "; });
+  }
   RecordRunner& runner() { return runner_; }
 
   std::string passed;
   bool calibration_fails = false;
+  std::string fails_at;  ///< the mesh fails when it is waited for and this record is on its way
 
  private:
-  RecordOutcome run(const RecordTasks& tasks) {
+  void submit(const RecordTasks& tasks) {
     const bool calibrate = tasks.tasks.at("solver").calibrate;
     passed += (calibrate ? "c:" : "") + tasks.id + " ";
-    RecordOutcome outcome{.id = tasks.id};
+    RecordOutcome outcome{.id = tasks.id, .request = tasks.request};
     if (calibrate) outcome.scores = {{"reader", "solver", {0.5, 0.25}}};
     if (calibrate && calibration_fails) outcome.error = "too long";
-    return outcome;
+    running_.push_back(outcome);
   }
+  RecordOutcome wait() {
+    for (const RecordOutcome& one : running_)
+      if (one.id == fails_at) throw Error(ErrorKind::kReconnect, "agent solver is gone");
+    RecordOutcome last = running_.back();
+    running_.pop_back();
+    return last;
+  }
+
+  std::vector<RecordOutcome> running_;
 
   Folder folder_;
   Topology topology_;
@@ -80,4 +98,36 @@ TEST_CASE("a record that cannot be measured on fails with that reason, and the n
   scene.calibration_fails = false;
   CHECK_FALSE(scene.take("b", 1).error);
   CHECK(scene.passed == "c:a c:b ! b ");
+}
+
+TEST_CASE("as many records as allowed are on their way, and outcomes are reported in the order of the records") {
+  Scene scene("medium: kv, layers: all");
+  scene.take_all("abcd", 3);
+  CHECK(scene.passed == "a b c d >a >b >c >d ");
+}
+
+TEST_CASE("with one record at a time each is reported before the next begins") {
+  Scene scene("medium: kv, layers: all");
+  scene.take_all("abc", 1);
+  CHECK(scene.passed == "a >a b >b c >c ");
+}
+
+TEST_CASE("nothing is on its way while an edge is measured") {
+  Scene scene("medium: kv, layers: {ratio: 0.3}, recalibrate: {every: 4}");
+  scene.take_all("abcde", 3);
+  CHECK(scene.passed == "c:a ! a b c >a >b >c c:d ! d e >d >e ");
+}
+
+TEST_CASE("a record that cannot be measured on is reported in its place") {
+  Scene scene("medium: kv, layers: {ratio: 0.3}");
+  scene.calibration_fails = true;
+  scene.take_all("ab", 2);
+  CHECK(scene.passed == "c:a >a c:b >b ");
+}
+
+TEST_CASE("what was done before the mesh failed is reported") {
+  Scene scene("medium: kv, layers: all");
+  scene.fails_at = "d";
+  CHECK_THROWS_WITH(scene.take_all("abcd", 3), "agent solver is gone");
+  CHECK(scene.passed == "a b c d >c ");
 }

@@ -39,12 +39,18 @@ TEST_CASE("a cycle is found along its way, and none where there is none") {
   CHECK_THROWS_AS(topological_order(topology), Error);
 }
 
-TEST_CASE("agents that begin together share the cores, and one that waits for another does not share with it") {
-  CHECK(compute_threads(Folder().parse(graph(edge("a", "b") + edge("b", "c") + edge("c", "d"))), 8) == 8);
-  CHECK(compute_threads(Folder().parse(graph(edge("a", "d") + edge("b", "d") + edge("c", "d"))), 8) == 2);
-  CHECK(compute_threads(Folder().parse(graph(edge("a", "b") + edge("a", "c") + edge("a", "d"))), 8) == 2);
-  CHECK(compute_threads(Folder().parse(graph(edge("a", "c") + edge("b", "d"))), 8) == 4);
-  CHECK(compute_threads(Folder().parse(graph(edge("a", "c") + edge("b", "d"))), 1) == 1);
+TEST_CASE(
+    "with one record under way, agents that begin together share the cores, and none with one that it waits for") {
+  CHECK(compute_threads(Folder().parse(graph(edge("a", "b") + edge("b", "c") + edge("c", "d"))), 8, false) == 8);
+  CHECK(compute_threads(Folder().parse(graph(edge("a", "d") + edge("b", "d") + edge("c", "d"))), 8, false) == 2);
+  CHECK(compute_threads(Folder().parse(graph(edge("a", "b") + edge("a", "c") + edge("a", "d"))), 8, false) == 2);
+  CHECK(compute_threads(Folder().parse(graph(edge("a", "c") + edge("b", "d"))), 8, false) == 4);
+  CHECK(compute_threads(Folder().parse(graph(edge("a", "c") + edge("b", "d"))), 1, false) == 1);
+}
+
+TEST_CASE("with several records under way all agents share the cores") {
+  CHECK(compute_threads(Folder().parse(graph(edge("a", "b") + edge("b", "c") + edge("c", "d"))), 8, true) == 2);
+  CHECK(compute_threads(Folder().parse(graph(edge("a", "c") + edge("b", "d"))), 1, true) == 1);
 }
 
 TEST_CASE("the output, a generate block and an output that travels make an agent generate") {

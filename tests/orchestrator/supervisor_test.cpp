@@ -225,6 +225,54 @@ TEST_CASE("an agent's error fails the record, cancels the others, and the mesh g
   CHECK(scene.failure().empty());
 }
 
+TEST_CASE("several records are on their way at once, each with its own results, error and end") {
+  Scene scene;
+  scene.make_ready();
+  scene.submit("q1", "r1");
+  scene.submit("q2", "r2");
+  scene.submit("q3", "r3");
+  scene.answer("reader", "", "r2");
+  scene.answer("solver", "Rome", "r2");
+  REQUIRE(scene.find<RecordDone>() != nullptr);
+  CHECK(scene.find<RecordDone>()->outcome.id == "q2");
+  CHECK(scene.find<RecordDone>()->outcome.request == "r2");
+  CHECK(scene.find<RecordDone>()->outcome.output == "Rome");
+  scene.say("reader", bus::TaskError{"r1", ErrorKind::kFixInput, "the prompt is too long"});
+  CHECK(scene.find<RecordDone>()->outcome.id == "q1");
+  CHECK(scene.record_error() == "agent reader: the prompt is too long");
+  CHECK(scene.sent<bus::Cancel>("solver")->request == "r1");
+  scene.answer("reader", "", "r3");
+  scene.answer("solver", "Oslo", "r3");
+  CHECK(scene.find<RecordDone>()->outcome.output == "Oslo");
+  CHECK(scene.failure().empty());
+}
+
+TEST_CASE("each record has a deadline of its own") {
+  Scene scene;
+  scene.make_ready();
+  scene.submit("q1", "r1");
+  scene.pass(400s, {"reader", "solver"});
+  scene.submit("q2", "r2");
+  scene.pass(201s, {"reader", "solver"});
+  REQUIRE(scene.find<RecordDone>() != nullptr);
+  CHECK(scene.find<RecordDone>()->outcome.id == "q1");
+  scene.forget();
+  scene.pass(398s, {"reader", "solver"});
+  CHECK(scene.find<RecordDone>() == nullptr);
+  scene.pass(2s, {"reader", "solver"});
+  REQUIRE(scene.find<RecordDone>() != nullptr);
+  CHECK(scene.find<RecordDone>()->outcome.id == "q2");
+}
+
+TEST_CASE("a killed agent ends the mesh and names every record that was on its way") {
+  Scene scene;
+  scene.make_ready();
+  scene.submit("q1", "r1");
+  scene.submit("q2", "r2");
+  scene.exit("solver", /*killed=*/true, "was killed by signal 9");
+  CHECK(scene.failure() == "agent solver (pid 17) was killed by signal 9 while working on records q1, q2");
+}
+
 TEST_CASE("a record without an answer fails at its deadline, naming who owes it") {
   Scene scene;
   scene.make_ready();
