@@ -276,6 +276,7 @@ class AgentProcess {
     if (topics.empty()) return;
     try {
       node_.share_memory(topics);
+      shares_memory_ = true;
     } catch (const Error& error) {
       if (required) throw;
       spdlog::warn("agent {}: {}; its edges go over the socket", options_.name, error.what());
@@ -380,16 +381,22 @@ class AgentProcess {
   }
 
   void place_rows(const Agent::Arrival& arrival, std::optional<std::vector<wire::WireMessage>> kept) {
-    KvArrivals& arrivals = arrivals_of(arrival.request);
-    if (kept) return arrivals.place(arrival.edge, arrival.message.envelope, std::move(*kept));
-    arrivals.place(arrival.edge, arrival.message);
+    const std::shared_ptr<KvArrivals> arrivals = arrivals_of(arrival.request);
+    if (kept) return arrivals->place(arrival.edge, arrival.message.envelope, std::move(*kept));
+    arrivals->place(arrival.edge, arrival.message);
     if (intake_) intake_->on_placed(arrival.edge, arrival.message, borrows_.at(arrival.edge));
   }
 
-  KvArrivals& arrivals_of(const std::string& request) {
+  std::shared_ptr<KvArrivals> arrivals_of(const std::string& request) {
     std::shared_ptr<KvArrivals>& arrivals = arrivals_[request];
-    if (!arrivals) arrivals = std::make_shared<KvArrivals>(host_->model(), agent_.wiring());
-    return *arrivals;
+    if (!arrivals) {
+      const auto shared = [this](std::size_t bytes) {
+        const std::shared_ptr<std::byte> place = node_.take_shared_memory(bytes);
+        return kvcodec::WritableBytes{place, place.get()};
+      };
+      arrivals = std::make_shared<KvArrivals>(host_->model(), agent_.wiring(), shared);
+    }
+    return arrivals;
   }
 
   /// A turn that is being taken reports its end itself.
@@ -409,7 +416,7 @@ class AgentProcess {
 
   void begin(Turn turn) {
     const std::string& request = turn.task.request;
-    if (arrivals_.contains(request)) turn.kv = arrivals_.at(request);
+    if (shares_memory_ || arrivals_.contains(request)) turn.kv = arrivals_of(request);
     turns_.insert(request);
     turn_thread_->take(std::move(turn), agent_.wiring());
   }
@@ -440,8 +447,9 @@ class AgentProcess {
   Agent agent_;
   std::map<std::string, std::size_t> inbound_by_topic_;
   std::map<std::string, std::size_t> offers_by_topic_;  ///< inbound edges
-  std::vector<bool> borrows_;                           ///< by inbound edge: frames are the sender's slots
+  std::vector<bool> borrows_;                           ///< by inbound edge: frames are the sender's memory
   std::vector<std::string> outbound_topics_;
+  bool shares_memory_ = false;               ///< on some of those: what a turn computes stands there from the start
   std::optional<KvIntake> intake_;           ///< none: nothing is kept
   std::optional<KeptPrompts> kept_prompts_;  ///< the computing thread's
   std::set<std::string> seen_;

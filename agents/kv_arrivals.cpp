@@ -14,8 +14,8 @@ std::vector<const InboundEdge*> kv_edges(const Wiring& wiring) {
 
 }  // namespace
 
-KvArrivals::KvArrivals(const llm::Model& model, const Wiring& wiring)
-    : cache_(model.make_cache(1)),
+KvArrivals::KvArrivals(const llm::Model& model, const Wiring& wiring, const kvcodec::MakeRoom& room)
+    : cache_(model.make_cache(1, room)),
       placer_(model, kv_edges(wiring), cache_),
       open_(static_cast<std::size_t>(cache_.layers())) {
   if (!model.device().is_cpu()) copies_.emplace(model.device());

@@ -21,8 +21,9 @@ class KvArrivals {
  public:
   using Clock = Deadline::Clock;
 
-  /// Both outlive this.
-  KvArrivals(const llm::Model& model, const Wiring& wiring);
+  /// Model and wiring outlive this. `room`: where the cache's rows stand if it has any, that is memory from which they
+  /// leave without a copy.
+  KvArrivals(const llm::Model& model, const Wiring& wiring, const kvcodec::MakeRoom& room = nullptr);
 
   /// Of inbound edge number `edge` (a kv edge), its next message. Throws as KvPlacer::place(), and nothing once failed.
   void place(std::size_t edge, wire::WireMessage message);

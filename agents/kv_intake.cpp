@@ -5,7 +5,7 @@
 namespace kvmesh::agents {
 namespace {
 
-/// Gives a message that has to wait memory of its own: its frames may be slots that the sender needs for what we wait
+/// Gives a message that has to wait memory of its own: its frames may be memory that the sender needs for what we wait
 /// for.
 void detach(wire::WireMessage& message) {
   for (OwnedBytes& frame : message.payload) frame = OwnedBytes::from_string(std::string(frame.text()));

@@ -142,6 +142,7 @@ class Node::Impl {
 
   void post(Command command) { inbox_.post(std::move(command)); }
   void share_memory(const std::vector<std::string>& topics) { sharing_.begin(topics); }
+  std::shared_ptr<std::byte> take_shared_memory(std::size_t bytes) { return sharing_.take(bytes); }
 
   void publish(const std::string& topic, Message message) {
     publish_endpoint();
@@ -210,6 +211,8 @@ void Node::send_control(const std::string& peer, OwnedBytes body) { impl_->post(
 void Node::publish(const std::string& topic, Message message) { impl_->publish(topic, std::move(message)); }
 
 void Node::share_memory(const std::vector<std::string>& topics) { impl_->share_memory(topics); }
+
+std::shared_ptr<std::byte> Node::take_shared_memory(std::size_t bytes) { return impl_->take_shared_memory(bytes); }
 
 void Node::subscribe(const Endpoint& publisher, const std::string& topic, bool shared_memory) {
   if (publisher.scheme() == Endpoint::Scheme::kTcp && (publisher.port() == "*" || publisher.host() == "*")) {

@@ -107,6 +107,11 @@ class Node {
   /// topics; their subscribers said so too. Once in a node's life. Throws Error{kGiveUp} where memory is not to be had;
   /// everything then goes over the socket.
   void share_memory(const std::vector<std::string>& topics);
+  /// At least `bytes` of that memory: frames that stand in it are published without a copy. Whoever holds the pointer
+  /// may write; once a frame is published its bytes must stay as they are. The memory is free again when the pointer's
+  /// last copy is gone and every receiver has let go. Null where there is no room, or less than a frame is worth: the
+  /// caller takes other memory, whose frames are copied.
+  std::shared_ptr<std::byte> take_shared_memory(std::size_t bytes);
   /// Connects to a publisher, once for each endpoint, and subscribes to a topic there. Throws Error{kFixInput} for an
   /// endpoint that only a bind can use. `shared_memory`: the publisher has called share_memory() for the topic.
   void subscribe(const Endpoint& publisher, const std::string& topic, bool shared_memory = false);

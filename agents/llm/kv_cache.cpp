@@ -4,13 +4,25 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace kvmesh::llm {
 
-LayerCache::LayerCache(std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim, at::TensorOptions options) {
+LayerCache::LayerCache(std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim, at::TensorOptions options,
+                       kvcodec::MakeRoom room)
+    : room_(std::move(room)) {
   c10::InferenceMode guard;
-  keys_ = at::empty({capacity, kv_heads, head_dim}, options);
-  values_ = at::empty({capacity, kv_heads, head_dim}, options);
+  keys_ = make_store({capacity, kv_heads, head_dim}, options);
+  values_ = make_store({capacity, kv_heads, head_dim}, options);
+}
+
+at::Tensor LayerCache::make_store(at::IntArrayRef sizes, at::TensorOptions options) const {
+  if (!room_ || !options.device().is_cpu()) return at::empty(sizes, options);
+  const auto bytes = static_cast<std::size_t>(c10::multiply_integers(sizes)) * options.dtype().itemsize();
+  const kvcodec::WritableBytes place = room_(bytes);
+  if (!place.owner) return at::empty(sizes, options);
+  return at::from_blob(
+      place.data, sizes, [owner = place.owner](void*) {}, options);
 }
 
 void LayerCache::reserve(std::int64_t capacity) {
@@ -18,7 +30,7 @@ void LayerCache::reserve(std::int64_t capacity) {
     c10::InferenceMode guard;
     const std::int64_t rows = std::max(capacity, 2 * keys_.size(0));
     for (at::Tensor* store : {&keys_, &values_}) {
-      at::Tensor larger = at::empty({rows, store->size(1), store->size(2)}, store->options());
+      at::Tensor larger = make_store({rows, store->size(1), store->size(2)}, store->options());
       larger.narrow(0, 0, length()).copy_(store->narrow(0, 0, length()));
       *store = larger;
     }
@@ -66,8 +78,8 @@ LayerCache LayerCache::copy() const {
 }
 
 KvCache::KvCache(std::int64_t layers, std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim,
-                 at::TensorOptions options) {
-  for (std::int64_t l = 0; l < layers; ++l) layers_.emplace_back(capacity, kv_heads, head_dim, options);
+                 at::TensorOptions options, const kvcodec::MakeRoom& room) {
+  for (std::int64_t l = 0; l < layers; ++l) layers_.emplace_back(capacity, kv_heads, head_dim, options, room);
 }
 
 void KvCache::reserve(std::int64_t capacity) {

@@ -6,6 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include "kvcodec/encode.hpp"
+
 namespace kvmesh::llm {
 
 /// Keys and values of one layer, token-major, so that a run of tokens is one piece of memory: the sink, a chunk, a
@@ -13,7 +15,9 @@ namespace kvmesh::llm {
 /// unchanged for as long as somebody holds it, also when the cache grows into new memory. One thread at a time.
 class LayerCache {
  public:
-  LayerCache(std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim, at::TensorOptions options);
+  /// On the CPU the rows stand in memory of `room` where that has any, else, and without it, in libtorch's own.
+  LayerCache(std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim, at::TensorOptions options,
+             kvcodec::MakeRoom room = nullptr);
 
   std::int64_t length() const { return static_cast<std::int64_t>(positions_.size()); }
   at::Tensor keys() const { return keys_.narrow(0, 0, length()); }      ///< [length, kv_heads, head_dim]
@@ -52,6 +56,9 @@ class LayerCache {
   std::optional<std::int64_t> authors_mask_context;
 
  private:
+  at::Tensor make_store(at::IntArrayRef sizes, at::TensorOptions options) const;
+
+  kvcodec::MakeRoom room_;
   at::Tensor keys_;    // [capacity, kv_heads, head_dim]
   at::Tensor values_;  // [capacity, kv_heads, head_dim]
   std::vector<std::int64_t> positions_;
@@ -61,7 +68,7 @@ class LayerCache {
 class KvCache {
  public:
   KvCache(std::int64_t layers, std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim,
-          at::TensorOptions options);
+          at::TensorOptions options, const kvcodec::MakeRoom& room = nullptr);
   KvCache(KvCache&&) = default;
   KvCache& operator=(KvCache&&) = default;
 

@@ -90,9 +90,9 @@ Model::Model(ModelConfig config, Weights weights)
     inverse_frequencies_.push_back(llm::inverse_frequencies(rope, config_.head_dim).to(device_));
 }
 
-KvCache Model::make_cache(std::int64_t capacity) const {
+KvCache Model::make_cache(std::int64_t capacity, const kvcodec::MakeRoom& room) const {
   return KvCache(config_.num_hidden_layers, std::max<std::int64_t>(capacity, 1), config_.num_key_value_heads,
-                 config_.head_dim, at::TensorOptions().dtype(dtype_).device(device_));
+                 config_.head_dim, at::TensorOptions().dtype(dtype_).device(device_), room);
 }
 
 at::Tensor Model::embed(std::span<const std::int64_t> ids) const {

@@ -79,7 +79,8 @@ class Model {
   /// Names of tensors in the checkpoint that the architecture does not use.
   const std::vector<std::string>& unused_tensors() const { return weights_.unused; }
 
-  KvCache make_cache(std::int64_t capacity) const;
+  /// Its rows stand in memory of `room` where that has any.
+  KvCache make_cache(std::int64_t capacity, const kvcodec::MakeRoom& room = nullptr) const;
   /// [ids, hidden_size]. Throws Error{kFixInput} on an id outside the table.
   at::Tensor embed(std::span<const std::int64_t> ids) const;
   /// The same into `out` [ids, hidden_size]; on the CPU without an allocation.

@@ -145,8 +145,8 @@ std::vector<KvSender::Piece> KvSender::pieces_of(int sender_layer, const llm::La
 
 namespace {
 
-/// Gives a message that has to wait memory of its own. Its frames may be slots that the sender needs back before it can
-/// send to anybody, and whom it would send to may be whom we wait for.
+/// Gives a message that has to wait memory of its own. Its frames may be shared memory that the sender needs back
+/// before it can send to anybody, and whom it would send to may be whom we wait for.
 void detach(wire::WireMessage& message) {
   for (OwnedBytes& frame : message.payload) frame = OwnedBytes::from_string(std::string(frame.text()));
 }

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <utility>
 
@@ -20,7 +21,11 @@ constexpr std::int64_t kHeads = 8, kHeadDim = 128;            // Llama-3.1-8B's
 constexpr std::size_t kRowBytes = 2 * kHeads * kHeadDim * 2;  // keys and values, bf16
 constexpr std::int64_t kPieceRows =
     std::min<std::int64_t>(agents::KvSender::kPieceRows, agents::KvSender::kPieceBytes / (kHeads * kHeadDim * 2));
+constexpr std::array<std::int64_t, 3> kPieceShape{kPieceRows, kHeads, kHeadDim};
 constexpr auto kPatience = std::chrono::seconds(60);
+
+/// As many as are together larger than the last-level cache.
+std::size_t pieces() { return 2 * last_level_cache_bytes() / (kPieceRows * kRowBytes); }
 
 bus::Endpoint endpoint(const std::string& transport, const Scratch& scratch, const std::string& name) {
   return transport == "tcp" ? bus::Endpoint::tcp("127.0.0.1", "*") : bus::Endpoint::ipc(cat(scratch.path(), '/', name));
@@ -29,9 +34,6 @@ bus::Endpoint endpoint(const std::string& transport, const Scratch& scratch, con
 }  // namespace
 
 OurStream::OurStream(const std::string& transport, const Scratch& scratch, int receivers) {
-  const at::Tensor rows = at::randn({kPieceRows, kHeads, kHeadDim}).to(at::kBFloat16);
-  for (std::size_t bytes = 0; bytes < 2 * last_level_cache_bytes(); bytes += 2 * rows.nbytes())
-    layers_.push_back({rows.clone(), rows.clone(), {}});
   publisher_ = std::make_unique<bus::Node>(bus::NodeOptions{.control = endpoint(transport, scratch, "control"),
                                                             .bind_control = true,
                                                             .publish = endpoint(transport, scratch, "publish"),
@@ -51,14 +53,28 @@ OurStream::OurStream(const std::string& transport, const Scratch& scratch, int r
                                     [this, &receiver](bus::Event event) { on_event(receiver, std::move(event)); });
     receiver.node->subscribe(publisher_->publish_endpoint(), topics_.back(), /*shared_memory=*/transport == "shm");
     if (transport == "shm")
-      for (const kvcodec::LayerKv& layer : layers_)
-        receiver.cache.push_back({at::zeros_like(layer.keys), at::zeros_like(layer.values), {}});
+      for (std::size_t i = 0; i < pieces(); ++i)
+        receiver.cache.push_back({at::zeros(kPieceShape, at::kBFloat16), at::zeros(kPieceShape, at::kBFloat16), {}});
     receiver.thread = std::thread([this, &receiver] { consume(receiver); });
   }
   if (transport == "shm") publisher_->share_memory(topics_);
+  fill_source();
   std::unique_lock lock(mutex_);
   if (!changed_.wait_for(lock, kPatience, [&] { return subscribed_ >= receivers; }))
     throw Error(ErrorKind::kRetry, "a receiver did not subscribe");
+}
+
+/// A sender's cache as agents have it: in shared memory where the node has some.
+void OurStream::fill_source() {
+  const at::Tensor rows = at::randn(kPieceShape).to(at::kBFloat16);
+  const auto filled = [&] {
+    const std::shared_ptr<std::byte> place = publisher_->take_shared_memory(rows.nbytes());
+    if (!place) return rows.clone();
+    return at::from_blob(
+               place.get(), rows.sizes(), [place](void*) {}, rows.options())
+        .copy_(rows);
+  };
+  for (std::size_t i = 0; i < pieces(); ++i) layers_.push_back({filled(), filled(), {}});
 }
 
 OurStream::~OurStream() {

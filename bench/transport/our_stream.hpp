@@ -16,7 +16,7 @@ namespace kvmesh::bench {
 
 /// Layers through the codec and the bus as agents send them: packed once, cut into pieces, with envelope and checksum,
 /// published by a node to others; each receiver checks them on a thread of its own and lets them go, or with shared
-/// memory puts them into a cache.
+/// memory, where the source stands too, puts them into a cache.
 class OurStream {
  public:
   /// `transport`: "ipc", "tcp" or "shm".
@@ -40,6 +40,7 @@ class OurStream {
     std::thread thread;
   };
 
+  void fill_source();
   void on_event(Receiver& receiver, bus::Event event);
   void consume(Receiver& receiver);
   void send_layer(std::size_t layer_bytes, bool last_of_run);

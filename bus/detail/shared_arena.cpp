@@ -1,14 +1,7 @@
 #include "bus/detail/shared_arena.hpp"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <cerrno>
+#include <algorithm>
 #include <cstring>
-#include <ios>
-#include <new>
-#include <random>
 #include <utility>
 
 #include "base/error.hpp"
@@ -16,19 +9,8 @@
 namespace kvmesh::bus::detail {
 namespace {
 
-/// Smaller frames go over the socket: a slot would cost more than it saves.
+/// Smaller frames go over the socket: a place would cost more than it saves.
 constexpr std::size_t kSmallestShared = 16 * 1024;
-
-std::string fresh_name() {
-  // Random, since a pid may come again, or stand for another process in another container.
-  return cat("/kvmesh-", ::getpid(), '-', std::hex, std::random_device{}());
-}
-
-[[noreturn]] void fail(const std::string& name, int error) {
-  throw Error(ErrorKind::kGiveUp,
-              cat("cannot reserve ", kArenaBytes >> 20, " MiB of shared memory as /dev/shm", name, ": ",
-                  std::strerror(error), "; make room there, or say transport: zmq on the edge"));
-}
 
 template <typename T>
 void append(std::string& bytes, const T& value) {
@@ -37,87 +19,114 @@ void append(std::string& bytes, const T& value) {
 
 }  // namespace
 
-SharedArena::SharedArena(const std::vector<std::string>& topics) : name_(fresh_name()) {
-  std::uint32_t bits = 0;
+SharedArena::SharedArena(const std::vector<std::string>& topics)
+    : memory_(SharedMemory::make(kCopyBytes)), copied_(std::make_shared<std::atomic<std::size_t>>(0)) {
   for (const std::string& topic : topics) {
     const auto number = static_cast<std::uint32_t>(receivers_.size());
     if (number == kMostReceivers) break;  // the rest is served by the socket
     receivers_.emplace(topic, number);
-    bits |= std::uint32_t{1} << number;
+    memory_->header().receivers |= std::uint32_t{1} << number;
   }
-  const int file = ::shm_open(name_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file < 0) fail(name_, errno);
-  const int reserved = ::posix_fallocate(file, 0, kArenaBytes);
-  void* memory = reserved == 0 ? ::mmap(nullptr, kArenaBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;
-  const int error = reserved != 0 ? reserved : errno;
-  ::close(file);
-  if (memory == MAP_FAILED) {
-    ::shm_unlink(name_.c_str());
-    fail(name_, error);
-  }
-  header_ = new (memory) ArenaHeader;
-  header_->receivers = bits;
-  slots_ = static_cast<std::byte*>(memory) + kHeaderBytes;
 }
 
-SharedArena::~SharedArena() {
-  ::shm_unlink(name_.c_str());  // gone already where every receiver has mapped it
-  ::munmap(header_, kArenaBytes);
+// The memory itself stays as long as somebody has a part of it.
+SharedArena::~SharedArena() { memory_->remove_name(); }
+
+template <typename Attempt>
+auto SharedArena::wait_for(const char* what, const std::string& topic, const Deadline& deadline, Attempt attempt) {
+  for (;;) {
+    const std::uint32_t seen = memory_->header().released.load();
+    collect();
+    if (auto got = attempt()) return got;
+    if (deadline.expired())
+      throw Error(ErrorKind::kRetry, cat("cannot publish on \"", topic, "\": all ", what, " of shared memory are ",
+                                         "still held by receivers that do not keep up; try again later"));
+    await_release(memory_->header(), seen, deadline.remaining());
+  }
 }
 
 Message SharedArena::share(const std::string& topic, Message message, const Deadline& deadline) {
   const std::uint32_t receiver = receivers_.at(topic);
+  const std::lock_guard lock(mutex_);
   std::vector<SharedFrame> shared;
-  for (std::uint32_t i = 1; i < message.size(); ++i) {
+  std::vector<Frame> held;
+  for (std::size_t i = 1; i < message.size(); ++i) {
     Frame& frame = message[i];
-    if (frame.size() < kSmallestShared || frame.size() > kSlotBytes) continue;
-    shared.push_back({.frame = i, .slot = slot_with(frame, topic, receiver, deadline), .bytes = frame.size()});
+    if (frame.size() < kSmallestShared || frame.size() > kCopyBytes) continue;
+    Frame there = in_arena(frame, topic, deadline);
+    if (there.empty()) continue;
+    held.push_back(std::move(there));
+    shared.push_back({.frame = i, .offset = *memory_->offset_of(held.back()), .bytes = frame.size()});
     frame = Frame();
   }
+  std::uint32_t ticket = 0;
+  if (!held.empty()) {
+    ticket = free_ticket(topic, deadline);
+    out_.emplace(ticket, std::move(held));
+    memory_->header().holders[ticket].store(receiver + 1);
+  }
   std::string trailer;
-  append(trailer, TrailerHead{.frames = static_cast<std::uint32_t>(shared.size()), .receiver = receiver});
+  append(trailer,
+         TrailerHead{.frames = static_cast<std::uint32_t>(shared.size()), .receiver = receiver, .ticket = ticket});
   for (const SharedFrame& frame : shared) append(trailer, frame);
-  trailer += name_;
+  trailer += name();
   message.push_back(Frame::from_string(std::move(trailer)));
   return message;
 }
 
-std::uint32_t SharedArena::slot_with(const Frame& frame, const std::string& topic, std::uint32_t receiver,
-                                     const Deadline& deadline) {
-  const std::uint32_t bit = std::uint32_t{1} << receiver;
+Frame SharedArena::in_arena(const Frame& frame, const std::string& topic, const Deadline& deadline) {
+  if (memory_->offset_of(frame)) return frame;
+  std::erase_if(copies_, [](const Copy& copy) { return copy.place.expired() || copy.owner.expired(); });
+  for (const Copy& copy : copies_) {
+    const bool same = copy.data == frame.data() && frame.owner() && copy.owner.lock() == frame.owner();
+    const auto place = copy.place.lock();
+    if (same && place) return Frame(place, {place.get(), frame.size()});
+  }
+  const auto place = *wait_for("places", topic, deadline, [&] { return room_for_copy(frame.size()); });
+  if (!place) return {};
+  std::memcpy(const_cast<std::byte*>(place.get()), frame.data(), frame.size());
+  copies_.push_back({.owner = frame.owner(), .data = frame.data(), .place = place});
+  return Frame(place, {place.get(), frame.size()});
+}
+
+std::optional<std::shared_ptr<const std::byte>> SharedArena::room_for_copy(std::size_t bytes) {
+  if (copied_->load() + bytes > kCopyBytes) return std::nullopt;
+  std::shared_ptr<std::byte> place = memory_->take(bytes);
+  if (!place) return nullptr;
+  copied_->fetch_add(bytes);
+  std::byte* data = place.get();
+  return std::shared_ptr<const std::byte>{data, [place = std::move(place), bytes, copied = copied_](std::byte*) {
+                                            copied->fetch_sub(bytes);
+                                          }};
+}
+
+std::uint32_t SharedArena::free_ticket(const std::string& topic, const Deadline& deadline) {
+  return *wait_for("tickets", topic, deadline, [&]() -> std::optional<std::uint32_t> {
+    if (out_.size() == kTickets) return std::nullopt;
+    while (out_.contains(next_ticket_ % kTickets)) ++next_ticket_;
+    return next_ticket_++ % kTickets;
+  });
+}
+
+void SharedArena::collect() {
+  std::erase_if(out_, [&](const auto& out) { return memory_->header().holders[out.first].load() == 0; });
+}
+
+std::shared_ptr<std::byte> SharedArena::take(std::size_t bytes) {
+  if (bytes < kSmallestShared) return nullptr;
   const std::lock_guard lock(mutex_);
-  for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
-    const Slot& there = contents_[slot];
-    const bool same = there.data == frame.data() && there.bytes == frame.size() && frame.owner() != nullptr &&
-                      there.owner.lock() == frame.owner();
-    // Sent to one receiver twice, it needs a second slot: a bit says "still reads it", not how often.
-    if (!same || (header_->holders[slot].load() & bit) != 0) continue;
-    header_->holders[slot].fetch_or(bit);
-    return slot;
-  }
-  for (;;) {
-    const std::uint32_t seen = header_->released.load();
-    for (std::uint32_t tried = 0; tried < kSlots; ++tried) {
-      const std::uint32_t slot = next_++ % kSlots;
-      if (header_->holders[slot].load() != 0) continue;
-      std::memcpy(slots_ + std::size_t{slot} * kSlotBytes, frame.data(), frame.size());
-      contents_[slot] = {.owner = frame.owner(), .data = frame.data(), .bytes = frame.size()};
-      header_->holders[slot].store(bit);
-      return slot;
-    }
-    if (deadline.expired())
-      throw Error(ErrorKind::kRetry,
-                  cat("cannot publish on \"", topic, "\": all ", kSlots, " slots of shared memory are ",
-                      "still held by receivers that do not keep up; try again later"));
-    await_release(*header_, seen, deadline.remaining());
-  }
+  collect();
+  return memory_->take(bytes);
 }
 
 void SharedArena::drop(const std::string& topic) {
   const auto receiver = receivers_.find(topic);
   if (receiver == receivers_.end()) return;
-  for (auto& holders : header_->holders) holders.fetch_and(~(std::uint32_t{1} << receiver->second));
-  wake_sender(*header_);
+  for (auto& holder : memory_->header().holders) {
+    std::uint32_t gone = receiver->second + 1;
+    holder.compare_exchange_strong(gone, 0);
+  }
+  wake_sender(memory_->header());
 }
 
 void Sharing::begin(const std::vector<std::string>& topics) {
@@ -136,12 +145,17 @@ Message Sharing::share(const std::string& topic, Message message, const Deadline
     const std::lock_guard lock(mutex_);
     if (!topics_.contains(topic)) return message;
   }
-  const std::shared_ptr<SharedArena> shared = arena();
+  const auto shared = arena();
   if (shared && shared->serves(topic)) return shared->share(topic, std::move(message), deadline);
   std::string trailer;
   append(trailer, TrailerHead{});
   message.push_back(Frame::from_string(std::move(trailer)));
   return message;
+}
+
+std::shared_ptr<std::byte> Sharing::take(std::size_t bytes) {
+  const auto shared = arena();
+  return shared ? shared->take(bytes) : nullptr;
 }
 
 void Sharing::drop(const std::string& topic) {

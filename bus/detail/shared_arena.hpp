@@ -1,59 +1,75 @@
 #pragma once
 
-#include <array>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "base/deadline.hpp"
 #include "bus/detail/shared_layout.hpp"
+#include "bus/detail/shared_memory.hpp"
 #include "bus/message.hpp"
 
 namespace kvmesh::bus::detail {
 
-/// The sender's end of shared memory: one arena for all of its receivers on this host, of kSlots slots, reserved whole
-/// at construction so that a full /dev/shm is an error there and no signal later. A frame is copied into a slot once,
-/// whoever it goes to, and the slot is free again when every receiver has let go of it. Safe from any thread.
+/// The sender's end of shared memory: one arena for all of its receivers on this host. A frame that stands in it
+/// already is only named; any other is copied into it, once, whoever it goes to. Each message takes a ticket, which its
+/// receiver returns; until then its frames' owners are kept here. Safe from any thread.
 ///
-/// Bound: where all slots are taken share() waits, and throws at its deadline.
+/// Bounds: kCopyBytes of copies and kTickets messages. At either share() waits, and throws at its deadline. Memory that
+/// is taken in advance is bounded by the arena.
 class SharedArena {
  public:
-  /// `topics`: one for each receiver. Throws Error{kGiveUp} that names the arena where it cannot be had.
+  /// Copies may take this much; more would only leave the last-level cache.
+  static constexpr std::size_t kCopyBytes = std::size_t{32} << 20;
+
+  /// `topics`: one for each receiver. Reserves room for copies; throws Error{kGiveUp} where it cannot be had.
   explicit SharedArena(const std::vector<std::string>& topics);
   ~SharedArena();
   SharedArena(const SharedArena&) = delete;
   SharedArena& operator=(const SharedArena&) = delete;
 
   bool serves(const std::string& topic) const { return receivers_.contains(topic); }
-  /// `message` with the frames that fit moved into slots, and its trailer. Throws Error{kRetry}, naming the topic,
-  /// where no slot is returned in time.
+  /// `message` with its frames in the arena, and its trailer. Throws Error{kRetry}, naming the topic, where nothing is
+  /// returned in time.
   Message share(const std::string& topic, Message message, const Deadline& deadline);
+  /// Memory that leaves without a copy; null where there is none.
+  std::shared_ptr<std::byte> take(std::size_t bytes);
   /// The receiver of `topic` is gone: what it held is free.
   void drop(const std::string& topic);
 
-  const std::string& name() const { return name_; }
+  const std::string& name() const { return memory_->name(); }
 
  private:
-  struct Slot {
-    std::weak_ptr<const void> owner;  ///< of the frame that stands in it, to know it again for the next receiver
+  struct Copy {
+    std::weak_ptr<const void> owner;  ///< of the frame that was copied, to know it again for the next receiver
     const std::byte* data = nullptr;
-    std::size_t bytes = 0;
+    std::weak_ptr<const std::byte> place;
   };
 
-  std::uint32_t slot_with(const Frame& frame, const std::string& topic, std::uint32_t receiver,
-                          const Deadline& deadline);
+  /// `frame` or its copy in the arena; empty where that has no room left.
+  Frame in_arena(const Frame& frame, const std::string& topic, const Deadline& deadline);
+  /// Null where the arena is full; none while copies that are out take all that copies may.
+  std::optional<std::shared_ptr<const std::byte>> room_for_copy(std::size_t bytes);
+  std::uint32_t free_ticket(const std::string& topic, const Deadline& deadline);
+  /// Lets go of what was returned.
+  void collect();
+  /// Calls `attempt` until it gives something, each time that a ticket is returned.
+  template <typename Attempt>
+  auto wait_for(const char* what, const std::string& topic, const Deadline& deadline, Attempt attempt);
 
-  std::map<std::string, std::uint32_t> receivers_;  ///< number of each topic's bit
-  std::string name_;
-  ArenaHeader* header_ = nullptr;
-  std::byte* slots_ = nullptr;
+  std::map<std::string, std::uint32_t> receivers_;  ///< number of each topic's
+  std::shared_ptr<SharedMemory> memory_;
   std::mutex mutex_;
-  std::array<Slot, kSlots> contents_;
-  std::uint32_t next_ = 0;
+  std::map<std::uint32_t, std::vector<Frame>> out_;  ///< frames by ticket
+  std::uint32_t next_ticket_ = 0;
+  std::vector<Copy> copies_;
+  std::shared_ptr<std::atomic<std::size_t>> copied_;  ///< bytes of copies that are out
 };
 
 /// A node's arena, from the moment that it shares memory. Safe from any thread.
@@ -61,9 +77,11 @@ class Sharing {
  public:
   /// Throws as SharedArena; share() then leaves every frame where it is.
   void begin(const std::vector<std::string>& topics);
-  /// On a topic that shares memory: SharedArena::share(), or where there is no room for it in the arena, `message` with
-  /// a trailer that names no frame. On others `message` itself.
+  /// On a topic that shares memory: SharedArena::share(), or where that does not serve it `message` with a trailer
+  /// that names no frame. On others `message` itself.
   Message share(const std::string& topic, Message message, const Deadline& deadline);
+  /// As SharedArena::take(); null without an arena.
+  std::shared_ptr<std::byte> take(std::size_t bytes);
   void drop(const std::string& topic);
 
  private:

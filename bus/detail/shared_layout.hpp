@@ -13,24 +13,25 @@
 /// What stands in a shared arena and in the trailer of a message that uses one; docs/wire.md describes both.
 namespace kvmesh::bus::detail {
 
-inline constexpr std::uint64_t kArenaMagic = 0x31414d48534d564b;  // "KVMSHMA1"
-inline constexpr std::uint32_t kSlots = 32;
-inline constexpr std::uint32_t kSlotBytes = std::uint32_t{1} << 20;
-/// Receivers that one arena can serve: a bit each in a slot's holders.
+inline constexpr std::uint64_t kArenaMagic = 0x32414d48534d564b;  // "KVMSHMA2"
+/// Receivers that one arena can serve: a bit each in the header.
 inline constexpr std::uint32_t kMostReceivers = 32;
-/// The slots begin here, behind the header, on pages of their own, whatever the page size.
+/// Messages that may be out at once, to all receivers together.
+inline constexpr std::uint32_t kTickets = 4096;
+/// The payload begins here, behind the header, on pages of its own, whatever the page size.
 inline constexpr std::size_t kHeaderBytes = 64 * 1024;
-inline constexpr std::size_t kArenaBytes = kHeaderBytes + std::size_t{kSlots} * kSlotBytes;
+/// The most payload that an arena grows to. Receivers map all of it at once and read only what the file has.
+inline constexpr std::size_t kArenaBytes = std::size_t{1} << 30;
 
 /// Written by both sides; what follows the header only by the sender.
 struct ArenaHeader {
   std::uint64_t magic = kArenaMagic;
-  std::uint32_t slots = kSlots;
-  std::uint32_t slot_bytes = kSlotBytes;
-  std::uint32_t receivers = 0;                      ///< a bit for each
-  std::atomic<std::uint32_t> mapped = 0;            ///< those that have mapped it; who completes them removes the name
-  std::atomic<std::uint32_t> released = 0;          ///< counts returned slots; the sender sleeps on it
-  std::atomic<std::uint32_t> holders[kSlots] = {};  ///< who still reads a slot, a bit each; 0: it is free
+  std::uint64_t bytes = kArenaBytes;
+  std::uint32_t tickets = kTickets;
+  std::uint32_t receivers = 0;              ///< a bit for each
+  std::atomic<std::uint32_t> mapped = 0;    ///< those that have mapped it; who completes them removes the name
+  std::atomic<std::uint32_t> released = 0;  ///< counts returned tickets; the sender sleeps on it
+  std::atomic<std::uint32_t> holders[kTickets] = {};  ///< who still reads a message's frames, plus 1; 0: nobody
 };
 static_assert(sizeof(ArenaHeader) <= kHeaderBytes);
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
@@ -38,12 +39,13 @@ static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
 /// The last frame of a message on a topic with shared memory: this, then `frames` SharedFrame, then the arena's name.
 struct TrailerHead {
   std::uint32_t frames = 0;
-  std::uint32_t receiver = 0;  ///< number of the receiver's bit
+  std::uint32_t receiver = 0;  ///< its number
+  std::uint32_t ticket = 0;    ///< whose holder it is until it has let go of every frame
 };
-/// A frame whose bytes stand in a slot; on the socket it is empty.
+/// A frame whose bytes stand in the arena; on the socket it is empty.
 struct SharedFrame {
-  std::uint32_t frame = 0;  ///< its number behind the topic, the envelope's being 0
-  std::uint32_t slot = 0;
+  std::uint64_t frame = 0;   ///< its number behind the topic, the envelope's being 0
+  std::uint64_t offset = 0;  ///< behind the header
   std::uint64_t bytes = 0;
 };
 

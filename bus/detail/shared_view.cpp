@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -42,26 +43,24 @@ Trailer read_trailer(const Frame& bytes, std::size_t message_frames) {
 
 }  // namespace
 
-/// One arena: the header may be written, the slots only read.
+/// One arena: the header may be written, the payload only read.
 class SharedViews::Mapping {
  public:
-  Mapping(const std::string& name, std::uint32_t receiver) {
+  Mapping(const std::string& name, std::uint32_t receiver) : name_(name), receiver_(receiver) {
     // Only what a kvmesh sender makes is opened, whoever wrote the name.
     if (!name.starts_with("/kvmesh-") || name.find('/', 1) != std::string::npos)
       refuse(cat("no arena is called ", name));
-    const int file = ::shm_open(name.c_str(), O_RDWR | O_CLOEXEC, 0);
-    if (file < 0) refuse(cat("cannot open /dev/shm", name, ": ", std::strerror(errno)));
+    file_ = ::shm_open(name.c_str(), O_RDWR | O_CLOEXEC, 0);
+    if (file_ < 0) refuse(cat("cannot open /dev/shm", name, ": ", std::strerror(errno)));
     struct stat status {};
-    const bool fits = ::fstat(file, &status) == 0 && status.st_size == static_cast<off_t>(kArenaBytes) &&
+    const bool fits = ::fstat(file_, &status) == 0 && status.st_size >= static_cast<off_t>(kHeaderBytes) &&
                       status.st_uid == ::geteuid();
-    void* header = fits ? ::mmap(nullptr, kHeaderBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;
-    void* slots =
-        fits ? ::mmap(nullptr, kArenaBytes - kHeaderBytes, PROT_READ, MAP_SHARED, file, kHeaderBytes) : MAP_FAILED;
-    ::close(file);
+    void* header = fits ? ::mmap(nullptr, kHeaderBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0) : MAP_FAILED;
+    void* payload = fits ? ::mmap(nullptr, kArenaBytes, PROT_READ, MAP_SHARED, file_, kHeaderBytes) : MAP_FAILED;
     if (header != MAP_FAILED) header_ = static_cast<ArenaHeader*>(header);
-    if (slots != MAP_FAILED) slots_ = static_cast<const std::byte*>(slots);
-    if (header_ == nullptr || slots_ == nullptr || header_->magic != kArenaMagic || header_->slots != kSlots ||
-        header_->slot_bytes != kSlotBytes) {
+    if (payload != MAP_FAILED) payload_ = static_cast<const std::byte*>(payload);
+    if (header_ == nullptr || payload_ == nullptr || header_->magic != kArenaMagic || header_->bytes != kArenaBytes ||
+        header_->tickets != kTickets) {
       unmap();
       refuse(cat("/dev/shm", name, " is no arena of this version of kvmesh and this user"));
     }
@@ -72,27 +71,42 @@ class SharedViews::Mapping {
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
 
-  /// The bytes of a slot that is ours to read until the frame goes.
-  static Frame frame(const std::shared_ptr<Mapping>& mapping, const SharedFrame& shared, std::uint32_t receiver) {
-    const std::uint32_t bit = std::uint32_t{1} << receiver;
-    if (shared.slot >= kSlots || shared.bytes > kSlotBytes ||
-        (mapping->header_->holders[shared.slot].load() & bit) == 0)
-      refuse(cat("slot ", shared.slot, " with ", shared.bytes, " bytes is not ours to read"));
-    const std::byte* data = mapping->slots_ + std::size_t{shared.slot} * kSlotBytes;
-    std::shared_ptr<const void> owner(data, [mapping, slot = shared.slot, bit](const void*) {
-      mapping->header_->holders[slot].fetch_and(~bit);
-      wake_sender(*mapping->header_);
-    });
-    return Frame(std::move(owner), {data, static_cast<std::size_t>(shared.bytes)});
+  /// What returns the message's ticket when its last copy goes.
+  static std::shared_ptr<const void> hold(const std::shared_ptr<Mapping>& mapping, std::uint32_t ticket) {
+    if (ticket >= kTickets || mapping->header_->holders[ticket].load() != mapping->receiver_ + 1)
+      refuse(cat("ticket ", ticket, " is not ours"));
+    return {mapping->payload_, [mapping, ticket](const void*) {
+              mapping->header_->holders[ticket].store(0);
+              wake_sender(*mapping->header_);
+            }};
+  }
+
+  std::span<const std::byte> bytes(const SharedFrame& shared) {
+    if (shared.bytes > kArenaBytes || shared.offset > kArenaBytes - shared.bytes ||
+        !stands(shared.offset + shared.bytes))
+      refuse(cat(shared.bytes, " bytes at ", shared.offset, " are not in /dev/shm", name_));
+    return {payload_ + shared.offset, static_cast<std::size_t>(shared.bytes)};
   }
 
  private:
+  /// Whether the file reaches as far: to read behind its end would be a signal.
+  bool stands(std::size_t end) {
+    if (end <= known_) return true;
+    struct stat status {};
+    if (::fstat(file_, &status) == 0) known_ = static_cast<std::size_t>(status.st_size) - kHeaderBytes;
+    return end <= known_;
+  }
   void unmap() {
     if (header_ != nullptr) ::munmap(header_, kHeaderBytes);
-    if (slots_ != nullptr) ::munmap(const_cast<std::byte*>(slots_), kArenaBytes - kHeaderBytes);
+    if (payload_ != nullptr) ::munmap(const_cast<std::byte*>(payload_), kArenaBytes);
+    ::close(file_);
   }
+  const std::string name_;
+  const std::uint32_t receiver_;
+  int file_ = -1;
+  std::size_t known_ = 0;  ///< bytes of payload that the file had when it was last asked
   ArenaHeader* header_ = nullptr;
-  const std::byte* slots_ = nullptr;
+  const std::byte* payload_ = nullptr;
 };
 
 Message SharedViews::open(Message message) {
@@ -102,9 +116,11 @@ Message SharedViews::open(Message message) {
   if (trailer.name.empty()) return message;
   std::shared_ptr<Mapping>& mapping = mappings_[trailer.name];
   if (!mapping) mapping = std::make_shared<Mapping>(trailer.name, trailer.head.receiver);
+  if (trailer.frames.empty()) return message;
+  const std::shared_ptr<const void> hold = Mapping::hold(mapping, trailer.head.ticket);
   for (const SharedFrame& shared : trailer.frames) {
     if (shared.frame >= message.size()) refuse("a message's trailer is damaged");
-    message[shared.frame] = Mapping::frame(mapping, shared, trailer.head.receiver);
+    message[shared.frame] = Frame(hold, mapping->bytes(shared));
   }
   return message;
 }
