@@ -23,4 +23,10 @@ void measure_quantization(const Emit& emit);
 /// turn where nothing is kept. A small model with random weights; both ends in this process, over ipc.
 void measure_prefix_reuse(const Emit& emit);
 
+/// A 1B model with random weights reads 1,024 tokens in one process and computes behind them in another, each on a core
+/// of its own: seconds from the sender's start to the receiver's first token, against the longer of prefill and
+/// transfer plus the receiver's own computing; and what the receiver takes beyond its cache. To be called while the
+/// process has one thread: it forks.
+void measure_overlap(const Emit& emit);
+
 }  // namespace kvmesh::bench
