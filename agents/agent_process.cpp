@@ -191,6 +191,9 @@ class AgentProcess {
       node_.send_back(offer_topic(agent_.wiring().inbound[edge].spec), wire::encode_back(back));
     for (KvIntake::Ready& ready : outcome.ready)
       act(agent_.on_message(edge, ready.message, Clock::now()), std::move(ready.kept));
+    if (!outcome.failure) return;
+    agent_.on_cancel(outcome.request);
+    on_failure({outcome.request, outcome.failure->kind(), outcome.failure->what()});
   }
   void on(bus::CameBack& back) {
     try {
@@ -351,6 +354,8 @@ class AgentProcess {
     finish();
   }
   void on(const bus::Bye&) {
+    if (intake_ && intake_->kept_bytes() > 0)
+      spdlog::info("agent {}: kept {} KiB of received rows", options_.name, intake_->kept_bytes() >> 10);
     send(bus::Bye{});
     finish();
   }

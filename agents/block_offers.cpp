@@ -1,5 +1,8 @@
 #include "agents/block_offers.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace kvmesh::agents {
 
 void BlockOffers::set_keeps(std::size_t edge, bool keeps) {
@@ -13,33 +16,40 @@ bool BlockOffers::keeps(std::size_t edge) const {
   return keeps_.contains(edge);
 }
 
+std::deque<BlockOffers::Offered>::iterator BlockOffers::find(std::size_t edge, const std::string& request) {
+  return std::find_if(offers_.begin(), offers_.end(),
+                      [&](const Offered& one) { return one.edge == edge && one.request == request; });
+}
+
 void BlockOffers::offered(std::size_t edge, const std::string& request) {
   const std::lock_guard lock(mutex_);
-  // A turn that ended before it asked for its answer leaves its offer behind.
-  std::erase_if(offers_, [now = Clock::now()](const auto& offer) { return offer.second.until + kPatience < now; });
-  offers_[{edge, request}] = {.until = Clock::now() + kPatience, .answered = false, .held = {}};
+  if (offers_.size() >= kMostOffers) offers_.pop_front();
+  offers_.push_back(
+      {.edge = edge, .request = request, .until = Clock::now() + kPatience, .answered = false, .held = {}});
 }
 
 void BlockOffers::answered(std::size_t edge, wire::Held held) {
   const std::lock_guard lock(mutex_);
-  const auto offer = offers_.find({edge, held.request});
+  const auto offer = find(edge, held.request);
   if (offer == offers_.end()) return;
-  offer->second.answered = true;
-  offer->second.held = std::move(held.blocks);
+  offer->answered = true;
+  offer->held = std::move(held.blocks);
   changed_.notify_all();
 }
 
 std::vector<std::int64_t> BlockOffers::held(std::size_t edge, const std::string& request) {
   std::unique_lock lock(mutex_);
-  const auto answered = [&] {
-    const auto offer = offers_.find({edge, request});
-    return offer == offers_.end() || offer->second.answered;
-  };
-  const auto offer = offers_.find({edge, request});
+  auto offer = find(edge, request);
   if (offer == offers_.end()) return {};
-  changed_.wait_until(lock, Clock::time_point(offer->second.until), answered);
-  auto node = offers_.extract({edge, request});
-  return node.empty() ? std::vector<std::int64_t>() : std::move(node.mapped().held);
+  const Clock::time_point until = offer->until;
+  changed_.wait_until(lock, until, [&] {
+    offer = find(edge, request);
+    return offer == offers_.end() || offer->answered;
+  });
+  if (offer == offers_.end()) return {};
+  std::vector<std::int64_t> held = std::move(offer->held);
+  offers_.erase(offer);
+  return held;
 }
 
 }  // namespace kvmesh::agents

@@ -4,11 +4,10 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <deque>
 #include <mutex>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "kvcodec/wire/reuse.hpp"
@@ -17,12 +16,15 @@ namespace kvmesh::agents {
 
 /// Where a sender's computing thread, which offers blocks of its prompt, meets the thread that hears what receivers
 /// answer. An answer is not worth much waiting: without it everything is sent. Safe from any thread.
+///
+/// Bound: of more than kMostOffers that nobody has asked about the oldest is forgotten.
 class BlockOffers {
  public:
   using Clock = std::chrono::steady_clock;
   /// From the offer on. An answer takes a round trip and the receiver's word, less than a millisecond where it is not
   /// placing rows of another request; prefill usually takes longer.
   static constexpr std::chrono::milliseconds kPatience{50};
+  static constexpr std::size_t kMostOffers = 256;
 
   /// The receiver of outbound edge number `edge` answers offers, or does no longer.
   void set_keeps(std::size_t edge, bool keeps);
@@ -38,15 +40,19 @@ class BlockOffers {
 
  private:
   struct Offered {
+    std::size_t edge = 0;
+    std::string request;
     Clock::time_point until;
     bool answered = false;
     std::vector<std::int64_t> held;
   };
 
+  std::deque<Offered>::iterator find(std::size_t edge, const std::string& request);
+
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::set<std::size_t> keeps_;
-  std::map<std::pair<std::size_t, std::string>, Offered> offers_;
+  std::deque<Offered> offers_;
 };
 
 }  // namespace kvmesh::agents

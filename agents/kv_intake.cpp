@@ -1,6 +1,7 @@
 #include "agents/kv_intake.hpp"
 
-#include "base/error.hpp"
+#include <algorithm>
+#include <utility>
 
 namespace kvmesh::agents {
 namespace {
@@ -14,16 +15,25 @@ void detach(wire::WireMessage& message) {
 }  // namespace
 
 wire::Held KvIntake::on_offer(std::size_t edge, const wire::Offer& offer) {
-  open_.try_emplace({edge, offer.request});
+  if (!find(edge, offer.request)) {
+    if (open_.size() >= kvcodec::KeptBlocks::kMostOffers) open_.pop_front();
+    open_.push_back({.edge = edge, .request = offer.request, .awaited = {}, .behind = {}});
+  }
   return kept_.offered(edge, offer, layers_);
 }
 
+KvIntake::Open* KvIntake::find(std::size_t edge, const std::string& request) {
+  const auto found = std::find_if(open_.begin(), open_.end(),
+                                  [&](const Open& one) { return one.edge == edge && one.request == request; });
+  return found == open_.end() ? nullptr : &*found;
+}
+
 KvIntake::Outcome KvIntake::on_message(std::size_t edge, std::span<const OwnedBytes> frames) {
-  Outcome outcome;
   wire::WireMessage message = wire::read_message(frames);
-  const auto open = open_.find({edge, message.envelope.request});
-  if (open != open_.end()) {
-    feed(edge, open->second, std::move(message), outcome);
+  Outcome outcome;
+  outcome.request = message.envelope.request;
+  if (Open* open = find(edge, outcome.request)) {
+    feed(*open, std::move(message), outcome);
   } else {  // over, or nothing was offered: who takes it sees what it is
     wire::check_payload(message);
     outcome.ready.push_back({std::move(message), std::nullopt});
@@ -31,7 +41,7 @@ KvIntake::Outcome KvIntake::on_message(std::size_t edge, std::span<const OwnedBy
   return outcome;
 }
 
-void KvIntake::feed(std::size_t edge, Open& open, wire::WireMessage message, Outcome& outcome) {
+void KvIntake::feed(Open& open, wire::WireMessage message, Outcome& outcome) {
   const wire::Envelope envelope = message.envelope;
   if (open.awaited && *open.awaited != envelope.sequence) {
     detach(message);
@@ -39,9 +49,12 @@ void KvIntake::feed(std::size_t edge, Open& open, wire::WireMessage message, Out
     return;
   }
   try {
-    outcome.ready.push_back(whole(edge, std::move(message)));
+    outcome.ready.push_back(whole(open.edge, std::move(message)));
   } catch (const Error& error) {
-    if (open.awaited) throw Error(error.kind(), cat(error.what(), "; it had been asked for again"));
+    if (open.awaited) {
+      outcome.failure.emplace(error.kind(), cat(error.what(), "; it had been asked for again"));
+      return;
+    }
     open.awaited = envelope.sequence;
     outcome.back.push_back(wire::Again{envelope.request, envelope.sequence});
     return;
@@ -50,7 +63,7 @@ void KvIntake::feed(std::size_t edge, Open& open, wire::WireMessage message, Out
   if (!open.awaited) return;
   open.awaited.reset();
   for (std::deque<wire::WireMessage> behind = std::exchange(open.behind, {}); !behind.empty(); behind.pop_front())
-    feed(edge, open, std::move(behind.front()), outcome);
+    feed(open, std::move(behind.front()), outcome);
 }
 
 KvIntake::Ready KvIntake::whole(std::size_t edge, wire::WireMessage message) {
@@ -73,7 +86,7 @@ void KvIntake::on_placed(std::size_t edge, const wire::WireMessage& message, boo
 
 void KvIntake::on_end(const std::string& request) {
   kept_.release(request);
-  std::erase_if(open_, [&](const auto& open) { return open.first.second == request; });
+  std::erase_if(open_, [&](const Open& one) { return one.request == request; });
 }
 
 }  // namespace kvmesh::agents

@@ -43,7 +43,7 @@ class KeptBlocks {
   /// Bytes of payload that are kept.
   std::size_t bytes() const { return bytes_; }
 
-  static constexpr std::size_t kMostOffers = 64;
+  static constexpr std::size_t kMostOffers = 256;
 
  private:
   /// A block at a layer of an edge.
