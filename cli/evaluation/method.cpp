@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/error.hpp"
+#include "kvcodec/wire/edge_spec.hpp"
 
 namespace kvmesh::cli {
 namespace {
@@ -39,10 +40,10 @@ struct Grammar {
 const Grammar* find_grammar(const std::string& kind) {
   static const std::vector<Grammar> all{{"baseline", 0, 0, {}},
                                         {"skyline", 0, 0, {}},
-                                        {"kv", 1, 1, {"alpha", "mu", "sigma"}},
-                                        {"top", 1, 1, {"alpha", "mu", "sigma"}},
-                                        {"random", 1, 2, {}},
-                                        {"contiguous", 1, 1, {"mu"}},
+                                        {"kv", 1, 1, {"alpha", "mu", "sigma", "wire"}},
+                                        {"top", 1, 1, {"alpha", "mu", "sigma", "wire"}},
+                                        {"random", 1, 2, {"wire"}},
+                                        {"contiguous", 1, 1, {"mu", "wire"}},
                                         {"nld", 0, 1, {"tokens"}},
                                         {"cipher", 0, 0, {"tokens", "temperature"}},
                                         {"ac", 1, 3, {}}};
@@ -75,6 +76,9 @@ void check_arguments(const Method& method) {
     if (key == "tokens") {
       if (number_of<int>(method.name, value, "tokens, a whole number") < 1)
         refuse(method.name, "needs 1 token at least");
+    } else if (key == "wire") {
+      if (!wire::find_wire_dtype(value))
+        refuse(method.name, cat("has \"", value, "\" for wire; there are same, bf16, fp16, int8 and int4"));
     } else if (!(number_of<double>(method.name, value, key + ", a number") >= 0)) {
       refuse(method.name, cat("has ", key, " ", value, "; it cannot be below 0"));
     }

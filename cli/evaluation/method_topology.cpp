@@ -31,7 +31,8 @@ std::string layers_of(const Method& method) {
   if (method.kind == "kv" && first == "all") return "all";
   std::string text = cat("{", method.kind == "kv" ? "ratio" : method.kind, ": ", first);
   if (method.kind == "random") text += cat(", seed: ", method.arguments.size() == 2 ? method.arguments[1] : "0");
-  for (const auto& [key, value] : method.options) text += cat(", ", key, ": ", value);
+  for (const auto& [key, value] : method.options)
+    if (key != "wire") text += cat(", ", key, ": ", value);
   return text + "}";
 }
 
@@ -114,7 +115,8 @@ class TopologyWriter {
   }
 
   std::string one_way() const {
-    if (method_.kind != "ac") return cat("medium: kv, layers: ", layers_of(method_));
+    if (method_.kind != "ac")
+      return cat("medium: kv, layers: ", layers_of(method_), ", wire: ", option_or(method_, "wire", "same"));
     const std::vector<std::string>& arguments = method_.arguments;
     const auto middle = [](const std::filesystem::path& model) {
       return std::to_string(llm::read_config(model).num_hidden_layers / 2);

@@ -105,9 +105,9 @@ TEST_CASE("threads of one process give the scores, bytes, tokens and operations 
 TEST_CASE("an exported topology gives the same answers when it is run") {
   const TemporaryFolder folder;
   const fs::path out = folder.path() / "export";
-  rows_of({"--data", kData, "--limit", "2", "--in-process", "--methods", "kv:0.3,random:0.5:3,nld,ac:sum", "--emit",
-           out.string()});
-  for (const std::string method : {"kv-0.3", "random-0.5-3", "nld", "ac-sum"}) {
+  rows_of({"--data", kData, "--limit", "2", "--in-process", "--methods", "kv:0.3:wire=int4,random:0.5:3,nld,ac:sum",
+           "--emit", out.string()});
+  for (const std::string method : {"kv-0.3-wire-int4", "random-0.5-3", "nld", "ac-sum"}) {
     CAPTURE(method);
     Program run(
         {"run", (out / (method + ".yaml")).string(), "--input", (out / "input.jsonl").string(), "--json", "--quiet"});
