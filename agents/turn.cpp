@@ -165,8 +165,8 @@ class RunningTurn::Steps {
     const std::int64_t limit = model_.config().position_limit, output = longest_output();
     if (before + tokens + output > limit)
       fail_input("shared contexts of ", before, " tokens, a prompt of ", tokens, " and up to ", output,
-                 " to generate are ", before + tokens + output, " positions; the model has max_position_embeddings ",
-                 limit);
+                 " to generate are ", before + tokens + output, " positions; the model has ",
+                 llm::describe_position_limit(model_.config()));
   }
 
   int max_tokens_to_generate() const {

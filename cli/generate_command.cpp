@@ -31,7 +31,7 @@ int generate(const Arguments& arguments) {
   const std::int64_t limit = host.model().config().position_limit;
   if (tokens + arguments.max_tokens > limit)
     fail_input("--prompt: ", tokens, " tokens and up to ", arguments.max_tokens,
-               " to generate are more than the model's max_position_embeddings ", limit);
+               " to generate are more than the model's ", llm::describe_position_limit(host.model().config()));
   llm::KvCache cache = host.model().make_cache(tokens + arguments.max_tokens);
   const auto output = host.model().forward({.embeddings = host.model().embed(ids)}, cache);
   llm::StreamingDecoder decoder(host.tokenizer());

@@ -23,7 +23,8 @@ int logits(const Arguments& arguments) {
   const llm::Model model = llm::Model::load(arguments.model.model_dir, arguments.model.options);
   const std::int64_t limit = model.config().position_limit;
   if (static_cast<std::int64_t>(ids.size()) > limit)
-    fail_input("--ids: ", ids.size(), " tokens are more than the model's max_position_embeddings ", limit);
+    fail_input("--ids: ", ids.size(), " tokens are more than the model's ",
+               llm::describe_position_limit(model.config()));
   llm::KvCache cache = model.make_cache(static_cast<std::int64_t>(ids.size()));
   const at::Tensor rows =
       model.forward({.embeddings = model.embed(ids), .logits = llm::LogitRows::kAll}, cache).logits.cpu().contiguous();

@@ -59,8 +59,8 @@ class PositionCount {
       if (before + tokens + output > limit && !problem)
         problem = cat("record ", record.value("id", ""), ": at agent ", agent->name, ", shared contexts of ", before,
                       " tokens, its prompt of ", tokens, " and up to ", output, " to generate are ",
-                      before + tokens + output, " positions, and ", folder.string(), " has max_position_embeddings ",
-                      limit, "; shorten the record or ask for fewer tokens");
+                      before + tokens + output, " positions, and ", folder.string(), " has ", sizer.described_limit(),
+                      "; shorten the record or ask for fewer tokens");
     }
     return problem;
   }

@@ -10,8 +10,10 @@
 
 namespace kvmesh::cli {
 
-PromptSizer::PromptSizer(const std::filesystem::path& model)
-    : tokenizer_(llm::Tokenizer::load(model)), positions_(llm::read_config(model).position_limit) {
+PromptSizer::PromptSizer(const std::filesystem::path& model) : tokenizer_(llm::Tokenizer::load(model)) {
+  const llm::ModelConfig config = llm::read_config(model);
+  positions_ = config.position_limit;
+  described_limit_ = llm::describe_position_limit(config);
   if (llm::ChatTemplate::exists(model)) template_.emplace(llm::ChatTemplate::load(model));
 }
 

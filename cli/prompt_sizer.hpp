@@ -21,6 +21,8 @@ class PromptSizer {
 
   /// Positions that a sequence may take (llm::ModelConfig::position_limit).
   std::int64_t positions() const { return positions_; }
+  /// For messages: llm::describe_position_limit.
+  const std::string& described_limit() const { return described_limit_; }
 
   /// Tokens of `agent`'s prompt for one record. What will come over text and embedding edges counts as nothing. Throws
   /// Error{kFixInput} for a field that the record lacks.
@@ -32,7 +34,8 @@ class PromptSizer {
  private:
   llm::Tokenizer tokenizer_;
   std::optional<llm::ChatTemplate> template_;
-  std::int64_t positions_;
+  std::int64_t positions_ = 0;
+  std::string described_limit_;
 };
 
 }  // namespace kvmesh::cli

@@ -115,12 +115,27 @@ jinja::Body parse(const Source& source) {
   }
 }
 
-/// A parsed template and where it stands.
-struct Parsed {
-  explicit Parsed(const Source& source) : place(source.place), body(parse(source)) {}
+/// A template and where it stands. What is not understood is an error when it is used: folders whose models are only
+/// ever given raw text are none the worse for their template.
+class Parsed {
+ public:
+  explicit Parsed(const Source& source) : place(source.place) {
+    try {
+      body_.emplace(parse(source));
+    } catch (const Error& error) {
+      problem_.emplace(error);
+    }
+  }
+  const jinja::Body& body() const {
+    if (problem_) throw Error(problem_->kind(), problem_->what());
+    return *body_;
+  }
 
-  std::string place;
-  jinja::Body body;
+  const std::string place;
+
+ private:
+  std::optional<jinja::Body> body_;
+  std::optional<Error> problem_;
 };
 
 }  // namespace
@@ -143,6 +158,7 @@ struct ChatTemplate::Parts {
   std::string render(const Json& variables, std::optional<TimePoint> now) const {
     if (!variables.is_object()) fail_input("the variables of a chat template must be an object");
     const Parsed& chosen = choose(variables);
+    const jinja::Body& body = chosen.body();
     jinja::Context context(now);
     std::string out;
     try {
@@ -150,7 +166,7 @@ struct ChatTemplate::Parts {
       for (const auto& [key, token] : special_tokens) context.set(key, token);
       for (const auto& [key, value] : variables.items()) context.set(key, jinja::Value::from_json(value));
       context.enter(context.scope());
-      jinja::run_body(chosen.body, context, out);
+      jinja::run_body(body, context, out);
     } catch (const jinja::TemplateError& error) {
       fail_input(chosen.place, ": line ", context.line(), ": ", error.what());
     }

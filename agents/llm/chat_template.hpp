@@ -22,7 +22,7 @@ class ChatTemplate {
   /// tokenizer_config.json (a string, or a list of {name, template}), else that of chat_template.json. Of several, the
   /// one named "tool_use" is for variables with `tools`, and "default" for all others. Special tokens come from
   /// tokenizer_config.json, and from special_tokens_map.json where that has more. Throws Error{kFixInput} that names
-  /// the file, and the line and the construct that is not understood.
+  /// the file where there is no template, or none that can be read. One that is not understood is an error in render().
   static ChatTemplate load(const std::filesystem::path& model_dir);
 
   /// Does `model_dir` have a template that load() would find?
@@ -37,8 +37,9 @@ class ChatTemplate {
 
   /// The text for an object of variables: `messages`, `add_generation_prompt`, `tools`, ...; they take precedence over
   /// special tokens of the same name. Objects keep their key order only in the second form. `now` fixes the clock that
-  /// strftime_now reads (in UTC then, in local time without). Throws Error{kFixInput}, also when the template itself
-  /// refuses the variables (raise_exception).
+  /// strftime_now reads (in UTC then, in local time without). Throws Error{kFixInput} that names
+  /// the file, the line and the construct that is not understood, also when the template itself refuses the variables
+  /// (raise_exception).
   std::string render(const nlohmann::json& variables,
                      std::optional<std::chrono::system_clock::time_point> now = std::nullopt) const;
   std::string render(const nlohmann::ordered_json& variables,

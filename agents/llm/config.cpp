@@ -65,6 +65,12 @@ std::string RopeConfig::scaling_json() const {
   return scaling == RopeScaling::kNone ? "" : scaling_fields(*this).dump();
 }
 
+std::string describe_position_limit(const ModelConfig& config) {
+  const std::string field = cat("max_position_embeddings ", config.max_position_embeddings);
+  if (config.position_limit == config.max_position_embeddings) return field;
+  return cat(field, ", with its RoPE scaling ", config.position_limit, " positions");
+}
+
 ModelConfig read_config(const std::filesystem::path& model_dir) {
   const std::filesystem::path path = model_dir / "config.json";
   ConfigFile file(path.string(), read_json(path));

@@ -79,6 +79,10 @@ struct ModelConfig {
   std::int64_t position_limit = 0;
 };
 
+/// "max_position_embeddings 2048", with what RoPE scaling makes of them where that is more: for messages about
+/// position_limit.
+std::string describe_position_limit(const ModelConfig& config);
+
 /// Reads MODEL_DIR/config.json. Throws Error{kFixInput} that names the file and the field: not there, not JSON, an
 /// unknown architecture, a field missing or of a wrong type, a value that is not implemented.
 ModelConfig read_config(const std::filesystem::path& model_dir);

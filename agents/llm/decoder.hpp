@@ -18,8 +18,8 @@ struct NextToken {
 
 /// Token after token, of one sequence or of several together: one forward pass for all of them, attention for each in
 /// its own cache, the same logits as each would get alone. On the CPU, as long as the number of sequences stays and is
-/// at most kernels::kFewRows, and KvCache::reserve has made room, a step after the first allocates nothing.
-/// A resource; one thread at a time.
+/// at most kernels::kFewRows, and KvCache::reserve has made room, a step after the first allocates nothing
+/// (but the frequencies of a sequence that `dynamic` RoPE scaling stretches). A resource; one thread at a time.
 class Decoder {
  public:
   /// `model` outlives the decoder.

@@ -52,9 +52,10 @@ void Pass::fill_angles_at(int layer, std::size_t part, std::int64_t row, std::in
   if (angles_from_[rope][part] == first) return;
   angles_from_[rope][part] = first;
   const PassPart& of = parts_[part];
-  if (!config.depends_on_length())
+  const std::int64_t length = first + of.rows_to_come;
+  if (!config.depends_on_length() || length <= config.original_length)
     return fill_angles(cos_[rope], sin_[rope], row, model_.inverse_frequencies(layer), first, of.tokens);
-  const at::Tensor frequencies = inverse_frequencies(config, model_.config().head_dim, first + of.rows_to_come);
+  const at::Tensor frequencies = inverse_frequencies(config, model_.config().head_dim, length);
   fill_angles(cos_[rope], sin_[rope], row, frequencies.to(model_.device()), first, of.tokens);
 }
 

@@ -233,7 +233,7 @@ std::int64_t KvPlacer::next_position() const {
   const std::int64_t limit = model_.config().position_limit;
   if (std::max(last, context_length()) >= limit)
     fail_input("the shared contexts take ", std::max(last, context_length()), " positions, the receiver's ",
-               "model has max_position_embeddings ", limit, "; shorten them");
+               "model has ", llm::describe_position_limit(model_.config()), "; shorten them");
   return overlap ? context_length() : last;
 }
 

@@ -132,6 +132,23 @@ TEST_CASE("a decoding step after the first allocates nothing, alone and with eig
   }
 }
 
+TEST_CASE("the length that dynamic RoPE scaling was made for costs a decoding step no allocation") {
+  ModelConfig config = read_config(tiny_model());
+  config.ropes.front().scaling = RopeScaling::kDynamic;
+  config.ropes.front().factor = 4;
+  config.ropes.front().original_length = 100;
+  const Model model = Model::of(config, Model::load(tiny_model(), {.dtype = "fp32"}).weights());
+  Sequence sequence(model, prompt(20, 1));
+  const NextToken next{&sequence.cache, sequence.first};
+  Decoder decoder(model);
+  decoder.step({&next, 1});
+  const AllocationCount allocated;
+  for (int step = 0; step < 40; ++step) decoder.step({&next, 1});
+  const std::int64_t news = allocated.operator_new(), tensors = allocated.tensors();
+  CHECK(news == 0);
+  CHECK(tensors == 0);
+}
+
 TEST_CASE("the allocation count sees a tensor and a string") {
   const AllocationCount allocated;
   const at::Tensor tensor = at::empty({100});

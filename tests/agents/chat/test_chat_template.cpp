@@ -235,6 +235,16 @@ TEST_CASE("the template named tool_use is for messages with tools") {
   CHECK(chat.render_user_turn("Hi") == "without");
 }
 
+TEST_CASE("a template that is not understood is an error when it is used, and not before") {
+  const TempDir folder;
+  folder.write("tokenizer_config.json", R"({"chat_template": [{"name": "tool_use", "template": "{% include 'x' %}"},
+                                                              {"name": "default", "template": "without"}]})");
+  const ChatTemplate chat = ChatTemplate::load(folder.path());
+  CHECK(chat.render_user_turn("Hi") == "without");
+  CHECK_THROWS_WITH(chat.render(Json{{"messages", Json::array()}, {"tools", {"hammer"}}}),
+                    Catch::Contains("tokenizer_config.json") && Catch::Contains("include"));
+}
+
 TEST_CASE("templates of a folder of their own and special_tokens_map.json are found") {
   const TempDir folder;
   std::filesystem::create_directory(folder.path() / "additional_chat_templates");
