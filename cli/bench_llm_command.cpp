@@ -3,6 +3,7 @@
 
 #include "bench/llm/llm.hpp"
 #include "cli/commands.hpp"
+#include "cli/number_checks.hpp"
 
 namespace kvmesh::cli {
 namespace {
@@ -22,8 +23,7 @@ void add_bench_llm_command(CLI::App& bench, Action& action) {
       ->capture_default_str();
   command->add_flag("--quick", arguments->options.quick, "about a minute: no prompts of 8,192 tokens, fewer runs");
   command->add_flag("--json", arguments->json, "one JSON object a row");
-  command->add_option("--threads", arguments->options.threads, "compute threads; 0: every core")
-      ->check(CLI::NonNegativeNumber);
+  command->add_option("--threads", arguments->options.threads, "compute threads; 0: every core")->check(zero_or_more());
   command->callback([&action, arguments] {
     action = [arguments] {
       return bench::run_llm(arguments->options, arguments->json, std::cout) ? kExitOk : kExitRecordFailed;

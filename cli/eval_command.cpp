@@ -9,6 +9,7 @@
 #include "cli/evaluation/plots.hpp"
 #include "cli/evaluation/report.hpp"
 #include "cli/evaluation/svg.hpp"
+#include "cli/number_checks.hpp"
 #include "cli/progress.hpp"
 #include "cli/table.hpp"
 
@@ -122,13 +123,13 @@ void add_what(CLI::App& command, Arguments& a) {
   command
       .add_option("--samples", a.options.samples,
                   "calibration records to average over; 0: one of calibration.jsonl, else the first of each task")
-      ->check(CLI::NonNegativeNumber)
+      ->check(zero_or_more())
       ->capture_default_str();
 }
 
 void add_prompts(CLI::App& command, Arguments& a) {
   command.add_option("--max-tokens", a.comparison.max_tokens, "tokens of an answer at most")
-      ->check(CLI::PositiveNumber)
+      ->check(above_zero())
       ->capture_default_str();
   command.add_option("--instruction", a.instruction, "where the data give none")->capture_default_str();
   Prompts& prompts = a.comparison.prompts;
@@ -149,7 +150,7 @@ void add_how(CLI::App& command, Arguments& a) {
   command
       .add_option("--threads", a.options.threads,
                   "compute threads an agent; 0: the cores over those that begin together")
-      ->check(CLI::NonNegativeNumber);
+      ->check(zero_or_more());
   CLI::Option* json = command.add_flag("--json", a.json, "one object a line, method and task");
   command.add_flag("--csv", a.csv, "one line a method and task")->excludes(json);
   command.add_option("--plot", a.plot, "draw score against bytes into this SVG file");

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/model_arguments.hpp"
+#include "cli/number_checks.hpp"
 
 namespace kvmesh::cli {
 namespace {
@@ -59,7 +60,7 @@ void add_generate_command(CLI::App& app, Action& action) {
   command->add_flag("--raw", arguments->raw, "give the model the text itself, without the chat template")
       ->excludes(system);
   command->add_option("--max-tokens", arguments->max_tokens, "at most so many")
-      ->check(CLI::PositiveNumber)
+      ->check(above_zero())
       ->capture_default_str();
   SamplingOptions& sampling = arguments->sampling;
   const auto number = [&](const char* name, auto& value, const char* what) {

@@ -5,6 +5,7 @@
 
 #include "agents/llm/model.hpp"
 #include "agents/llm/runtime.hpp"
+#include "cli/number_checks.hpp"
 
 namespace kvmesh::cli {
 
@@ -20,7 +21,7 @@ struct ModelArguments {
         ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
         ->capture_default_str();
     command.add_option("--device", options.device, "cpu or cuda:N")->capture_default_str();
-    command.add_option("--threads", threads, "compute threads; 0: every core")->check(CLI::NonNegativeNumber);
+    command.add_option("--threads", threads, "compute threads; 0: every core")->check(zero_or_more());
   }
 };
 

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/model_arguments.hpp"
+#include "cli/number_checks.hpp"
 #include "cli/numbers.hpp"
 
 namespace kvmesh::cli {
@@ -116,7 +117,7 @@ void add_share_command(CLI::App& app, Action& action) {
       ->check(CLI::IsMember({"continue", "compact", "overlap"}))
       ->capture_default_str();
   command->add_option("--temperature", a->edge.temperature, "embedding: of the softmax")
-      ->check(CLI::PositiveNumber)
+      ->check(above_zero())
       ->capture_default_str();
   command->add_option("--from-layer", a->edge.from_layer, "activation: the state entering this sender layer");
   command->add_option("--to-layer", a->edge.to_layer, "activation: goes in before this receiver layer");
@@ -124,13 +125,13 @@ void add_share_command(CLI::App& app, Action& action) {
       ->check(CLI::IsMember({"replace", "sum", "mean"}))
       ->capture_default_str();
   command->add_option("--max-tokens", a->max_tokens, "greedy tokens after the prompt; embedding: most steps")
-      ->check(CLI::NonNegativeNumber)
+      ->check(zero_or_more())
       ->capture_default_str();
   command->add_option("--dtype", a->model.dtype, "compute dtype")
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
       ->capture_default_str();
   command->add_option("--device", a->model.device, "cpu or cuda:N")->capture_default_str();
-  command->add_option("--threads", a->threads, "compute threads; 0: every core")->check(CLI::NonNegativeNumber);
+  command->add_option("--threads", a->threads, "compute threads; 0: every core")->check(zero_or_more());
   command->add_flag("--json", a->json, "the logits too");
   command->callback([&action, a] { action = [a] { return share(*a); }; });
 }
