@@ -8,7 +8,9 @@
 
 namespace kvmesh::bench {
 
-/// A run that reads `bytes` of memory once with `threads` threads, and only reads: 1 GiB that no cache holds.
+/// A run that reads `bytes` of memory once with `threads` threads, and only reads: 1 GiB that no cache holds, in large
+/// pages. Of several ways to read (streams side by side, distance of the prefetch) the one that was fastest when this
+/// was called.
 struct MemoryReader {
   std::function<void()> run;
   double bytes = 0;
