@@ -45,16 +45,19 @@ Agent::Outcome Agent::on_task(bus::Task task, Clock::time_point now) {
 }
 
 Agent::Outcome Agent::on_message(std::size_t edge, const std::vector<OwnedBytes>& frames, Clock::time_point now) {
+  wire::WireMessage message;
   try {
-    return on_message(edge, wire::decode_message(frames), now);
+    message = wire::read_message(frames);
+    wire::check_payload(message);
   } catch (const Error& error) {
-    return fail_waiting(edge, error);
+    return fail_waiting(edge, error, message.envelope.request);
   }
+  return on_message(edge, std::move(message), now);
 }
 
 Agent::Outcome Agent::on_message(std::size_t edge, wire::WireMessage message, Clock::time_point now) {
+  const std::string name = message.envelope.request;
   try {
-    const std::string name = message.envelope.request;
     if (closed(name)) return {};
     const auto early = std::count_if(requests_.begin(), requests_.end(), [](auto& r) { return !r.second.task; });
     if (requests_.count(name) == 0 && static_cast<std::size_t>(early) >= kMaxEarlyRequests)
@@ -69,25 +72,28 @@ Agent::Outcome Agent::on_message(std::size_t edge, wire::WireMessage message, Cl
     outcome.arrival = std::move(arrival);
     return outcome;
   } catch (const Error& error) {
-    return fail_waiting(edge, error);
+    return fail_waiting(edge, error, name);
   }
 }
 
 Agent::Outcome Agent::on_damage(std::size_t edge, const Error& error) {
-  return fail_waiting(edge, Error(error.kind(),
-                                  cat("edge ", wire::describe(wiring_.inbound.at(edge).spec), ": ", error.what())));
+  return fail_waiting(edge,
+                      Error(error.kind(),
+                            cat("edge ", wire::describe(wiring_.inbound.at(edge).spec), ": ", error.what())),
+                      /*named=*/"");
 }
 
-/// Whom a bad message hurts: the request that waits for this edge. Its own request id cannot be trusted.
-Agent::Outcome Agent::fail_waiting(std::size_t edge, const Error& error) {
-  for (auto& [name, request] : requests_) {
-    if (!request.task || request.inbox.at(edge).complete()) continue;
-    Outcome outcome;
-    outcome.failure = Failure{name, error.kind(), error.what()};
-    close(outcome.failure->request);
-    return outcome;
-  }
-  throw Error(error.kind(), error.what());
+/// Whom a bad message hurts. `named`: the request that it says it is of, if that could be read.
+Agent::Outcome Agent::fail_waiting(std::size_t edge, const Error& error, const std::string& named) {
+  const auto waits = [&](const Request& request) { return request.task && !request.inbox.at(edge).complete(); };
+  const auto found = requests_.find(named);
+  const bool known = found != requests_.end() && waits(found->second);
+  Outcome outcome;
+  for (const auto& [name, request] : requests_)
+    if (known ? name == named : waits(request)) outcome.failures.push_back({name, error.kind(), error.what()});
+  if (outcome.failures.empty()) throw Error(error.kind(), error.what());
+  for (const Failure& failure : outcome.failures) close(failure.request);
+  return outcome;
 }
 
 Agent::Outcome Agent::begin_if_ready(const std::string& name, Clock::time_point now) {

@@ -47,7 +47,7 @@ class Agent {
   struct Outcome {
     std::optional<Arrival> arrival;
     std::optional<Turn> turn;  ///< what it needs to begin is there: take it
-    std::optional<Failure> failure;
+    std::vector<Failure> failures;
   };
 
   Agent() = default;
@@ -57,7 +57,8 @@ class Agent {
 
   Outcome on_task(bus::Task task, Clock::time_point now);
   /// A message on inbound edge number `edge`: [envelope, payload...]. One that is damaged, out of order or not for this
-  /// edge fails the request that waits on the edge; where none does, it throws Error that names the edge.
+  /// edge fails the request that it names, and where that cannot be read, or does not wait on the edge, every request
+  /// that does: one of them will never be whole. Where none waits it throws Error that names the edge.
   Outcome on_message(std::size_t edge, const std::vector<OwnedBytes>& frames, Clock::time_point now);
   /// The same of one that has been read and is whole.
   Outcome on_message(std::size_t edge, wire::WireMessage message, Clock::time_point now);
@@ -87,7 +88,7 @@ class Agent {
   Outcome begin_if_ready(const std::string& request, Clock::time_point now);
   void close(const std::string& request);
   bool closed(const std::string& request) const;
-  Outcome fail_waiting(std::size_t edge, const Error& error);
+  Outcome fail_waiting(std::size_t edge, const Error& error, const std::string& named);
 
   Wiring wiring_;
   std::map<std::string, Request> requests_;

@@ -355,7 +355,7 @@ class AgentProcess {
   }
   void on(const bus::Bye&) {
     if (intake_ && intake_->kept_bytes() > 0)
-      spdlog::info("agent {}: kept {} KiB of received rows", options_.name, intake_->kept_bytes() >> 10);
+      spdlog::debug("agent {}: kept {} KiB of received rows", options_.name, intake_->kept_bytes() >> 10);
     send(bus::Bye{});
     finish();
   }
@@ -372,7 +372,7 @@ class AgentProcess {
   void act(Agent::Outcome outcome, std::optional<std::vector<wire::WireMessage>> kept = std::nullopt) {
     if (outcome.arrival) place(*outcome.arrival, std::move(kept));
     if (outcome.turn) begin(std::move(*outcome.turn));
-    if (outcome.failure) on_failure(*outcome.failure);
+    for (const Agent::Failure& failure : outcome.failures) on_failure(failure);
   }
 
   /// Rows go into their request's cache at once, whether its turn has begun or not.

@@ -55,7 +55,7 @@ void AgentThread::act(Agent::Outcome outcome) {
     taken_.insert(turn.task.request);
     turns_.take(std::move(turn), agent_.wiring());
   }
-  if (outcome.failure) fail(*outcome.failure);
+  for (const Agent::Failure& failure : outcome.failures) fail(failure);
 }
 
 void AgentThread::place(Agent::Arrival arrival) {

@@ -130,9 +130,9 @@ TEST_CASE("a gap in the sequence fails the request that waits on the edge, namin
   fixture.task("r1");
   fixture.send(0, "r1", 0, 3);
   const auto outcome = fixture.send(0, "r1", 2, 3);
-  REQUIRE(outcome.failure.has_value());
-  CHECK(outcome.failure->request == "r1");
-  CHECK_THAT(outcome.failure->reason, Catch::Contains("reader") && Catch::Contains("solver"));
+  REQUIRE(outcome.failures.size() == 1);
+  CHECK(outcome.failures[0].request == "r1");
+  CHECK_THAT(outcome.failures[0].reason, Catch::Contains("reader") && Catch::Contains("solver"));
 }
 
 TEST_CASE("a corrupted payload fails the request that waits on the edge") {
@@ -141,8 +141,32 @@ TEST_CASE("a corrupted payload fails the request that waits on the edge") {
   auto frames = fixture.message(0, "r1");
   frames.back() = OwnedBytes::from_string("said by readeR");
   const auto outcome = fixture.agent.on_message(0, frames, kStart);
-  REQUIRE(outcome.failure.has_value());
-  CHECK_THAT(outcome.failure->reason, Catch::Contains("checksum"));
+  REQUIRE(outcome.failures.size() == 1);
+  CHECK_THAT(outcome.failures[0].reason, Catch::Contains("checksum"));
+}
+
+TEST_CASE("of several requests a corrupted payload fails the one that its message names") {
+  Fixture fixture({"reader"});
+  fixture.task("r1");
+  fixture.task("r2");
+  auto frames = fixture.message(0, "r2");
+  frames.back() = OwnedBytes::from_string("said by readeR");
+  const auto outcome = fixture.agent.on_message(0, frames, kStart);
+  REQUIRE(outcome.failures.size() == 1);
+  CHECK(outcome.failures[0].request == "r2");
+  CHECK(fixture.send(0, "r1").turn.has_value());
+}
+
+TEST_CASE("a message that cannot be read fails every request that waits on its edge: one of them it was for") {
+  Fixture fixture({"reader"});
+  fixture.task("r0");
+  REQUIRE(fixture.send(0, "r0").turn.has_value());
+  fixture.task("r1");
+  fixture.task("r2");
+  const auto outcome = fixture.agent.on_message(0, {OwnedBytes::from_string("no envelope")}, kStart);
+  REQUIRE(outcome.failures.size() == 2);
+  CHECK(outcome.failures[0].request == "r1");
+  CHECK(outcome.failures[1].request == "r2");
 }
 
 TEST_CASE("a cancelled request is forgotten, and what still arrives for it is dropped") {
@@ -151,7 +175,7 @@ TEST_CASE("a cancelled request is forgotten, and what still arrives for it is dr
   fixture.agent.on_cancel("r1");
   const auto late = fixture.send(0, "r1");
   CHECK_FALSE(late.turn.has_value());
-  CHECK_FALSE(late.failure.has_value());
+  CHECK(late.failures.empty());
   CHECK_FALSE(fixture.agent.next_deadline().has_value());
 }
 
@@ -174,9 +198,9 @@ TEST_CASE("a gap in the rows of a turn under way fails that request") {
   fixture.task("r1");
   REQUIRE(fixture.send_rows(0, "r1", 0, 3).turn.has_value());
   const auto outcome = fixture.send_rows(0, "r1", 2, 3);
-  REQUIRE(outcome.failure.has_value());
-  CHECK(outcome.failure->request == "r1");
-  CHECK_THAT(outcome.failure->reason, Catch::Contains("lost"));
+  REQUIRE(outcome.failures.size() == 1);
+  CHECK(outcome.failures[0].request == "r1");
+  CHECK_THAT(outcome.failures[0].reason, Catch::Contains("lost"));
   CHECK_FALSE(fixture.send_rows(0, "r1", 1, 3).arrival.has_value());
 }
 
