@@ -15,6 +15,9 @@ std::string number(double value) {
   return out.str();
 }
 
+std::string number_or_none(double value) { return value == 0 ? "-" : number(value); }
+nlohmann::json number_or_null(double value) { return value == 0 ? nlohmann::json() : nlohmann::json(value); }
+
 std::string verdict(const Row& row) {
   if (row.bar == 0) return "";
   return std::string(row.higher_is_better ? ">= " : "<= ") + number(row.bar) + (row.met() ? "" : "  MISSED");
@@ -29,20 +32,21 @@ void print_head(std::ostream& out) {
 
 void print(const Row& row, std::ostream& out) {
   out << std::left << std::setw(26) << row.name << std::right << std::setw(10) << number(row.ours) << std::setw(11)
-      << number(row.reference) << "  " << std::left << std::setw(14) << row.unit << std::setw(6) << number(row.ratio)
-      << std::setw(14) << number(row.low) + "-" + number(row.high) << std::setw(16) << verdict(row) << row.note
-      << std::endl;
+      << number_or_none(row.reference) << "  " << std::left << std::setw(14) << row.unit << std::setw(6)
+      << number_or_none(row.ratio) << std::setw(14)
+      << (row.reference == 0 ? "" : number(row.low) + "-" + number(row.high)) << std::setw(16) << verdict(row)
+      << row.note << std::endl;
 }
 
 void print_json(const Row& row, std::ostream& out) {
   out << nlohmann::json{{"name", row.name},
                         {"ours", row.ours},
-                        {"reference", row.reference},
+                        {"reference", number_or_null(row.reference)},
                         {"unit", row.unit},
-                        {"ratio", row.ratio},
-                        {"low", row.low},
-                        {"high", row.high},
-                        {"bar", row.bar == 0 ? nlohmann::json() : nlohmann::json(row.bar)},
+                        {"ratio", number_or_null(row.ratio)},
+                        {"low", number_or_null(row.low)},
+                        {"high", number_or_null(row.high)},
+                        {"bar", number_or_null(row.bar)},
                         {"note", row.note},
                         {"better", row.higher_is_better ? "higher" : "lower"}}
              .dump()

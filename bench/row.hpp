@@ -11,7 +11,7 @@ namespace kvmesh::bench {
 struct Row {
   std::string name;
   double ours = 0;
-  double reference = 0;
+  double reference = 0;  ///< 0: it could not be run, and there is no ratio
   std::string unit;
   double ratio = 0;  ///< median of the pairs' ours / reference
   double low = 0;    ///< the smallest and
