@@ -53,7 +53,7 @@ TEST_CASE("one that does is offered the blocks, and its answer is what is held")
   CHECK(scene.offering.hooks().held(0, "r0") == std::vector<std::int64_t>{2, 0});
 }
 
-TEST_CASE("a message that is asked for again is published again; one that is not here fails its request") {
+TEST_CASE("a message that is asked for again is published again, and one that is not here fails its request") {
   Scene scene;
   scene.subscribe(kOffers);
   scene.subscribe(kTopic);

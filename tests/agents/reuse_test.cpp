@@ -314,7 +314,7 @@ TEST_CASE("rows that are gone although they were promised are asked for again, a
   CHECK(distance(scene.receivers[0]->ask("r1"), fresh({}, second)) == 0);
 }
 
-TEST_CASE("a message that is damaged on its way is asked for again; damaged again it fails the request") {
+TEST_CASE("a message that is damaged on its way is asked for again, and damaged again it fails the request") {
   const auto damage = [](std::vector<OwnedBytes>& frames) {
     std::string bytes(frames.at(1).text());
     bytes[3] = static_cast<char>(bytes[3] ^ 1);
@@ -405,7 +405,7 @@ TEST_CASE("an answer is there when it is asked for late, behind others") {
   CHECK(offers.held(0, "r0") == std::vector<std::int64_t>{3});
 }
 
-TEST_CASE("a message of a request that is over, or was never offered, passes; damaged it is refused") {
+TEST_CASE("a message of a request that is over, or was never offered, passes, and damaged it is refused") {
   Scene scene;
   std::vector<std::vector<OwnedBytes>> messages;
   scene.on_the_way = [&](std::vector<OwnedBytes>& frames) { messages.push_back(frames); };
