@@ -49,7 +49,7 @@ TEST_CASE("greedy decoding of random Llama, Qwen2 and Mistral checkpoints matche
 
 TEST_CASE("logits and answers of the demo model match the independent reference to 1e-4") {
   const Model model = Model::load(tiny_model(), {.dtype = "fp32"});
-  for (const auto& golden : read_json(source_dir() / "tests/golden/tiny.json")["logits"]) {
+  for (const auto& golden : read_list(source_dir() / "tests/golden/tiny.json", "logits")) {
     const auto ids = ids_of(golden["ids"]);
     const at::Tensor logits = all_logits(model, ids);
     CHECK(argmax_of(logits) == ids_of(golden["argmax"]));

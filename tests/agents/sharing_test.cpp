@@ -157,7 +157,7 @@ TEST_CASE("any selection of layers agrees with a dense mask in one double-precis
 TEST_CASE("shared KV at the golden selections gives the reference's logits, argmax and answers") {
   const llm::Model model = llm::Model::load(tiny_model(), {.dtype = "fp32"});
   const auto stop = llm::read_stop_tokens(tiny_model());
-  for (const auto& golden : read_json(source_dir() / "tests/golden/tiny.json")["kvcomm"]) {
+  for (const auto& golden : read_list(source_dir() / "tests/golden/tiny.json", "kvcomm")) {
     for (const auto& want : golden["cases"]) {
       ExchangeRequest asked = request(ids_of(golden["sender_ids"]), ids_of(golden["receiver_ids"]),
                                       kv_edge(want["layers"].get<std::vector<int>>()));
@@ -173,7 +173,7 @@ TEST_CASE("shared KV at the golden selections gives the reference's logits, argm
 
 TEST_CASE("calibration scores and every golden ranking are the reference's") {
   const llm::Model model = llm::Model::load(tiny_model(), {.dtype = "fp32"});
-  for (const auto& golden : read_json(source_dir() / "tests/golden/tiny.json")["kvcomm"]) {
+  for (const auto& golden : read_list(source_dir() / "tests/golden/tiny.json", "kvcomm")) {
     const auto got =
         exchange(model, model, request(ids_of(golden["sender_ids"]), ids_of(golden["receiver_ids"]), all_layers()));
     REQUIRE(got.scores.size() == 1);
@@ -192,7 +192,7 @@ TEST_CASE("calibration scores and every golden ranking are the reference's") {
 TEST_CASE("the released code's results are matched where its mask is causal or reproduced") {
   for (const auto& dir : golden_checkpoints()) {
     const llm::Model model = llm::Model::load(dir, {.dtype = "fp32"});
-    for (const auto& want : read_json(dir / "golden.json")["kvcomm"]) {
+    for (const auto& want : read_list(dir / "golden.json", "kvcomm")) {
       wire::EdgeSpec edge = kv_edge(want["layers_list"].get<std::vector<int>>());
       const bool compact = want["shift_back"].get<bool>();
       edge.positions = compact ? wire::Positions::kCompact : wire::Positions::kContinue;

@@ -30,6 +30,14 @@ inline nlohmann::json read_json(const std::filesystem::path& path) {
   return nlohmann::json::parse(in);
 }
 
+/// What stands under `key` in such a file, as a value: a loop over read_json(path)[key] begins when that file is gone
+/// again, and may end at once.
+inline nlohmann::json read_list(const std::filesystem::path& path, const std::string& key) {
+  const nlohmann::json all = read_json(path);
+  REQUIRE_FALSE(all.at(key).empty());
+  return all.at(key);
+}
+
 inline std::vector<std::int64_t> ids_of(const nlohmann::json& json) { return json.get<std::vector<std::int64_t>>(); }
 
 inline at::Tensor tensor_of(const nlohmann::json& json) {
