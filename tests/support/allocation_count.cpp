@@ -3,6 +3,7 @@
 #include <c10/core/CPUAllocator.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 namespace {
@@ -18,23 +19,37 @@ void* counted(std::size_t size, std::size_t alignment) {
   return memory;
 }
 
-/// libtorch's own CPU allocator, counted.
+void* counted_or_null(std::size_t size, std::size_t alignment) noexcept {
+  try {
+    return counted(size, alignment);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+/// libtorch's own CPU allocator, counted. allocate() is const in PyTorch 1.13 and no longer in later 2.x, which ask for
+/// copy_data() besides: whichever of these a version does not know overrides nothing, so none says `override`.
 class CountingAllocator : public c10::Allocator {
  public:
   explicit CountingAllocator(c10::Allocator* inner) : inner_(inner) {}
-  c10::DataPtr allocate(std::size_t bytes) const override {
-    ++tensor_blocks;
-    return inner_->allocate(bytes);
-  }
+  c10::DataPtr allocate(std::size_t bytes) const { return counted_block(bytes); }
+  c10::DataPtr allocate(std::size_t bytes) { return counted_block(bytes); }
+  void copy_data(void* to, const void* from, std::size_t bytes) const { std::memcpy(to, from, bytes); }
   c10::DeleterFnPtr raw_deleter() const override { return inner_->raw_deleter(); }
 
  private:
+  c10::DataPtr counted_block(std::size_t bytes) const {
+    ++tensor_blocks;
+    return inner_->allocate(bytes);
+  }
+
   c10::Allocator* inner_;
 };
 
 }  // namespace
 
-// The whole test program allocates through these; free() takes back what posix_memalign gave.
+// The whole test program allocates through these; free() takes back what posix_memalign gave. Those that throw nothing
+// too: a sanitizer has its own, which do not lead here, and then minds free().
 void* operator new(std::size_t size) { return counted(size, sizeof(void*)); }
 void* operator new[](std::size_t size) { return counted(size, sizeof(void*)); }
 void* operator new(std::size_t size, std::align_val_t alignment) {
@@ -43,6 +58,8 @@ void* operator new(std::size_t size, std::align_val_t alignment) {
 void* operator new[](std::size_t size, std::align_val_t alignment) {
   return counted(size, static_cast<std::size_t>(alignment));
 }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return counted_or_null(size, sizeof(void*)); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return counted_or_null(size, sizeof(void*)); }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
