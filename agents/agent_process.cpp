@@ -124,6 +124,8 @@ class AgentProcess {
         work();
       } catch (const Error& error) {
         asio::post(loop_, [this, error] { fail(error); });
+      } catch (const std::exception& error) {  // of libtorch, say: on this thread it would end the process unheard
+        asio::post(loop_, [this, error = Error(ErrorKind::kGiveUp, error.what())] { fail(error); });
       }
     });
   }
