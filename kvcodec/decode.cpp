@@ -110,11 +110,18 @@ void dequantize(const wire::WireMessage& message, const QuantShape& shape, const
 }
 
 void copy_rows(const at::Tensor& from, const at::Tensor& to) {
+  TORCH_INTERNAL_ASSERT(from.sizes() == to.sizes());
   const bool plain = from.scalar_type() == to.scalar_type() && to.device().is_cpu() && to.is_contiguous();
   // memcpy, not copy_(): that starts a team of threads for what one thread does at the memory's speed.
   if (plain && from.numel() > 0) std::memcpy(to.data_ptr(), from.data_ptr(), from.nbytes());
   else if (to.is_cuda()) to.copy_(from.pin_memory(), /*non_blocking=*/true);
   else to.copy_(from);
+}
+
+/// Payload frame number `frame` is what `to` holds, byte for byte.
+bool holds_bytes_of(const wire::WireMessage& message, std::size_t frame, const at::Tensor& to) {
+  return detail::to_tensor_dtype(message.envelope.tensors.at(frame).dtype) == to.scalar_type() &&
+         message.payload.at(frame).size() == to.nbytes() && to.device().is_cpu() && to.is_contiguous();
 }
 
 }  // namespace
@@ -152,6 +159,17 @@ void decode_layer_into(const wire::WireMessage& message, const at::Tensor& keys,
   const LayerKv layer = decode_layer(message, kv_heads, head_dim);
   copy_rows(layer.keys, keys);
   copy_rows(layer.values, values);
+}
+
+void check_and_decode_layer_into(const wire::WireMessage& message, const at::Tensor& keys, const at::Tensor& values) {
+  check_layer(message, keys.size(1), keys.size(2));
+  if (message.envelope.encoding == wire::Encoding::kPlain && holds_bytes_of(message, 0, keys) &&
+      holds_bytes_of(message, 1, values)) {
+    const std::array to{static_cast<std::byte*>(keys.data_ptr()), static_cast<std::byte*>(values.data_ptr())};
+    return wire::check_checksum(message.envelope, wire::copy_payload(message.payload, to));
+  }
+  wire::check_payload(message);
+  decode_layer_into(message, keys, values);
 }
 
 at::Tensor decode_tensor(const wire::WireMessage& message, const std::string& name) {

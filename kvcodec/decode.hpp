@@ -26,6 +26,11 @@ std::int64_t rows_in(const wire::WireMessage& message, std::int64_t kv_heads, st
 /// one copy that a receiver makes.
 void decode_layer_into(const wire::WireMessage& message, const at::Tensor& keys, const at::Tensor& values);
 
+/// The same of a message that only wire::read_message has looked at: checks the payload first, or, of plain rows in the
+/// dtype of `keys` and `values`, while it is copied, so that each byte is read from memory once. Throws
+/// wire::DamagedMessage as wire::check_payload(); `keys` and `values` hold anything then.
+void check_and_decode_layer_into(const wire::WireMessage& message, const at::Tensor& keys, const at::Tensor& values);
+
 /// The tensor called `name`, with the shape of its frame.
 at::Tensor decode_tensor(const wire::WireMessage& message, const std::string& name);
 

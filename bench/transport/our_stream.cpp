@@ -110,12 +110,14 @@ void OurStream::consume(Receiver& receiver) {
     bool last = false;
     std::string failure;
     try {
-      const wire::WireMessage message = wire::decode_message(delivered.message);
+      const wire::WireMessage message = wire::read_message(delivered.message);
       last = message.envelope.request == "last";
-      if (!receiver.cache.empty()) {
+      if (receiver.cache.empty()) {
+        wire::check_payload(message);
+      } else {
         const std::int64_t rows = message.envelope.positions.front().count;
         const kvcodec::LayerKv& cache = receiver.cache[receiver.next++ % receiver.cache.size()];
-        kvcodec::decode_layer_into(message, cache.keys.narrow(0, 0, rows), cache.values.narrow(0, 0, rows));
+        kvcodec::check_and_decode_layer_into(message, cache.keys.narrow(0, 0, rows), cache.values.narrow(0, 0, rows));
       }
     } catch (const Error& error) {
       failure = error.what();

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "base/error.hpp"
+#include "kvcodec/wire/checksum.hpp"
 #include "kvcodec/wire/edge_spec.hpp"
 #include "kvcodec/wire/limits.hpp"
 #include "kvcodec/wire/tensor_frame.hpp"
@@ -57,9 +59,6 @@ OwnedBytes encode_envelope(const Envelope& envelope);
 /// missing or mistyped field (named), limits exceeded. Unknown keys are skipped.
 Envelope decode_envelope(const OwnedBytes& bytes);
 
-/// XXH3-64 over the frames, as if they were one run of bytes.
-std::uint64_t payload_checksum(std::span<const OwnedBytes> frames);
-
 /// A message as it travels behind its topic: envelope and payload frames.
 struct WireMessage {
   Envelope envelope;
@@ -78,8 +77,22 @@ std::vector<OwnedBytes> encode_message(Envelope envelope, std::span<const OwnedB
 /// frame's size against its shape and dtype, rows against positions, checksum. Throws Error{kReconnect} that names
 /// edge, request, layer and what is wrong. The payload shares the frames' memory.
 WireMessage decode_message(std::span<const OwnedBytes> frames);
-/// The same without the checksum, for who can ask for a message again; then check_payload(), which throws likewise.
+/// The same without the checksum, for who checks it with check_payload() or while the payload is copied.
 WireMessage read_message(std::span<const OwnedBytes> frames);
+
+/// A message whose rows are not what its envelope says, or are gone. Sent again, it may be whole.
+class DamagedMessage : public Error {
+ public:
+  explicit DamagedMessage(const std::string& what) : Error(ErrorKind::kReconnect, what) {}
+};
+
+/// Throws DamagedMessage, naming edge, request and layer, unless the payload has the envelope's checksum.
 void check_payload(const WireMessage& message);
+/// The same for who knows the payload's checksum.
+void check_checksum(const Envelope& envelope, std::uint64_t checksum);
+
+/// Gives a message that has to wait a payload in memory of its own: its frames may be memory that the sender needs for
+/// what is waited for. Returns the checksum of what was copied.
+std::uint64_t detach(WireMessage& message);
 
 }  // namespace kvmesh::wire

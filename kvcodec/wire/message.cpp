@@ -1,15 +1,22 @@
+#include <cstddef>
+#include <memory>
+
 #include "base/error.hpp"
-#include "kvcodec/wire/detail/checksum.hpp"
+#include "kvcodec/wire/checksum.hpp"
 #include "kvcodec/wire/envelope.hpp"
 
 namespace kvmesh::wire {
 namespace {
 
-[[noreturn]] void refuse(const Envelope& envelope, const std::string& reason) {
+std::string refusal(const Envelope& envelope, const std::string& reason) {
   std::string where = cat("edge ", envelope.from, " -> ", envelope.to, " (", to_string(envelope.kind), "), request \"",
                           envelope.request, "\", message ", envelope.sequence, " of ", envelope.count);
   if (envelope.kind == Medium::kKv) where += cat(", layer ", envelope.layer);
-  throw Error(ErrorKind::kReconnect, cat(where, ": ", reason));
+  return cat(where, ": ", reason);
+}
+
+[[noreturn]] void refuse(const Envelope& envelope, const std::string& reason) {
+  throw Error(ErrorKind::kReconnect, refusal(envelope, reason));
 }
 
 void check_frame_sizes(const Envelope& envelope, std::span<const OwnedBytes> payload) {
@@ -38,17 +45,6 @@ void check_rows(const Envelope& envelope) {
 }
 
 }  // namespace
-
-std::uint64_t payload_checksum(std::span<const OwnedBytes> frames) {
-#if defined(KVMESH_X86_KERNELS)
-  static const auto kBest = __builtin_cpu_supports("avx512f") ? &detail::checksum_avx512
-                            : __builtin_cpu_supports("avx2")  ? &detail::checksum_avx2
-                                                              : &detail::checksum_generic;
-  return kBest(frames);
-#else
-  return detail::checksum_generic(frames);
-#endif
-}
 
 std::vector<OwnedBytes> encode_message(Envelope envelope, std::span<const OwnedBytes> payload) {
   envelope.checksum = payload_checksum(payload);
@@ -81,12 +77,25 @@ WireMessage read_message(std::span<const OwnedBytes> frames) {
   return message;
 }
 
-void check_payload(const WireMessage& message) {
-  const std::uint64_t checksum = payload_checksum(message.payload);
-  if (checksum != message.envelope.checksum) {
-    refuse(message.envelope, cat("the payload's checksum is ", checksum, ", but the envelope says ",
-                                 message.envelope.checksum, ": the message was damaged on its way"));
+void check_payload(const WireMessage& message) { check_checksum(message.envelope, payload_checksum(message.payload)); }
+
+void check_checksum(const Envelope& envelope, std::uint64_t checksum) {
+  if (checksum == envelope.checksum) return;
+  throw DamagedMessage(refusal(envelope, cat("the payload's checksum is ", checksum, ", but the envelope says ",
+                                             envelope.checksum, ": the message was damaged on its way")));
+}
+
+std::uint64_t detach(WireMessage& message) {
+  std::vector<OwnedBytes> own;
+  std::vector<std::byte*> places;
+  for (const OwnedBytes& frame : message.payload) {
+    const std::shared_ptr<std::byte[]> place = std::make_shared_for_overwrite<std::byte[]>(frame.size());
+    places.push_back(place.get());
+    own.emplace_back(place, std::span<const std::byte>(place.get(), frame.size()));
   }
+  const std::uint64_t checksum = copy_payload(message.payload, places);
+  message.payload = std::move(own);
+  return checksum;
 }
 
 }  // namespace kvmesh::wire

@@ -3,26 +3,48 @@
 #include <xxhash.h>
 
 #include <catch2/catch.hpp>
+#include <functional>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "kvcodec/wire/checksum.hpp"
 #include "kvcodec/wire/detail/checksum.hpp"
-#include "kvcodec/wire/envelope.hpp"
 
 using namespace kvmesh;
 
 namespace {
 
-using Checksum = std::uint64_t (*)(std::span<const OwnedBytes>);
+using Checksum = std::function<std::uint64_t(std::span<const OwnedBytes>)>;
 
-/// Those that this processor can run, and the one that is chosen on it.
+Checksum with(const wire::detail::ChecksumKernels& run) {
+  return [&run](std::span<const OwnedBytes> frames) {
+    wire::detail::ChecksumState state;
+    run.begin(state);
+    for (const OwnedBytes& frame : frames) run.update(state, frame.span());
+    return run.digest(state);
+  };
+}
+
+/// Copies, and fails where the copies are not the frames.
+std::uint64_t copying(std::span<const OwnedBytes> frames) {
+  std::vector<std::string> copies;
+  for (const OwnedBytes& frame : frames) copies.emplace_back(frame.size() + 1, '#');
+  std::vector<std::byte*> places;
+  for (std::string& copy : copies) places.push_back(reinterpret_cast<std::byte*>(copy.data()));
+  const std::uint64_t checksum = wire::copy_payload(frames, places);
+  for (std::size_t i = 0; i < copies.size(); ++i) CHECK(copies[i] == std::string(frames[i].text()) + '#');
+  return checksum;
+}
+
+/// Those that this processor can run, the one that is chosen on it, and that beside a copy.
 std::vector<std::pair<std::string, Checksum>> checksums() {
-  std::vector<std::pair<std::string, Checksum>> all = {{"generic", wire::detail::checksum_generic},
-                                                       {"chosen", wire::payload_checksum}};
+  std::vector<std::pair<std::string, Checksum>> all = {{"generic", with(wire::detail::generic_checksum_kernels())},
+                                                       {"chosen", wire::payload_checksum},
+                                                       {"copying", copying}};
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2")) all.emplace_back("avx2", wire::detail::checksum_avx2);
-  if (__builtin_cpu_supports("avx512f")) all.emplace_back("avx512", wire::detail::checksum_avx512);
+  if (__builtin_cpu_supports("avx2")) all.emplace_back("avx2", with(wire::detail::avx2_checksum_kernels()));
+  if (__builtin_cpu_supports("avx512f")) all.emplace_back("avx512", with(wire::detail::avx512_checksum_kernels()));
 #endif
   return all;
 }
@@ -37,8 +59,8 @@ std::string random_bytes(std::size_t count) {
 }  // namespace
 
 TEST_CASE("every build of the checksum gives XXH3-64, on either side of each length that it treats apart") {
-  for (const std::size_t length :
-       {0, 1, 3, 4, 8, 9, 16, 17, 128, 129, 240, 241, 255, 256, 257, 1023, 1024, 1025, 65537, 1048583}) {
+  for (const std::size_t length : {0,   1,   3,   4,    8,    9,    16,    17,    128,   129,    240,    241,
+                                   255, 256, 257, 1023, 1024, 1025, 65535, 65536, 65537, 131072, 1048583}) {
     const std::string bytes = random_bytes(length);
     const std::uint64_t wanted = XXH3_64bits(bytes.data(), bytes.size());
     const OwnedBytes frame = OwnedBytes::from_string(bytes);
@@ -50,9 +72,9 @@ TEST_CASE("every build of the checksum gives XXH3-64, on either side of each len
 }
 
 TEST_CASE("every build of the checksum takes frames, empty and unaligned ones too, as one run of bytes") {
-  const std::string bytes = random_bytes(5000);
+  const std::string bytes = random_bytes(200'000);
   const std::uint64_t wanted = XXH3_64bits(bytes.data(), bytes.size());
-  for (const std::size_t cut : {1, 63, 64, 65, 257, 1031, 4999}) {
+  for (const std::size_t cut : {1, 63, 64, 65, 257, 1031, 4999, 65536, 65537, 199'999}) {
     const OwnedBytes whole = OwnedBytes::from_string(bytes);
     const std::vector<OwnedBytes> frames = {{whole.owner(), whole.span().first(cut)},
                                             {},

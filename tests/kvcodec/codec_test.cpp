@@ -103,12 +103,68 @@ TEST_CASE("a frame that is not aligned for its dtype is copied, not misread") {
   CHECK(reinterpret_cast<std::uintptr_t>(received.keys.data_ptr()) % 4 == 0);
 }
 
+TEST_CASE("a layer that is checked while it is copied stands byte for byte where it is to, aligned or not") {
+  for (at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kHalf}) {
+    const kvcodec::LayerKv layer = example_layer(dtype);
+    for (const auto& frames : {kvcodec::encode_layer(layer, example_envelope()), misaligned_frames(layer)}) {
+      const at::Tensor room = at::zeros({2, 7, 2, 8}, dtype);
+      kvcodec::check_and_decode_layer_into(wire::read_message(frames), room[0].narrow(0, 1, 5),
+                                           room[1].narrow(0, 1, 5));
+      CHECK(at::equal(room[0].narrow(0, 1, 5), layer.keys));
+      CHECK(at::equal(room[1].narrow(0, 1, 5), layer.values));
+      for (int end : {0, 6}) CHECK(room.select(1, end).count_nonzero().item<std::int64_t>() == 0);
+    }
+  }
+}
+
+TEST_CASE("a layer that is checked on its way into another dtype, or between other rows, is the one that was sent") {
+  const kvcodec::LayerKv layer = example_layer(at::kBFloat16);
+  const wire::WireMessage message = wire::read_message(kvcodec::encode_layer(layer, example_envelope()));
+  const at::Tensor wider = at::zeros({2, 5, 2, 8}), strided = at::zeros({5, 2, 2, 8}, at::kBFloat16).transpose(0, 1);
+  kvcodec::check_and_decode_layer_into(message, wider[0], wider[1]);
+  CHECK(at::equal(wider[0], layer.keys.to(at::kFloat)));
+  CHECK(at::equal(wider[1], layer.values.to(at::kFloat)));
+  kvcodec::check_and_decode_layer_into(message, strided[0], strided[1]);
+  CHECK(at::equal(strided[0], layer.keys));
+  CHECK(at::equal(strided[1], layer.values));
+}
+
+TEST_CASE("a damaged layer is refused on its way into any dtype, with the words of one that is checked alone") {
+  for (const auto wire_dtype : {wire::WireDtype::kSame, wire::WireDtype::kInt8, wire::WireDtype::kInt4}) {
+    auto frames =
+        kvcodec::address_rows(kvcodec::pack_rows(example_layer(at::kBFloat16), wire_dtype), example_envelope());
+    std::string damaged(frames.back().text());
+    damaged.back() = static_cast<char>(damaged.back() ^ 1);
+    frames.back() = OwnedBytes::from_string(damaged);
+    const wire::WireMessage message = wire::read_message(frames);
+    const std::string words = error_of([&] { wire::check_payload(message); });
+    CHECK_THAT(words, holds("damaged") && holds("layer 4"));
+    for (at::ScalarType dtype : {at::kBFloat16, at::kFloat}) {
+      const at::Tensor room = at::zeros({2, 5, 2, 8}, dtype);
+      CHECK(error_of([&] { kvcodec::check_and_decode_layer_into(message, room[0], room[1]); }) == words);
+    }
+  }
+}
+
+TEST_CASE("a message that has to wait gets memory of its own, and the checksum of what stands there") {
+  wire::WireMessage message = wire::read_message(kvcodec::encode_layer(example_layer(), example_envelope()));
+  const std::vector<OwnedBytes> came = message.payload;
+  CHECK(wire::detach(message) == message.envelope.checksum);
+  for (std::size_t i = 0; i < came.size(); ++i) {
+    CHECK(message.payload[i].data() != came[i].data());
+    CHECK(message.payload[i].text() == came[i].text());
+  }
+}
+
 TEST_CASE("a layer without tokens travels") {
   const kvcodec::LayerKv empty{.keys = at::empty({0, 2, 8}), .values = at::empty({0, 2, 8}), .positions = {}};
   const kvcodec::LayerKv received = through_the_wire(empty);
   CHECK(received.keys.sizes() == at::IntArrayRef({0, 2, 8}));
   CHECK(received.tokens() == 0);
   CHECK(kvcodec::LayerKv{}.tokens() == 0);
+  const at::Tensor room = at::empty({0, 2, 8});
+  kvcodec::check_and_decode_layer_into(wire::read_message(kvcodec::encode_layer(empty, example_envelope())), room,
+                                       room);
 }
 
 TEST_CASE("a layer that does not fit itself is not sent") {

@@ -1,2 +1,2 @@
-#define KVMESH_CHECKSUM checksum_avx512
-#include "kvcodec/wire/detail/checksum_frames.inc"
+#define KVMESH_CHECKSUM avx512_checksum_kernels
+#include "kvcodec/wire/detail/checksum_kernels.inc"

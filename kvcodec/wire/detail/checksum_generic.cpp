@@ -1,2 +1,2 @@
-#define KVMESH_CHECKSUM checksum_generic
-#include "kvcodec/wire/detail/checksum_frames.inc"
+#define KVMESH_CHECKSUM generic_checksum_kernels
+#include "kvcodec/wire/detail/checksum_kernels.inc"
