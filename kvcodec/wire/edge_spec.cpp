@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "kvcodec/wire/detail/fields.hpp"
+#include "kvcodec/wire/detail/json.hpp"
 
 namespace kvmesh::wire {
 namespace {
@@ -47,7 +47,7 @@ std::string name_of(const Names<Enum, Size>& names, Enum value) {
 }
 
 template <typename Enum, std::size_t Size>
-Enum value_of(const Names<Enum, Size>& names, const detail::Fields& fields, const char* key) {
+Enum value_of(const Names<Enum, Size>& names, const detail::JsonFields& fields, const char* key) {
   const std::string text = fields.string(key);
   for (const auto& [value, name] : names) {
     if (name == text) return value;
@@ -67,7 +67,7 @@ json layers_to_json(const LayerChoice& choice) {
 }
 
 LayerChoice layers_from_json(const json& object) {
-  const detail::Fields fields(object, "layers of an edge");
+  const detail::JsonFields fields(object, "layers of an edge");
   LayerChoice choice;
   choice.kind = value_of(kChoiceNames, fields, "kind");
   choice.ratio = fields.number("ratio");
@@ -127,7 +127,7 @@ std::string to_json(const EdgeSpec& edge) {
 
 EdgeSpec edge_spec_from_json(const std::string& text) {
   const json object = detail::parse_json(text, "edge");
-  const detail::Fields fields(object, "edge");
+  const detail::JsonFields fields(object, "edge");
   EdgeSpec edge;
   edge.from = fields.string("from");
   edge.to = fields.string("to");

@@ -1,18 +1,19 @@
 #include "kvcodec/wire/envelope.hpp"
 
 #include <array>
-#include <nlohmann/json.hpp>
 
-#include "kvcodec/wire/detail/fields.hpp"
-#include "kvcodec/wire/detail/msgpack.hpp"
+#include "kvcodec/wire/detail/envelope_place.hpp"
+#include "kvcodec/wire/detail/msgpack_reader.hpp"
+#include "kvcodec/wire/detail/msgpack_writer.hpp"
 
 namespace kvmesh::wire {
 namespace {
 
-using detail::Fields;
-using nlohmann::json;
+using detail::MsgpackFields;
+using detail::MsgpackValue;
+using detail::MsgpackWriter;
 
-int read_version(const Fields& fields) {
+int read_version(const MsgpackFields& fields) {
   const auto version = fields.integer<std::int64_t>("version");
   if (version != kProtocolVersion) {
     fields.refuse(cat("protocol version ", version, ", but this build speaks version ", kProtocolVersion,
@@ -21,21 +22,25 @@ int read_version(const Fields& fields) {
   return static_cast<int>(version);
 }
 
-Medium read_kind(const Fields& fields) {
+Medium read_kind(const MsgpackFields& fields) {
   const std::string name = fields.string("kind");
   const std::optional<Medium> medium = find_medium(name);
   if (!medium) fields.refuse(cat("unknown kind \"", name, "\": this build reads kv, text, embedding and activation"));
   return *medium;
 }
 
-std::vector<TensorFrame> read_tensors(const Fields& fields) {
+std::vector<TensorFrame> read_tensors(const MsgpackFields& fields) {
+  const MsgpackValue& elements = fields.array("tensors", kMaxTensors);
   std::vector<TensorFrame> tensors;
-  for (const json& element : fields.array("tensors", kMaxTensors)) {
-    const Fields tensor(element, cat("envelope: tensor ", tensors.size()));
+  tensors.reserve(elements.size());
+  for (const MsgpackValue& element : elements) {
+    const MsgpackFields tensor(element, "envelope: tensor ", static_cast<int>(tensors.size()));
     TensorFrame frame;
     frame.name = tensor.string("name");
     frame.dtype = dtype_from_string(tensor.string("dtype"));
-    for (const json& extent : tensor.array("shape", kMaxTensorRank)) {
+    const MsgpackValue& shape = tensor.array("shape", kMaxTensorRank);
+    frame.shape.reserve(shape.size());
+    for (const MsgpackValue& extent : shape) {
       frame.shape.push_back(tensor.to_integer<std::int64_t>("shape", extent));
     }
     frame.byte_size();  // throws on what no tensor can be
@@ -44,14 +49,18 @@ std::vector<TensorFrame> read_tensors(const Fields& fields) {
   return tensors;
 }
 
-std::vector<PositionRange> read_positions(const Fields& fields) {
+std::vector<PositionRange> read_positions(const MsgpackFields& fields) {
+  const MsgpackValue& elements = fields.array("positions", kMaxPositionRanges);
   std::vector<PositionRange> ranges;
-  for (const json& element : fields.array("positions", kMaxPositionRanges)) {
+  ranges.reserve(elements.size());
+  for (const MsgpackValue& element : elements) {
     if (!element.is_array() || element.size() != 2) {
       fields.refuse(cat("field \"positions\": range ", ranges.size(), " is not a pair of first and count"));
     }
-    const PositionRange range{.first = fields.to_integer<std::int64_t>("positions", element[0], 0),
-                              .count = fields.to_integer<std::int64_t>("positions", element[1], 0)};
+    auto number = element.begin();
+    PositionRange range;
+    range.first = fields.to_integer<std::int64_t>("positions", *number, 0);
+    range.count = fields.to_integer<std::int64_t>("positions", *++number, 0);
     // Keeps every later sum of firsts and counts far from overflow.
     if (range.first > kMaxTensorElements || range.count > kMaxTensorElements) {
       fields.refuse(
@@ -62,7 +71,7 @@ std::vector<PositionRange> read_positions(const Fields& fields) {
   return ranges;
 }
 
-void read_numbering(const Fields& fields, Envelope& envelope) {
+void read_numbering(const MsgpackFields& fields, Envelope& envelope) {
   envelope.sequence = fields.integer<std::uint32_t>("sequence");
   envelope.count = fields.integer<std::uint32_t>("count", 1);
   if (envelope.count > kMaxMessagesPerRequest) {
@@ -75,7 +84,7 @@ void read_numbering(const Fields& fields, Envelope& envelope) {
 
 constexpr std::array kEncodings{Encoding::kPlain, Encoding::kInt8, Encoding::kInt4, Encoding::kKept};
 
-Encoding read_encoding(const Fields& fields) {
+Encoding read_encoding(const MsgpackFields& fields) {
   const std::string name = fields.string("encoding");
   for (const Encoding encoding : kEncodings) {
     if (to_string(encoding) == name) return encoding;
@@ -83,7 +92,7 @@ Encoding read_encoding(const Fields& fields) {
   fields.refuse(cat("unknown encoding \"", name, "\": this build reads plain, int8, int4 and kept"));
 }
 
-void read_kv_fields(const Fields& fields, Envelope& envelope) {
+void read_kv_fields(const MsgpackFields& fields, Envelope& envelope) {
   envelope.layer = fields.integer<std::int32_t>("layer", 0);
   envelope.positions = read_positions(fields);
   envelope.context_start = fields.integer<std::int64_t>("context_start", 0);
@@ -93,6 +102,57 @@ void read_kv_fields(const Fields& fields, Envelope& envelope) {
   if (envelope.context_end < envelope.context_start || envelope.context_end > kMaxTensorElements) {
     fields.refuse(cat("the context cannot go from ", envelope.context_start, " to ", envelope.context_end));
   }
+}
+
+void write_tensors(MsgpackWriter& out, const std::vector<TensorFrame>& tensors) {
+  out.write("tensors");
+  out.array(tensors.size());
+  for (const TensorFrame& tensor : tensors) {
+    out.map(3);
+    out.entry("dtype", to_string(tensor.dtype));
+    out.entry("name", tensor.name);
+    out.write("shape");
+    out.array(tensor.shape.size());
+    for (const std::int64_t extent : tensor.shape) out.write(extent);
+  }
+}
+
+void write_positions(MsgpackWriter& out, const std::vector<PositionRange>& positions) {
+  out.write("positions");
+  out.array(positions.size());
+  for (const PositionRange& range : positions) {
+    out.array(2);
+    out.write(range.first);
+    out.write(range.count);
+  }
+}
+
+/// Keys in ascending order: an envelope is the same bytes each time, and its checksum where checksum_place() says.
+std::string to_msgpack(const Envelope& envelope) {
+  const bool kv = envelope.kind == Medium::kKv;
+  std::string bytes;
+  bytes.reserve(512);  // more than most take
+  MsgpackWriter out(bytes);
+  out.map(detail::key_count(envelope.kind));
+  out.write("checksum");
+  out.write_uint64(envelope.checksum);
+  if (kv) out.entry("context_end", envelope.context_end);
+  if (kv) out.entry("context_start", envelope.context_start);
+  out.entry("count", envelope.count);
+  if (kv) out.entry("encoding", to_string(envelope.encoding));
+  out.entry("from", envelope.from);
+  out.entry("kind", to_string(envelope.kind));
+  if (kv) out.entry("layer", envelope.layer);
+  if (kv) out.entry("layers_complete", envelope.layers_complete);
+  out.entry("manifest", envelope.manifest);
+  out.entry("mesh", envelope.mesh);
+  if (kv) write_positions(out, envelope.positions);
+  out.entry("request", envelope.request);
+  out.entry("sequence", envelope.sequence);
+  write_tensors(out, envelope.tensors);
+  out.entry("to", envelope.to);
+  out.entry("version", envelope.version);
+  return bytes;
 }
 
 }  // namespace
@@ -108,33 +168,7 @@ std::string to_string(Encoding encoding) {
 }
 
 OwnedBytes encode_envelope(const Envelope& envelope) {
-  json tensors = json::array();
-  for (const TensorFrame& tensor : envelope.tensors) {
-    tensors.push_back({{"name", tensor.name}, {"dtype", to_string(tensor.dtype)}, {"shape", tensor.shape}});
-  }
-  json fields = {{"version", envelope.version},
-                 {"kind", to_string(envelope.kind)},
-                 {"mesh", envelope.mesh},
-                 {"from", envelope.from},
-                 {"to", envelope.to},
-                 {"request", envelope.request},
-                 {"sequence", envelope.sequence},
-                 {"count", envelope.count},
-                 {"manifest", envelope.manifest},
-                 {"checksum", envelope.checksum},
-                 {"tensors", std::move(tensors)}};
-  if (envelope.kind == Medium::kKv) {
-    json positions = json::array();
-    for (const PositionRange& range : envelope.positions) positions.push_back(json::array({range.first, range.count}));
-    fields["layer"] = envelope.layer;
-    fields["positions"] = std::move(positions);
-    fields["context_start"] = envelope.context_start;
-    fields["context_end"] = envelope.context_end;
-    fields["encoding"] = to_string(envelope.encoding);
-    fields["layers_complete"] = envelope.layers_complete;
-  }
-  std::string bytes;
-  json::to_msgpack(fields, bytes);
+  std::string bytes = to_msgpack(envelope);
   if (bytes.size() > kMaxEnvelopeBytes) {
     throw Error(ErrorKind::kGiveUp,
                 cat("the envelope of a message from \"", envelope.from, "\" to \"", envelope.to, "\" takes ",
@@ -144,8 +178,8 @@ OwnedBytes encode_envelope(const Envelope& envelope) {
 }
 
 Envelope decode_envelope(const OwnedBytes& bytes) {
-  const json object = detail::read_msgpack(bytes, "envelope");
-  const Fields fields(object, "envelope");
+  const std::vector<MsgpackValue> values = detail::read_msgpack(bytes, "envelope");
+  const MsgpackFields fields(values.front(), "envelope");
   Envelope envelope;
   envelope.version = read_version(fields);  // first: another version may have other fields
   envelope.kind = read_kind(fields);

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "kvcodec/wire/detail/fields.hpp"
+#include "kvcodec/wire/detail/json.hpp"
 
 namespace kvmesh::wire {
 namespace {
@@ -48,7 +48,7 @@ std::string to_json(const Manifest& manifest) {
 
 Manifest manifest_from_json(const std::string& text) {
   const json object = detail::parse_json(text, "manifest");
-  const detail::Fields fields(object, "manifest");
+  const detail::JsonFields fields(object, "manifest");
   Manifest manifest;
   manifest.family = fields.string("family");
   manifest.num_key_value_heads = fields.integer<std::int64_t>("num_key_value_heads", 1);

@@ -4,17 +4,17 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
-#include "kvcodec/wire/detail/fields.hpp"
-#include "kvcodec/wire/detail/msgpack.hpp"
+#include "kvcodec/wire/detail/msgpack_reader.hpp"
+#include "kvcodec/wire/detail/msgpack_writer.hpp"
 #include "kvcodec/wire/limits.hpp"
 
 namespace kvmesh::wire {
 namespace {
 
-using detail::Fields;
-using nlohmann::json;
+using detail::MsgpackFields;
+using detail::MsgpackValue;
+using detail::MsgpackWriter;
 
 constexpr std::size_t kIdBytes = 16;
 /// Of layers in an answer: far more than any model has.
@@ -42,24 +42,50 @@ BlockId hash_of(std::string_view bytes) {
   return {hash.high64, hash.low64};
 }
 
-void check_version(const Fields& fields) {
+void check_version(const MsgpackFields& fields) {
   const auto version = fields.integer<std::int64_t>("version");
   if (version != kProtocolVersion)
     fields.refuse(cat("protocol version ", version, ", but this build speaks version ", kProtocolVersion));
 }
 
-OwnedBytes to_msgpack(json fields) {
-  fields["version"] = kProtocolVersion;
-  std::string bytes;
-  json::to_msgpack(fields, bytes);
-  return OwnedBytes::from_string(std::move(bytes));
+// Keys in ascending order.
+void write(MsgpackWriter& out, const Offer& offer) {
+  out.map(2);
+  out.entry("request", offer.request);
+  out.entry("version", kProtocolVersion);
 }
 
-json fields_of(const Held& held) { return {{"type", "held"}, {"request", held.request}, {"blocks", held.blocks}}; }
-json fields_of(const Again& again) {
-  return {{"type", "again"}, {"request", again.request}, {"sequence", again.sequence}};
+void write(MsgpackWriter& out, const Held& held) {
+  out.map(4);
+  out.write("blocks");
+  out.array(held.blocks.size());
+  for (const std::int64_t count : held.blocks) out.write(count);
+  out.entry("request", held.request);
+  out.entry("type", "held");
+  out.entry("version", kProtocolVersion);
 }
-json fields_of(const Done& done) { return {{"type", "done"}, {"request", done.request}}; }
+
+void write(MsgpackWriter& out, const Again& again) {
+  out.map(4);
+  out.entry("request", again.request);
+  out.entry("sequence", again.sequence);
+  out.entry("type", "again");
+  out.entry("version", kProtocolVersion);
+}
+
+void write(MsgpackWriter& out, const Done& done) {
+  out.map(3);
+  out.entry("request", done.request);
+  out.entry("type", "done");
+  out.entry("version", kProtocolVersion);
+}
+
+OwnedBytes to_msgpack(const auto& message) {
+  std::string bytes;
+  MsgpackWriter out(bytes);
+  write(out, message);
+  return OwnedBytes::from_string(std::move(bytes));
+}
 
 }  // namespace
 
@@ -78,13 +104,13 @@ std::vector<BlockId> name_blocks(std::span<const std::int64_t> tokens, std::stri
 std::vector<OwnedBytes> encode_offer(const Offer& offer) {
   std::string ids;
   for (const BlockId& id : offer.blocks) ids += bytes_of(id);
-  return {to_msgpack({{"request", offer.request}}), OwnedBytes::from_string(std::move(ids))};
+  return {to_msgpack(offer), OwnedBytes::from_string(std::move(ids))};
 }
 
 Offer decode_offer(std::span<const OwnedBytes> frames) {
   if (frames.size() != 2) throw Error(ErrorKind::kReconnect, cat("offer: ", frames.size(), " frames, not 2"));
-  const json object = detail::read_msgpack(frames[0], "offer");
-  const Fields fields(object, "offer");
+  const std::vector<MsgpackValue> values = detail::read_msgpack(frames[0], "offer");
+  const MsgpackFields fields(values.front(), "offer");
   check_version(fields);
   Offer offer{.request = fields.string("request"), .blocks = {}};
   const OwnedBytes& ids = frames[1];
@@ -96,19 +122,19 @@ Offer decode_offer(std::span<const OwnedBytes> frames) {
 }
 
 OwnedBytes encode_back(const Back& back) {
-  return to_msgpack(std::visit([](const auto& one) { return fields_of(one); }, back));
+  return std::visit([](const auto& message) { return to_msgpack(message); }, back);
 }
 
 Back decode_back(const OwnedBytes& bytes) {
-  const json object = detail::read_msgpack(bytes, "what came back");
-  const Fields fields(object, "what came back");
+  const std::vector<MsgpackValue> values = detail::read_msgpack(bytes, "what came back");
+  const MsgpackFields fields(values.front(), "what came back");
   check_version(fields);
   const std::string type = fields.string("type"), request = fields.string("request");
   if (type == "again") return Again{request, fields.integer<std::uint32_t>("sequence")};
   if (type == "done") return Done{request};
   if (type != "held") fields.refuse(cat("unknown type \"", type, "\""));
   Held held{request, {}};
-  for (const json& count : fields.array("blocks", kMaxLayers))
+  for (const MsgpackValue& count : fields.array("blocks", kMaxLayers))
     held.blocks.push_back(fields.to_integer<std::int64_t>("blocks", count, 0));
   return held;
 }

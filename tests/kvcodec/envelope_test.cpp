@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+#include "kvcodec/wire/detail/envelope_place.hpp"
 #include "tests/kvcodec/wire_fixture.hpp"
 
 using namespace kvmesh;
@@ -22,6 +23,35 @@ TEST_CASE("an envelope of each kind comes back as it went") {
       envelope.layers_complete = 0;
     }
     CHECK(wire::decode_envelope(wire::encode_envelope(envelope)) == envelope);
+  }
+}
+
+TEST_CASE("an envelope is written with sorted keys and numbers in the shortest form, but for a small checksum") {
+  for (wire::Medium kind : {wire::Medium::kKv, wire::Medium::kText}) {
+    for (std::int32_t number : {0, 127, 128, 70'000}) {
+      wire::Envelope envelope = example_envelope();
+      envelope.kind = kind;
+      envelope.checksum = ~std::uint64_t{0};
+      envelope.request = std::string(static_cast<std::size_t>(number % 300), 'r');
+      envelope.layer = number;
+      envelope.positions.assign(16, {.first = number, .count = number});
+      const OwnedBytes bytes = wire::encode_envelope(envelope);
+      CHECK(bytes.text() == canonical(bytes));
+    }
+  }
+}
+
+TEST_CASE("the checksum stands in eight bytes at a place that depends on the medium alone") {
+  for (wire::Medium kind :
+       {wire::Medium::kKv, wire::Medium::kText, wire::Medium::kEmbedding, wire::Medium::kActivation}) {
+    wire::Envelope envelope = example_envelope();
+    envelope.kind = kind;
+    const std::string zero(wire::encode_envelope(envelope).text());
+    envelope.checksum = 0x0123456789abcdef;
+    std::string filled = zero;
+    filled.replace(wire::detail::checksum_place(kind), 8, "\x01\x23\x45\x67\x89\xab\xcd\xef");
+    CHECK(wire::encode_envelope(envelope).text() == filled);
+    CHECK(wire::decode_envelope(OwnedBytes::from_string(filled)).checksum == envelope.checksum);
   }
 }
 

@@ -68,6 +68,16 @@ TEST_CASE("offers and what comes back are read as they were written") {
     CHECK(wire::decode_back(wire::encode_back(back)) == back);
 }
 
+TEST_CASE("offers and what comes back are written with sorted keys and numbers in the shortest form") {
+  const OwnedBytes offer = wire::encode_offer({"r7", wire::name_blocks(tokens(300), "w")}).front();
+  CHECK(offer.text() == canonical(offer));
+  for (const wire::Back& back :
+       {wire::Back(wire::Held{"r7", {400, 0, 2}}), wire::Back(wire::Again{"r7", 12}), wire::Back(wire::Done{"r7"})}) {
+    const OwnedBytes bytes = wire::encode_back(back);
+    CHECK(bytes.text() == canonical(bytes));
+  }
+}
+
 TEST_CASE("offers and answers that are none are refused with the field that is wrong") {
   const auto packed = [](const nlohmann::json& fields) {
     std::string bytes;

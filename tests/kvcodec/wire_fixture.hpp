@@ -94,6 +94,13 @@ inline nlohmann::json envelope_fields(const OwnedBytes& bytes) {
   return nlohmann::json::from_msgpack(bytes.text().begin(), bytes.text().end());
 }
 
+/// The same values as nlohmann writes them: keys sorted, numbers and heads in the shortest form.
+inline std::string canonical(const OwnedBytes& bytes) {
+  std::string out;
+  nlohmann::json::to_msgpack(envelope_fields(bytes), out);
+  return out;
+}
+
 /// The example's envelope after `edit` has changed its fields.
 template <typename Edit>
 OwnedBytes edited_envelope(Edit edit) {

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,37 +10,39 @@
 
 namespace kvmesh::wire::detail {
 
-/// Reads the named fields of a JSON or msgpack object from a peer. Every read throws Error{kReconnect} that names the
-/// object and the field where the field is missing, of another type or out of range. The object outlives this.
+/// Reads the named fields of an object from a peer: a JSON object (Value is nlohmann::json) or a msgpack map
+/// (MsgpackValue). Every read throws Error{kReconnect} that names the object and the field where the field is missing,
+/// of another type or out of range. The object outlives this.
+template <typename Value>
 class Fields {
  public:
-  /// `what` names the object in errors: "manifest", "tensor 1".
-  Fields(const nlohmann::json& object, std::string what) : object_(object), what_(std::move(what)) {
+  /// `what` names the object in errors: "manifest"; `number` too, where there are several: "tensor ", 1.
+  Fields(const Value& object, const char* what, int number = -1) : object_(object), what_(what), number_(number) {
     if (!object.is_object()) refuse(cat("is ", object.type_name(), ", but must be a map"));
   }
 
-  const nlohmann::json& member(std::string_view key) const {
+  const Value& member(std::string_view key) const {
     const auto found = object_.find(key);
     if (found == object_.end()) refuse(cat("field \"", key, "\" is missing"));
     return *found;
   }
 
   std::string string(std::string_view key) const {
-    const nlohmann::json& value = member(key);
+    const Value& value = member(key);
     if (!value.is_string()) mistyped(key, value, "a string");
-    return value.get<std::string>();
+    return value.template get<std::string>();
   }
 
   bool boolean(std::string_view key) const {
-    const nlohmann::json& value = member(key);
+    const Value& value = member(key);
     if (!value.is_boolean()) mistyped(key, value, "a boolean");
-    return value.get<bool>();
+    return value.template get<bool>();
   }
 
   double number(std::string_view key) const {
-    const nlohmann::json& value = member(key);
+    const Value& value = member(key);
     if (!value.is_number()) mistyped(key, value, "a number");
-    return value.get<double>();
+    return value.template get<double>();
   }
 
   /// A whole number that fits Integer and is at least `low`.
@@ -50,8 +51,8 @@ class Fields {
     return to_integer<Integer>(key, member(key), low);
   }
 
-  const nlohmann::json& array(std::string_view key, std::size_t max_size) const {
-    const nlohmann::json& value = member(key);
+  const Value& array(std::string_view key, std::size_t max_size) const {
+    const Value& value = member(key);
     if (!value.is_array()) mistyped(key, value, "an array");
     if (value.size() > max_size) {
       refuse(cat("field \"", key, "\" has ", value.size(), " elements, more than the limit of ", max_size));
@@ -61,40 +62,32 @@ class Fields {
 
   /// An element of the array `key`, with the checks of integer().
   template <typename Integer>
-  Integer to_integer(std::string_view key, const nlohmann::json& value,
+  Integer to_integer(std::string_view key, const Value& value,
                      Integer low = std::numeric_limits<Integer>::min()) const {
     if (!value.is_number_integer()) mistyped(key, value, "a whole number");
-    constexpr auto kHigh = static_cast<std::uint64_t>(std::numeric_limits<Integer>::max());
-    const bool fits = value.is_number_unsigned() ? value.get<std::uint64_t>() <= kHigh
-                                                 : std::in_range<Integer>(value.get<std::int64_t>());
-    if (!fits || value.get<Integer>() < low) refuse(cat("field \"", key, "\" is out of range: ", value.dump()));
-    return value.get<Integer>();
+    if (value.is_number_unsigned()) return in_range(key, value.template get<std::uint64_t>(), low);
+    return in_range(key, value.template get<std::int64_t>(), low);
   }
 
   [[noreturn]] void refuse(const std::string& reason) const {
-    throw Error(ErrorKind::kReconnect, cat(what_, ": ", reason));
+    throw Error(ErrorKind::kReconnect, cat(what_, number_ < 0 ? "" : std::to_string(number_), ": ", reason));
   }
 
  private:
-  [[noreturn]] void mistyped(std::string_view key, const nlohmann::json& value, const char* wanted) const {
+  template <typename Integer, typename Number>
+  Integer in_range(std::string_view key, Number number, Integer low) const {
+    if (!std::in_range<Integer>(number) || static_cast<Integer>(number) < low)
+      refuse(cat("field \"", key, "\" is out of range: ", number));
+    return static_cast<Integer>(number);
+  }
+
+  [[noreturn]] void mistyped(std::string_view key, const Value& value, const char* wanted) const {
     refuse(cat("field \"", key, "\" is ", value.type_name(), ", but must be ", wanted));
   }
 
-  const nlohmann::json& object_;
-  std::string what_;
+  const Value& object_;
+  const char* what_;
+  int number_;
 };
-
-/// Throws Error{kReconnect} where `text` is not JSON.
-inline nlohmann::json parse_json(const std::string& text, const char* what) {
-  nlohmann::json parsed = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (parsed.is_discarded())
-    throw Error(ErrorKind::kReconnect, cat(what, " is not JSON: \"", text.substr(0, 80), "\""));
-  return parsed;
-}
-
-/// No spaces, keys sorted; bytes that are not UTF-8 become U+FFFD.
-inline std::string dump_json(const nlohmann::json& object) {
-  return object.dump(-1, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace);
-}
 
 }  // namespace kvmesh::wire::detail
