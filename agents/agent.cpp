@@ -45,35 +45,42 @@ Agent::Outcome Agent::on_task(bus::Task task, Clock::time_point now) {
 }
 
 Agent::Outcome Agent::on_message(std::size_t edge, const std::vector<OwnedBytes>& frames, Clock::time_point now) {
-  wire::WireMessage message;
+  std::string name;
   try {
-    message = wire::read_message(frames);
+    wire::WireMessage message = wire::read_message(frames);
+    name = message.envelope.request;
+    if (!awaits(edge, message.envelope)) return {};
     wire::check_payload(message);
-  } catch (const Error& error) {
-    return fail_waiting(edge, error, message.envelope.request);
-  }
-  return on_message(edge, std::move(message), now);
-}
-
-Agent::Outcome Agent::on_message(std::size_t edge, wire::WireMessage message, Clock::time_point now) {
-  const std::string name = message.envelope.request;
-  try {
-    if (closed(name)) return {};
-    const auto early = std::count_if(requests_.begin(), requests_.end(), [](auto& r) { return !r.second.task; });
-    if (requests_.count(name) == 0 && static_cast<std::size_t>(early) >= kMaxEarlyRequests)
-      throw Error(ErrorKind::kReconnect, cat("edge ", wire::describe(wiring_.inbound.at(edge).spec), ": messages of ",
-                                             early, " requests came before their tasks; ", name, " is refused"));
-    kvcodec::Reassembly& inbox = open(name).inbox.at(edge);
-    inbox.feed(std::move(message));
-    std::optional<Arrival> arrival;
-    if (wiring_.inbound[edge].spec.medium == wire::Medium::kKv)
-      arrival = Arrival{name, edge, std::move(inbox.take().front())};
-    Outcome outcome = begin_if_ready(name, now);
-    outcome.arrival = std::move(arrival);
-    return outcome;
+    open(name).inbox.at(edge).feed(std::move(message));
+    return begin_if_ready(name, now);
   } catch (const Error& error) {
     return fail_waiting(edge, error, name);
   }
+}
+
+bool Agent::awaits(std::size_t edge, const wire::Envelope& envelope) const {
+  const std::string& name = envelope.request;
+  if (closed(name)) return false;
+  if (const auto found = requests_.find(name); found != requests_.end()) {
+    found->second.inbox.at(edge).check(envelope);
+    return true;
+  }
+  const InboundEdge& from = wiring_.inbound.at(edge);
+  const auto early = std::count_if(requests_.begin(), requests_.end(), [](auto& r) { return !r.second.task; });
+  if (static_cast<std::size_t>(early) >= kMaxEarlyRequests)
+    throw Error(ErrorKind::kReconnect, cat("edge ", wire::describe(from.spec), ": messages of ", early,
+                                           " requests came before their tasks; ", name, " is refused"));
+  kvcodec::Reassembly(expected(wiring_, from, name)).check(envelope);
+  return true;
+}
+
+Agent::Outcome Agent::on_rows(std::size_t edge, const wire::Envelope& envelope, Clock::time_point now) {
+  open(envelope.request).inbox.at(edge).note(envelope);
+  return begin_if_ready(envelope.request, now);
+}
+
+Agent::Outcome Agent::on_refused(std::size_t edge, const std::string& request, const Error& error) {
+  return fail_waiting(edge, error, request);
 }
 
 Agent::Outcome Agent::on_damage(std::size_t edge, const Error& error) {

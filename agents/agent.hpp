@@ -21,7 +21,8 @@ namespace kvmesh::agents {
 ///
 /// A turn begins when all messages of the other media are there, and of each kv edge the first: then the position of
 /// the agent's own tokens is known, and it can compute layer by layer as rows come. Until the last of them has come the
-/// request stays open, so that its deadline and damaged messages still count.
+/// request stays open, so that its deadline and damaged messages still count. Rows are not its own to keep: whoever
+/// places them (KvReceiver) asks it before, and tells it after.
 ///
 /// Several requests may be on their way at once, each with an inbox and a deadline of its own. A fast sender's messages
 /// may come before the task that they are for. They are kept, for at most kMaxEarlyRequests requests; beyond that the
@@ -37,15 +38,8 @@ class Agent {
     ErrorKind kind;
     std::string reason;
   };
-  /// A message of a kv edge that is whole and in order: for the request's cache.
-  struct Arrival {
-    std::string request;
-    std::size_t edge = 0;
-    wire::WireMessage message;
-  };
   /// What an event led to, in the order in which it is to be carried out.
   struct Outcome {
-    std::optional<Arrival> arrival;
     std::optional<Turn> turn;  ///< what it needs to begin is there: take it
     std::vector<Failure> failures;
   };
@@ -56,12 +50,19 @@ class Agent {
   const Wiring& wiring() const { return wiring_; }
 
   Outcome on_task(bus::Task task, Clock::time_point now);
-  /// A message on inbound edge number `edge`: [envelope, payload...]. One that is damaged, out of order or not for this
-  /// edge fails the request that it names, and where that cannot be read, or does not wait on the edge, every request
-  /// that does: one of them will never be whole. Where none waits it throws Error that names the edge.
+  /// A message on inbound edge number `edge`, not a kv edge: [envelope, payload...]. One that is damaged, out of order
+  /// or not for this edge fails the request that it names, and where that cannot be read, or does not wait on the edge,
+  /// every request that does: one of them will never be whole. Where none waits it throws Error that names the edge.
   Outcome on_message(std::size_t edge, const std::vector<OwnedBytes>& frames, Clock::time_point now);
-  /// The same of one that has been read and is whole.
-  Outcome on_message(std::size_t edge, wire::WireMessage message, Clock::time_point now);
+
+  /// Does a request wait for that message next? False: the request is over, and what comes for it is dropped. Throws
+  /// Error{kReconnect} for one that is out of order or not for this edge, and for too many requests before their tasks.
+  /// Changes nothing.
+  bool awaits(std::size_t edge, const wire::Envelope& envelope) const;
+  /// A message of kv edge `edge` that it awaits: its rows have been placed.
+  Outcome on_rows(std::size_t edge, const wire::Envelope& envelope, Clock::time_point now);
+  /// A message that was read, but cannot be taken; whom that fails as on_message().
+  Outcome on_refused(std::size_t edge, const std::string& request, const Error& error);
   /// Something came over the edge that cannot be read at all.
   Outcome on_damage(std::size_t edge, const Error& error);
   void on_cancel(const std::string& request);

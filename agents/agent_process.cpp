@@ -17,7 +17,7 @@
 #include "agents/agent.hpp"
 #include "agents/keep_budget.hpp"
 #include "agents/kept_prompts.hpp"
-#include "agents/kv_intake.hpp"
+#include "agents/kv_receiver.hpp"
 #include "agents/llm/runtime.hpp"
 #include "agents/offering.hpp"
 #include "agents/turn_thread.hpp"
@@ -94,7 +94,7 @@ class AgentProcess {
   }
 
   void stop_waiting_for_rows() {
-    for (auto& [request, arrivals] : arrivals_) arrivals->fail(Error(ErrorKind::kGiveUp, "the agent is leaving"));
+    if (kv_) kv_->fail_all(Error(ErrorKind::kGiveUp, "the agent is leaving"));
   }
 
   /// Ends the process with `error`; the orchestrator hears it first.
@@ -176,26 +176,13 @@ class AgentProcess {
     if (edge == inbound_by_topic_.end()) return;
     if (!delivered.problem.empty())
       return act(agent_.on_damage(edge->second, Error(ErrorKind::kReconnect, delivered.problem)));
-    if (!intake_ || agent_.wiring().inbound[edge->second].spec.medium != wire::Medium::kKv)
-      return act(agent_.on_message(edge->second, delivered.message, Clock::now()));
-    take_in(edge->second, delivered.message);
-  }
-
-  /// A message on a kv edge whose sender may be asked again.
-  void take_in(std::size_t edge, const std::vector<OwnedBytes>& frames) {
-    KvIntake::Outcome outcome;
-    try {
-      outcome = intake_->on_message(edge, frames);
-    } catch (const Error& error) {
-      return act(agent_.on_damage(edge, error));
-    }
-    for (const wire::Back& back : outcome.back)
-      node_.send_back(offer_topic(agent_.wiring().inbound[edge].spec), wire::encode_back(back));
-    for (KvIntake::Ready& ready : outcome.ready)
-      act(agent_.on_message(edge, ready.message, Clock::now()), std::move(ready.kept));
-    if (!outcome.failure) return;
-    agent_.on_cancel(outcome.request);
-    on_failure({outcome.request, outcome.failure->kind(), outcome.failure->what()});
+    const wire::EdgeSpec& spec = agent_.wiring().inbound[edge->second].spec;
+    if (spec.medium != wire::Medium::kKv) return act(agent_.on_message(edge->second, delivered.message, Clock::now()));
+    if (!kv_)
+      return act(agent_.on_damage(edge->second, Error(ErrorKind::kReconnect, "rows came before the model is loaded")));
+    KvReceiver::Outcome outcome = kv_->on_message(edge->second, delivered.message, Clock::now());
+    for (const wire::Back& back : outcome.back) node_.send_back(offer_topic(spec), wire::encode_back(back));
+    act({.turn = std::move(outcome.turn), .failures = std::move(outcome.failures)});
   }
   void on(bus::CameBack& back) {
     try {
@@ -207,9 +194,10 @@ class AgentProcess {
 
   /// An offer that cannot be read is not answered; its sender then sends everything.
   void answer_offer(std::size_t edge, const bus::Delivered& delivered) {
+    if (!kv_) return;
     try {
       const wire::Offer offer = wire::decode_offer(delivered.message);
-      const wire::Held held = intake_->on_offer(edge, offer);
+      const wire::Held held = kv_->on_offer(edge, offer);
       if (!offer.blocks.empty()) node_.send_back(delivered.topic, wire::encode_back(held));
     } catch (const Error& error) {
       spdlog::warn("agent {}: {} on {}", options_.name, error.what(), delivered.topic);
@@ -229,10 +217,8 @@ class AgentProcess {
     assign_ = assign;
     llm::set_compute_threads(assign.threads);
     manifest_ = llm::read_manifest(assign.model_path);
-    if (const std::size_t budget = keep_budget(assign.keep_mib); budget > 0) {
-      intake_.emplace(budget, static_cast<int>(manifest_.num_hidden_layers));
-      kept_prompts_.emplace(budget);
-    }
+    keep_bytes_ = keep_budget(assign.keep_mib);
+    if (keep_bytes_ > 0) kept_prompts_.emplace(keep_bytes_);
     send(bus::Hello{.manifest = wire::to_json(manifest_),
                     .publish_endpoint = node_.publish_endpoint().string(),
                     .memory_host = bus::memory_host()});
@@ -243,7 +229,7 @@ class AgentProcess {
     for (const bus::EdgeEnd& end : edges.inbound) {
       const wire::EdgeSpec spec = wire::edge_spec_from_json(end.spec);
       // Before the edge itself: who has seen that subscription has seen this one.
-      if (spec.medium == wire::Medium::kKv && intake_) {
+      if (spec.medium == wire::Medium::kKv && keep_bytes_ > 0) {
         const std::string topic = offer_topic(spec);
         offers_by_topic_[topic] = wiring.inbound.size();
         node_.subscribe(bus::Endpoint::parse(end.endpoint), topic);
@@ -319,6 +305,7 @@ class AgentProcess {
     host_ = loaded.host;
     for (const std::string& name : host_->model().unused_tensors())
       spdlog::info("agent {}: tensor {} is not used by this architecture", options_.name, name);
+    kv_.emplace(host_->model(), agent_, KvReceiver::Options{keep_bytes_, borrows_, room_for_caches()});
     TurnThread::Hooks hooks;
     hooks.publish = [this](std::size_t edge, std::vector<OwnedBytes> frames) {
       node_.publish(outbound_topics_[edge], std::move(frames));
@@ -330,6 +317,15 @@ class AgentProcess {
     };
     turn_thread_ = std::make_unique<TurnThread>(host_, options_.name, assign_.threads, std::move(hooks));
     ready_if_all_stands();
+  }
+
+  /// None where no edge shares memory: caches stand where rows leave from without a copy.
+  kvcodec::MakeRoom room_for_caches() {
+    if (!shares_memory_) return nullptr;
+    return [this](std::size_t bytes) {
+      const std::shared_ptr<std::byte> place = node_.take_shared_memory(bytes);
+      return kvcodec::WritableBytes{place, place.get()};
+    };
   }
 
   /// Ready means: the model is loaded and every receiver's subscription has been seen, so nothing published is lost.
@@ -345,9 +341,8 @@ class AgentProcess {
   void on(const bus::Cancel& cancel) {
     agent_.on_cancel(cancel.request);
     if (turn_thread_) turn_thread_->cancel(cancel.request);
-    if (intake_) intake_->on_end(cancel.request);
     offering_.forget(cancel.request);
-    stop_waiting(cancel.request, Error(ErrorKind::kRetry, "the request was cancelled"));
+    if (kv_) kv_->fail(cancel.request, Error(ErrorKind::kRetry, "the request was cancelled"));
   }
   void on(const bus::Scores& scores) { agent_.on_scores(scores.edge); }
   void on(const bus::Heartbeat&) {}
@@ -356,8 +351,8 @@ class AgentProcess {
     finish();
   }
   void on(const bus::Bye&) {
-    if (intake_ && intake_->kept_bytes() > 0)
-      spdlog::debug("agent {}: kept {} KiB of received rows", options_.name, intake_->kept_bytes() >> 10);
+    if (kv_ && kv_->kept_bytes() > 0)
+      spdlog::debug("agent {}: kept {} KiB of received rows", options_.name, kv_->kept_bytes() >> 10);
     send(bus::Bye{});
     finish();
   }
@@ -370,70 +365,25 @@ class AgentProcess {
     send(bus::TaskError{failure.request, failure.kind, cat("agent ", options_.name, ": ", failure.reason)});
   }
 
-  /// `kept`: the rows that an arrival refers to, where it does.
-  void act(Agent::Outcome outcome, std::optional<std::vector<wire::WireMessage>> kept = std::nullopt) {
-    if (outcome.arrival) place(*outcome.arrival, std::move(kept));
+  void act(Agent::Outcome outcome) {
     if (outcome.turn) begin(std::move(*outcome.turn));
     for (const Agent::Failure& failure : outcome.failures) on_failure(failure);
   }
 
-  /// Rows go into their request's cache at once, whether its turn has begun or not.
-  void place(const Agent::Arrival& arrival, std::optional<std::vector<wire::WireMessage>> kept) {
-    try {
-      place_rows(arrival, std::move(kept));
-    } catch (const Error& error) {
-      agent_.on_cancel(arrival.request);
-      on_failure({arrival.request, error.kind(), error.what()});
-    }
-  }
-
-  void place_rows(const Agent::Arrival& arrival, std::optional<std::vector<wire::WireMessage>> kept) {
-    const std::shared_ptr<KvArrivals> arrivals = arrivals_of(arrival.request);
-    if (kept) return arrivals->place(arrival.edge, arrival.message.envelope, std::move(*kept));
-    arrivals->place(arrival.edge, arrival.message);
-    if (intake_) intake_->on_placed(arrival.edge, arrival.message, borrows_.at(arrival.edge));
-  }
-
-  std::shared_ptr<KvArrivals> arrivals_of(const std::string& request) {
-    std::shared_ptr<KvArrivals>& arrivals = arrivals_[request];
-    if (!arrivals) {
-      const auto shared = [this](std::size_t bytes) {
-        const std::shared_ptr<std::byte> place = node_.take_shared_memory(bytes);
-        return kvcodec::WritableBytes{place, place.get()};
-      };
-      arrivals = std::make_shared<KvArrivals>(host_->model(), agent_.wiring(), shared);
-    }
-    return arrivals;
-  }
-
   /// A turn that is being taken reports its end itself.
   void on_failure(const Agent::Failure& failure) {
-    if (intake_) intake_->on_end(failure.request);
-    if (!stop_waiting(failure.request, Error(failure.kind, failure.reason))) report(failure);
-  }
-
-  /// Ends the turn that waits for rows of `request`; true where there is one.
-  bool stop_waiting(const std::string& request, const Error& error) {
-    const auto found = arrivals_.find(request);
-    if (found == arrivals_.end()) return false;
-    found->second->fail(error);
-    arrivals_.erase(found);
-    return turns_.contains(request);
+    if (!kv_ || !kv_->fail(failure.request, Error(failure.kind, failure.reason))) report(failure);
   }
 
   void begin(Turn turn) {
-    const std::string& request = turn.task.request;
-    if (shares_memory_ || arrivals_.contains(request)) turn.kv = arrivals_of(request);
-    turns_.insert(request);
+    turn.kv = kv_->begin(turn.task.request);
     turn_thread_->take(std::move(turn), agent_.wiring());
   }
 
   void on_turn_end(const TurnAnswer& answer) {
     const std::string& request = std::visit([](const auto& one) -> const std::string& { return one.request; }, answer);
-    turns_.erase(request);
-    arrivals_.erase(request);
     agent_.on_turn_end(request);
-    if (intake_) intake_->on_end(request);
+    kv_->on_turn_end(request);
     std::visit([this](const auto& message) { send(message); }, answer);
   }
 
@@ -456,13 +406,12 @@ class AgentProcess {
   std::map<std::string, std::size_t> offers_by_topic_;  ///< inbound edges
   std::vector<bool> borrows_;                           ///< by inbound edge: frames are the sender's memory
   std::vector<std::string> outbound_topics_;
-  bool shares_memory_ = false;               ///< on some of those: what a turn computes stands there from the start
-  std::optional<KvIntake> intake_;           ///< none: nothing is kept
+  bool shares_memory_ = false;  ///< on some of those: what a turn computes stands there from the start
+  std::size_t keep_bytes_ = 0;
   std::optional<KeptPrompts> kept_prompts_;  ///< the computing thread's
   std::set<std::string> seen_;
   std::shared_ptr<const llm::Host> host_;
-  std::map<std::string, std::shared_ptr<KvArrivals>> arrivals_;  ///< of requests that are open
-  std::set<std::string> turns_;                                  ///< being taken
+  std::optional<KvReceiver> kv_;  ///< once the model is loaded
   std::unique_ptr<TurnThread> turn_thread_;
   Offering offering_;
 

@@ -24,19 +24,19 @@ KvArrivals::KvArrivals(const llm::Model& model, const Wiring& wiring, const kvco
     kv_edge_of_.push_back(edge.spec.medium == wire::Medium::kKv ? next++ : 0);
 }
 
-void KvArrivals::place(std::size_t edge, wire::WireMessage message) {
-  const wire::Envelope envelope = message.envelope;
-  std::vector<wire::WireMessage> rows;
-  rows.push_back(std::move(message));
-  place(edge, envelope, std::move(rows));
+void KvArrivals::place(std::size_t edge, const wire::WireMessage& message) {
+  place([&] { placer_.place(kv_edge_of_.at(edge), message); });
 }
 
 void KvArrivals::place(std::size_t edge, const wire::Envelope& envelope, std::vector<wire::WireMessage> rows) {
+  place([&] { placer_.place(kv_edge_of_.at(edge), envelope, std::move(rows)); });
+}
+
+void KvArrivals::place(const std::function<void()>& rows) {
   const std::lock_guard lock(mutex_);
   if (failure_) return;
-  const auto place = [&] { placer_.place(kv_edge_of_.at(edge), envelope, std::move(rows)); };
-  if (copies_) copies_->beside(place);
-  else place();
+  if (copies_) copies_->beside(rows);
+  else rows();
   last_arrival_ = Clock::now();
   changed_.notify_all();
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -25,9 +26,10 @@ class KvArrivals {
   /// leave without a copy.
   KvArrivals(const llm::Model& model, const Wiring& wiring, const kvcodec::MakeRoom& room = nullptr);
 
-  /// Of inbound edge number `edge` (a kv edge), its next message. Throws as KvPlacer::place(), and nothing once failed.
-  void place(std::size_t edge, wire::WireMessage message);
-  /// The same of a message whose rows stand in others, see KvPlacer::place().
+  /// Of inbound edge number `edge` (a kv edge), its next message, checked while it is placed. Throws as
+  /// KvPlacer::place(), and nothing once failed.
+  void place(std::size_t edge, const wire::WireMessage& message);
+  /// The same of a message whose rows have been checked, see KvPlacer::place().
   void place(std::size_t edge, const wire::Envelope& envelope, std::vector<wire::WireMessage> rows);
   /// Whoever waits, now or later, is given `error`. The first one stays.
   void fail(Error error);
@@ -51,6 +53,8 @@ class KvArrivals {
   std::optional<Clock::time_point> last_arrival();
 
  private:
+  void place(const std::function<void()>& rows);
+
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::size_t> kv_edge_of_;  ///< by inbound edge

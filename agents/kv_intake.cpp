@@ -4,15 +4,6 @@
 #include <utility>
 
 namespace kvmesh::agents {
-namespace {
-
-/// Gives a message that has to wait memory of its own: its frames may be memory that the sender needs for what we wait
-/// for.
-void detach(wire::WireMessage& message) {
-  for (OwnedBytes& frame : message.payload) frame = OwnedBytes::from_string(std::string(frame.text()));
-}
-
-}  // namespace
 
 wire::Held KvIntake::on_offer(std::size_t edge, const wire::Offer& offer) {
   if (!find(edge, offer.request)) {
@@ -28,60 +19,48 @@ KvIntake::Open* KvIntake::find(std::size_t edge, const std::string& request) {
   return found == open_.end() ? nullptr : &*found;
 }
 
-KvIntake::Outcome KvIntake::on_message(std::size_t edge, std::span<const OwnedBytes> frames) {
-  wire::WireMessage message = wire::read_message(frames);
-  Outcome outcome;
-  outcome.request = message.envelope.request;
-  if (Open* open = find(edge, outcome.request)) {
-    feed(*open, std::move(message), outcome);
-  } else {  // over, or nothing was offered: who takes it sees what it is
-    wire::check_payload(message);
-    outcome.ready.push_back({std::move(message), std::nullopt});
-  }
-  return outcome;
+std::optional<KvIntake::Incoming> KvIntake::on_message(std::size_t edge, wire::WireMessage message) {
+  Open* open = find(edge, message.envelope.request);
+  if (!open || !open->awaited || *open->awaited == message.envelope.sequence) return Incoming{std::move(message)};
+  const bool whole = wire::detach(message) == message.envelope.checksum;
+  open->behind.push_back({std::move(message), whole});  // one that is not is found out when its turn has come
+  return std::nullopt;
 }
 
-void KvIntake::feed(Open& open, wire::WireMessage message, Outcome& outcome) {
-  const wire::Envelope envelope = message.envelope;
-  if (open.awaited && *open.awaited != envelope.sequence) {
-    detach(message);
-    open.behind.push_back(std::move(message));
-    return;
-  }
-  try {
-    outcome.ready.push_back(whole(open.edge, std::move(message)));
-  } catch (const Error& error) {
-    if (open.awaited) {
-      outcome.failure.emplace(error.kind(), cat(error.what(), "; it had been asked for again"));
-      return;
-    }
-    open.awaited = envelope.sequence;
-    outcome.back.push_back(wire::Again{envelope.request, envelope.sequence});
-    return;
-  }
-  if (envelope.sequence + 1 == envelope.count) outcome.back.push_back(wire::Done{envelope.request});
-  if (!open.awaited) return;
-  open.awaited.reset();
-  for (std::deque<wire::WireMessage> behind = std::exchange(open.behind, {}); !behind.empty(); behind.pop_front())
-    feed(open, std::move(behind.front()), outcome);
+std::optional<KvIntake::Incoming> KvIntake::next(std::size_t edge, const std::string& request) {
+  Open* open = find(edge, request);
+  if (!open || open->awaited || open->behind.empty()) return std::nullopt;
+  Incoming first = std::move(open->behind.front());
+  open->behind.pop_front();
+  return first;
 }
 
-KvIntake::Ready KvIntake::whole(std::size_t edge, wire::WireMessage message) {
-  const wire::Envelope& envelope = message.envelope;
-  if (envelope.kind != wire::Medium::kKv || envelope.encoding != wire::Encoding::kKept) {
-    wire::check_payload(message);
-    return {std::move(message), std::nullopt};
-  }
+std::optional<std::vector<wire::WireMessage>> KvIntake::kept_rows(std::size_t edge, const wire::Envelope& envelope) {
+  if (envelope.kind != wire::Medium::kKv || envelope.encoding != wire::Encoding::kKept || !find(edge, envelope.request))
+    return std::nullopt;
   std::optional<std::vector<wire::WireMessage>> rows = kept_.take(edge, envelope);
-  if (!rows)
-    throw Error(ErrorKind::kReconnect, cat("edge ", envelope.from, " -> ", envelope.to, " (kv), request \"",
-                                           envelope.request, "\", message ", envelope.sequence, " of ", envelope.count,
-                                           ", layer ", envelope.layer, ": it refers to rows that are not kept here"));
-  return {std::move(message), std::move(rows)};
+  if (rows) return rows;
+  throw wire::DamagedMessage(cat("edge ", envelope.from, " -> ", envelope.to, " (kv), request \"", envelope.request,
+                                 "\", message ", envelope.sequence, " of ", envelope.count, ", layer ", envelope.layer,
+                                 ": it refers to rows that are not kept here"));
 }
 
-void KvIntake::on_placed(std::size_t edge, const wire::WireMessage& message, bool borrowed) {
+std::optional<wire::Done> KvIntake::on_placed(std::size_t edge, const wire::WireMessage& message, bool borrowed) {
+  const wire::Envelope& envelope = message.envelope;
+  Open* open = find(edge, envelope.request);
+  if (!open) return std::nullopt;
   kept_.keep(edge, message, borrowed);
+  open->awaited.reset();
+  if (envelope.sequence + 1 < envelope.count) return std::nullopt;
+  return wire::Done{envelope.request};
+}
+
+KvIntake::Repair KvIntake::on_damage(std::size_t edge, const wire::Envelope& envelope) {
+  Open* open = find(edge, envelope.request);
+  if (!open) return Repair::kNone;
+  if (open->awaited) return Repair::kAskedAgain;
+  open->awaited = envelope.sequence;
+  return Repair::kAskAgain;
 }
 
 void KvIntake::on_end(const std::string& request) {

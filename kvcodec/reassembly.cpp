@@ -5,12 +5,20 @@
 namespace kvmesh::kvcodec {
 
 void Reassembly::feed(wire::WireMessage message) {
-  check_addressed_to_us(message.envelope);
-  check_in_order(message.envelope);
-  count_ = message.envelope.count;
-  layers_complete_ = message.envelope.layers_complete;
-  ++received_;
+  note(message.envelope);
   messages_.push_back(std::move(message));
+}
+
+void Reassembly::check(const wire::Envelope& envelope) const {
+  check_addressed_to_us(envelope);
+  check_in_order(envelope);
+}
+
+void Reassembly::note(const wire::Envelope& envelope) {
+  check(envelope);
+  count_ = envelope.count;
+  layers_complete_ = envelope.layers_complete;
+  ++received_;
 }
 
 void Reassembly::refuse(const std::string& reason) const {

@@ -30,6 +30,10 @@ class Reassembly {
   /// mesh, edge, medium, request or manifest; a sequence number that came already or that leaves a gap; a count that
   /// differs from the first message's; a layer that an earlier message called complete.
   void feed(wire::WireMessage message);
+  /// Throws what feed() would throw for a message with that envelope.
+  void check(const wire::Envelope& envelope) const;
+  /// feed() for a message that somebody else keeps: it has come, and take() does not give it.
+  void note(const wire::Envelope& envelope);
 
   /// True once all messages have come.
   bool complete() const { return count_ > 0 && received_ == count_; }

@@ -48,12 +48,16 @@ void LayerCache::append(const at::Tensor& keys, const at::Tensor& values, const 
   ours.values.copy_(values);
 }
 
-LayerCache::Rows LayerCache::extend(const std::vector<std::int64_t>& positions) {
-  const auto rows = static_cast<std::int64_t>(positions.size()), before = length();
+LayerCache::Rows LayerCache::behind(std::int64_t rows) {
   c10::InferenceMode guard;
-  reserve(before + rows);
+  reserve(length() + rows);
+  return {keys_.narrow(0, length(), rows), values_.narrow(0, length(), rows)};
+}
+
+LayerCache::Rows LayerCache::extend(const std::vector<std::int64_t>& positions) {
+  Rows rows = behind(static_cast<std::int64_t>(positions.size()));
   positions_.insert(positions_.end(), positions.begin(), positions.end());
-  return {keys_.narrow(0, before, rows), values_.narrow(0, before, rows)};
+  return rows;
 }
 
 std::int64_t LayerCache::extend_own(std::int64_t rows) {

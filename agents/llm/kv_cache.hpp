@@ -27,10 +27,14 @@ class LayerCache {
 
   /// Adds rows, copied and converted to the cache's dtype and device. `keys`, `values`: [tokens, kv_heads, head_dim].
   void append(const at::Tensor& keys, const at::Tensor& values, const std::vector<std::int64_t>& positions);
-  /// As append(), but the rows are the caller's to write, into the views that are returned, before anybody reads them.
   struct Rows {
-    at::Tensor keys, values;  ///< [positions, kv_heads, head_dim]
+    at::Tensor keys, values;  ///< [rows, kv_heads, head_dim]
   };
+  /// Where the next `rows` rows will stand, for the caller to write. They are none of the cache's before extend() has
+  /// been given their positions, so that what turns out wrong is simply written again.
+  Rows behind(std::int64_t rows);
+  /// As append(), but the rows are the caller's to write, into the views that are returned, before anybody reads them,
+  /// or stand there already, see behind().
   Rows extend(const std::vector<std::int64_t>& positions);
   /// Adds `rows` rows at the owner's next positions, for the caller to write into key_store() and value_store() before
   /// anybody reads them; gives the first one's number. Allocates nothing where reserve() has made room.

@@ -4,6 +4,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/error.hpp"
 #include "kvcodec/decode.hpp"
@@ -143,16 +144,6 @@ std::vector<KvSender::Piece> KvSender::pieces_of(int sender_layer, const llm::La
   return pieces;
 }
 
-namespace {
-
-/// Gives a message that has to wait memory of its own. Its frames may be shared memory that the sender needs back
-/// before it can send to anybody, and whom it would send to may be whom we wait for.
-void detach(wire::WireMessage& message) {
-  for (OwnedBytes& frame : message.payload) frame = OwnedBytes::from_string(std::string(frame.text()));
-}
-
-}  // namespace
-
 KvPlacer::KvPlacer(const llm::Model& model, std::vector<const InboundEdge*> edges, llm::KvCache& cache)
     : model_(model), cache_(cache) {
   const auto layers = static_cast<std::size_t>(cache.layers());
@@ -164,33 +155,48 @@ KvPlacer::KvPlacer(const llm::Model& model, std::vector<const InboundEdge*> edge
   }
 }
 
-void KvPlacer::place(std::size_t number, wire::WireMessage message) {
-  const wire::Envelope envelope = message.envelope;
-  std::vector<wire::WireMessage> rows;
-  rows.push_back(std::move(message));
-  place(number, envelope, std::move(rows));
+void KvPlacer::place(std::size_t number, const wire::WireMessage& message) {
+  c10::InferenceMode guard;
+  const wire::Envelope& envelope = message.envelope;
+  begin(number, envelope);
+  if (is_next(number, envelope.layer)) {
+    write(number, message, kvcodec::check_and_decode_layer_into);
+  } else {
+    wire::WireMessage own = message;
+    wire::check_checksum(envelope, wire::detach(own));
+    edges_[number].waiting[static_cast<std::size_t>(envelope.layer)].push_back(std::move(own));
+  }
+  advance(number, envelope);
 }
 
 void KvPlacer::place(std::size_t number, const wire::Envelope& envelope, std::vector<wire::WireMessage> rows) {
   c10::InferenceMode guard;
+  begin(number, envelope);
+  auto& waiting = edges_[number].waiting[static_cast<std::size_t>(envelope.layer)];
+  std::move(rows.begin(), rows.end(), std::back_inserter(waiting));
+  advance(number, envelope);
+}
+
+/// What an edge's messages say before their rows are looked at, the same in each of them.
+void KvPlacer::begin(std::size_t number, const wire::Envelope& envelope) {
+  if (envelope.layer < 0 || envelope.layer >= cache_.layers())
+    throw Error(ErrorKind::kReconnect, cat("layer ", envelope.layer, " came over edge ", envelope.from, " -> ",
+                                           envelope.to, ", the receiver has ", cache_.layers(), " layers"));
   Edge& edge = edges_.at(number);
-  const int layer = envelope.layer;
-  if (layer < 0 || layer >= cache_.layers())
-    throw Error(ErrorKind::kReconnect, cat("layer ", layer, " came over edge ", envelope.from, " -> ", envelope.to,
-                                           ", the receiver has ", cache_.layers(), " layers"));
   if (!edge.begun) edge.context_start = envelope.context_start;
   edge.begun = true;
   edge.context_end = std::max(edge.context_end, envelope.context_end);
+  if (begun()) next_position();  // is there room?
+}
+
+/// The message has been placed, or waits.
+void KvPlacer::advance(std::size_t number, const wire::Envelope& envelope) {
+  Edge& edge = edges_[number];
   edge.layers_complete = std::min(envelope.layers_complete, cache_.layers());
   edge.ended = envelope.sequence + 1 == envelope.count;
-  if (begun()) next_position();  // is there room?
-  auto& waiting = edge.waiting[static_cast<std::size_t>(layer)];
-  for (wire::WireMessage& message : rows) waiting.push_back(std::move(message));
-  if (edges_.size() == 1) return place_waiting(layer);
+  if (edges_.size() == 1) return place_waiting(envelope.layer);
   // What another edge kept back at any layer may be next now.
-  for (int l = 0; l < cache_.layers(); ++l) place_waiting(l);
-  const std::size_t new_ones = std::min(waiting.size(), rows.size());
-  for (std::size_t i = waiting.size() - new_ones; i < waiting.size(); ++i) detach(waiting[i]);
+  for (int layer = 0; layer < cache_.layers(); ++layer) place_waiting(layer);
 }
 
 bool KvPlacer::begun() const {
@@ -238,17 +244,25 @@ std::int64_t KvPlacer::next_position() const {
 }
 
 /// Rows of an edge wait until those of the edges before it stand at this layer.
+bool KvPlacer::is_next(std::size_t number, int layer) const {
+  const auto l = static_cast<std::size_t>(layer);
+  return edges_[number].waiting[l].empty() &&
+         std::all_of(edges_.begin(), edges_.begin() + static_cast<std::ptrdiff_t>(number), [&](const Edge& before) {
+           return before.begun && edge_complete(before, layer) && before.waiting[l].empty();
+         });
+}
+
 void KvPlacer::place_waiting(int layer) {
   for (std::size_t i = 0; i < edges_.size(); ++i) {
     Edge& edge = edges_[i];
     if (!edge.begun) return;
     auto& waiting = edge.waiting[static_cast<std::size_t>(layer)];
-    for (; !waiting.empty(); waiting.pop_front()) write(i, waiting.front());
+    for (; !waiting.empty(); waiting.pop_front()) write(i, waiting.front(), kvcodec::decode_layer_into);
     if (!edge_complete(edge, layer)) return;
   }
 }
 
-void KvPlacer::write(std::size_t number, const wire::WireMessage& message) {
+void KvPlacer::write(std::size_t number, const wire::WireMessage& message, Decode decode) {
   Edge& edge = edges_[number];
   const std::int64_t shift = shift_of(number);
   if (shift != 0 && edge.wiring->sender.rope_depends_on_length)
@@ -260,11 +274,11 @@ void KvPlacer::write(std::size_t number, const wire::WireMessage& message) {
   // More than the sink is the whole context: room for all of it at once, not by doubling.
   if (rows > 1) layer.reserve(context_length() + kOwnRows);
   const std::int64_t before = layer.length();
-  const llm::LayerCache::Rows place =
-      layer.extend(kvcodec::expand_positions(kvcodec::shift_positions(message.envelope.positions, shift)));
-  kvcodec::decode_layer_into(message, place.keys, place.values);
+  const llm::LayerCache::Rows place = layer.behind(rows);
+  decode(message, place.keys, place.values);
   if (shift != 0)
     place.keys.copy_(kvcodec::rotate_keys(place.keys, shift, model_.inverse_frequencies(message.envelope.layer)));
+  layer.extend(kvcodec::expand_positions(kvcodec::shift_positions(message.envelope.positions, shift)));
   llm::RowRange& range = edge.rows[static_cast<std::size_t>(message.envelope.layer)];
   if (range.end == range.begin) range.begin = before;
   range.end = layer.length();
@@ -290,7 +304,7 @@ std::vector<std::vector<llm::RowRange>> place_kv(const llm::Model& model, const 
   for (const KvArrival& arrival : arrivals) edges.push_back(arrival.edge);
   KvPlacer placer(model, std::move(edges), cache);
   for (std::size_t i = 0; i < arrivals.size(); ++i)
-    for (const wire::WireMessage& message : *arrivals[i].messages) placer.place(i, message);
+    for (const wire::WireMessage& message : *arrivals[i].messages) placer.place(i, message.envelope, {message});
   for (int layer = 0; layer < cache.layers(); ++layer) placer.open(layer);
   std::vector<std::vector<llm::RowRange>> rows;
   for (std::size_t i = 0; i < arrivals.size(); ++i) rows.push_back(placer.rows(i));

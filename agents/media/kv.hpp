@@ -97,10 +97,12 @@ class KvPlacer {
   /// All arguments outlive this.
   KvPlacer(const llm::Model& model, std::vector<const InboundEdge*> edges, llm::KvCache& cache);
 
-  /// The next message of edge number `edge`, after Reassembly. Throws Error that names the edge: tensors of a wrong
-  /// shape, a layer out of range, a context that cannot be re-based, no room left in max_position_embeddings.
-  void place(std::size_t edge, wire::WireMessage message);
-  /// A message whose rows stand in others, in `rows`: kept before (kvcodec/kept_blocks.hpp).
+  /// The next message of edge number `edge`, in the order that Reassembly demands; its payload is checked while it is
+  /// copied. Throws wire::DamagedMessage, and the message may come again: nothing of it has been placed. Throws Error
+  /// that names the edge: tensors of a wrong shape, a layer out of range, a context that cannot be re-based, no room
+  /// left in max_position_embeddings.
+  void place(std::size_t edge, const wire::WireMessage& message);
+  /// A message whose rows stand in `rows`, which have been checked, and whose frames nobody waits for.
   void place(std::size_t edge, const wire::Envelope& envelope, std::vector<wire::WireMessage> rows);
 
   /// Every edge has said where its context ends, so that the position of the receiver's own tokens is known.
@@ -121,14 +123,19 @@ class KvPlacer {
     bool ended = false;
     std::int64_t context_start = 0, context_end = 0;  ///< as the sender counts
     int layers_complete = 0;
-    std::vector<std::deque<wire::WireMessage>> waiting;  ///< by layer
+    std::vector<std::deque<wire::WireMessage>> waiting;  ///< by layer; checked
     std::vector<llm::RowRange> rows;                     ///< by layer
   };
 
+  using Decode = void(const wire::WireMessage& message, const at::Tensor& keys, const at::Tensor& values);
+
   std::int64_t shift_of(std::size_t edge) const;
   bool edge_complete(const Edge& edge, int layer) const;
+  void begin(std::size_t edge, const wire::Envelope& envelope);
+  bool is_next(std::size_t edge, int layer) const;
+  void advance(std::size_t edge, const wire::Envelope& envelope);
   void place_waiting(int layer);
-  void write(std::size_t edge, const wire::WireMessage& message);
+  void write(std::size_t edge, const wire::WireMessage& message, Decode decode);
   std::int64_t context_length() const;
 
   const llm::Model& model_;
@@ -136,7 +143,7 @@ class KvPlacer {
   std::vector<Edge> edges_;
 };
 
-/// What came over one kv edge.
+/// What came over one kv edge: messages that wire::decode_message has checked.
 struct KvArrival {
   const InboundEdge* edge = nullptr;
   const std::vector<wire::WireMessage>* messages = nullptr;

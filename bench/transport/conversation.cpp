@@ -1,6 +1,7 @@
 #include "bench/transport/conversation.hpp"
 
 #include <chrono>
+#include <utility>
 
 #include "agents/outbox.hpp"
 #include "base/error.hpp"
@@ -26,11 +27,11 @@ Conversation::Conversation(const llm::Model& model, std::size_t keep_bytes)
       reader_{.mesh = "bench",
               .inbound = {},
               .outbound = {{every_layer(), llm::manifest_of(model.config()), true, {}}}},
-      solver_{.mesh = "bench", .inbound = {{every_layer(), llm::manifest_of(model.config())}}, .outbound = {}},
       topic_(bus::edge_topic("bench", "reader", "solver", "kv")),
       offer_topic_(bus::edge_topic("bench", "reader", "solver", "offer")),
       prompts_(keep_bytes),
-      intake_(keep_bytes, static_cast<int>(model.config().num_hidden_layers)) {
+      solver_({.mesh = "bench", .inbound = {{every_layer(), llm::manifest_of(model.config())}}, .outbound = {}}),
+      receiver_(model, solver_, {.keep_bytes = keep_bytes, .borrows = {}, .room = nullptr}) {
   const auto endpoint = [&](const char* name) { return bus::Endpoint::ipc(cat(scratch_.path(), '/', name)); };
   reader_node_ = std::make_unique<bus::Node>(bus::NodeOptions{.control = endpoint("control"),
                                                               .bind_control = true,
@@ -76,50 +77,52 @@ void Conversation::on_reader_event(bus::Event event) {
   if (const auto* back = std::get_if<bus::CameBack>(&event)) offering_->on_back(*back);
 }
 
-/// What an agent's process does with what comes.
 void Conversation::place() {
   for (std::unique_lock lock(mutex_);;) {
     changed_.wait(lock, [this] { return stop_ || !delivered_.empty(); });
     if (stop_) return;
     const bus::Delivered delivered = std::move(delivered_.front());
     delivered_.pop_front();
-    const std::shared_ptr<agents::KvArrivals> arrivals = arrivals_;
     lock.unlock();
-    std::unique_lock taking_in(intake_mutex_);
+    std::optional<Error> failure;
     try {
-      if (delivered.topic == offer_topic_) {
-        const wire::Held held = intake_.on_offer(0, wire::decode_offer(delivered.message));
-        solver_node_->send_back(offer_topic_, wire::encode_back(held));
-      } else {
-        agents::KvIntake::Outcome outcome = intake_.on_message(0, delivered.message);
-        for (const wire::Back& back : outcome.back) solver_node_->send_back(offer_topic_, wire::encode_back(back));
-        for (agents::KvIntake::Ready& ready : outcome.ready) {
-          if (ready.kept) {
-            arrivals->place(0, ready.message.envelope, std::move(*ready.kept));
-            continue;
-          }
-          arrivals->place(0, ready.message);
-          intake_.on_placed(0, ready.message, /*borrowed=*/false);
-        }
-      }
+      receive(delivered);
     } catch (const Error& error) {
-      arrivals->fail(error);
+      failure.emplace(error);
     }
-    taking_in.unlock();
     lock.lock();
+    if (!failure) continue;
+    if (arrivals_) arrivals_->fail(*failure);
+    failure_ = failure;
+    changed_.notify_all();
   }
+}
+
+/// What an agent's process does with what comes.
+void Conversation::receive(const bus::Delivered& delivered) {
+  const std::lock_guard receiving(solver_mutex_);
+  if (delivered.topic == offer_topic_) {
+    const wire::Held held = receiver_.on_offer(0, wire::decode_offer(delivered.message));
+    return solver_node_->send_back(offer_topic_, wire::encode_back(held));
+  }
+  const auto outcome = receiver_.on_message(0, delivered.message, std::chrono::steady_clock::now());
+  for (const wire::Back& back : outcome.back) solver_node_->send_back(offer_topic_, wire::encode_back(back));
+  if (!outcome.failures.empty()) throw Error(outcome.failures.front().kind, outcome.failures.front().reason);
+  if (!outcome.turn) return;
+  const std::lock_guard lock(mutex_);
+  arrivals_ = receiver_.begin(outcome.turn->task.request);
+  changed_.notify_all();
 }
 
 Conversation::Turn Conversation::turn(const std::vector<std::int64_t>& ids) {
   const auto tokens = static_cast<std::int64_t>(ids.size());
-  const auto arrivals = std::make_shared<agents::KvArrivals>(model_, solver_);
-  {
-    const std::lock_guard lock(mutex_);
-    arrivals_ = arrivals;
-  }
   bus::Task task;
   task.request = cat("r", turns_++);
   const auto begin = std::chrono::steady_clock::now();
+  {
+    const std::lock_guard receiving(solver_mutex_);
+    solver_.on_task(task, begin);
+  }
   const agents::Outbox::Publish publish = [this](std::size_t, std::vector<OwnedBytes> frames) {
     reader_node_->publish(topic_, std::move(frames));
   };
@@ -134,12 +137,17 @@ Conversation::Turn Conversation::turn(const std::vector<std::int64_t>& ids) {
   model_.forward(input, *cache);
   outbox.finish_layers();
   prompts_.keep(ids, cache);
+  std::unique_lock lock(mutex_);
+  if (!changed_.wait_for(lock, kPatience, [this] { return arrivals_ || failure_; }))
+    throw Error(ErrorKind::kRetry, "no rows came");
+  if (failure_) throw Error(failure_->kind(), failure_->what());
+  const std::shared_ptr<agents::KvArrivals> arrivals = std::exchange(arrivals_, nullptr);
+  lock.unlock();
   arrivals->wait_for_all(Deadline::after(kPatience));
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-  {
-    const std::lock_guard lock(intake_mutex_);
-    intake_.on_end(task.request);
-  }
+  const std::lock_guard receiving(solver_mutex_);
+  solver_.on_turn_end(task.request);
+  receiver_.on_turn_end(task.request);
   return {outbox.reports().front().bytes, took.count()};
 }
 

@@ -5,14 +5,16 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "agents/agent.hpp"
 #include "agents/kept_prompts.hpp"
-#include "agents/kv_arrivals.hpp"
-#include "agents/kv_intake.hpp"
+#include "agents/kv_receiver.hpp"
 #include "agents/offering.hpp"
+#include "base/error.hpp"
 #include "bench/transport/scratch.hpp"
 #include "bus/node.hpp"
 
@@ -37,14 +39,16 @@ class Conversation {
  private:
   void on_reader_event(bus::Event event);
   void place();
+  void receive(const bus::Delivered& delivered);
 
   const llm::Model& model_;
   const Scratch scratch_;
-  agents::Wiring reader_, solver_;
+  agents::Wiring reader_;
   const std::string topic_, offer_topic_;
   agents::KeptPrompts prompts_;
-  std::mutex intake_mutex_;
-  agents::KvIntake intake_;
+  std::mutex solver_mutex_;  ///< taken before `mutex_`; guards the next two
+  agents::Agent solver_;
+  agents::KvReceiver receiver_;
   int turns_ = 0;
 
   std::mutex mutex_;
@@ -52,7 +56,8 @@ class Conversation {
   bool subscribed_ = false;
   bool stop_ = false;
   std::deque<bus::Delivered> delivered_;
-  std::shared_ptr<agents::KvArrivals> arrivals_;
+  std::shared_ptr<agents::KvArrivals> arrivals_;  ///< of the turn that is being taken, once its first row has come
+  std::optional<Error> failure_;
 
   std::unique_ptr<agents::Offering> offering_;
   std::unique_ptr<bus::Node> reader_node_, solver_node_;

@@ -196,9 +196,9 @@ class Receiver {
         delivered = std::move(queue_.front());
         queue_.pop_front();
       }
-      wire::WireMessage message = wire::decode_message(delivered.message);
+      const wire::WireMessage message = wire::read_message(delivered.message);
       delivered.message.clear();
-      arrivals(std::stoi(message.envelope.request))->place(0, std::move(message));
+      arrivals(std::stoi(message.envelope.request))->place(0, message);
     }
   }
 

@@ -2,15 +2,13 @@
 
 #include <cstddef>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "agents/agent.hpp"
-#include "agents/kv_arrivals.hpp"
+#include "agents/kv_receiver.hpp"
 #include "agents/llm/host.hpp"
 #include "agents/turn_thread.hpp"
 
@@ -45,10 +43,7 @@ class AgentThread {
  private:
   // Under the lock:
   void act(agents::Agent::Outcome outcome);
-  void place(agents::Agent::Arrival arrival);
-  agents::KvArrivals& arrivals_of(const std::string& request);
   void fail(const agents::Agent::Failure& failure);
-  bool stop_waiting(const std::string& request, const Error& error);
 
   void on_turn_end(Answer answer);
 
@@ -58,9 +53,8 @@ class AgentThread {
 
   std::mutex mutex_;  // guards what follows
   agents::Agent agent_;
-  std::map<std::string, std::shared_ptr<agents::KvArrivals>> arrivals_;  ///< of requests that are open
-  std::set<std::string> taken_;                                          ///< requests whose turns are being taken
-  std::string current_;                                                  ///< that of the task that came last
+  agents::KvReceiver kv_;
+  std::string current_;  ///< the request of the task that came last
 
   agents::TurnThread turns_;
 };

@@ -1,7 +1,5 @@
 #include "agents/agent.hpp"
 
-#include <ATen/ATen.h>
-
 #include <catch2/catch.hpp>
 
 #include "base/error.hpp"
@@ -66,8 +64,8 @@ class Fixture {
     return kvcodec::encode_text("said by " + spec.from, envelope);
   }
 
-  /// Rows of layer `sequence` over kv edge `edge`.
-  Agent::Outcome send_rows(std::size_t edge, const std::string& request, std::uint32_t sequence, std::uint32_t count) {
+  /// Of rows of layer `sequence` over kv edge `edge`.
+  wire::Envelope rows(std::size_t edge, const std::string& request, std::uint32_t sequence, std::uint32_t count) const {
     const wire::EdgeSpec& spec = agent.wiring().inbound.at(edge).spec;
     wire::Envelope envelope;
     envelope.mesh = "test";
@@ -80,9 +78,18 @@ class Fixture {
     envelope.layer = static_cast<std::int32_t>(sequence);
     envelope.context_end = 1;
     envelope.layers_complete = envelope.layer + 1;
-    const at::Tensor rows = at::ones({1, 2, 32});
-    return agent.on_message(edge, kvcodec::encode_layer({rows, rows, {{.first = 0, .count = 1}}}, envelope),
-                            kStart + 5ms);
+    return envelope;
+  }
+
+  /// They come, and are placed if they are awaited.
+  Agent::Outcome send_rows(std::size_t edge, const std::string& request, std::uint32_t sequence, std::uint32_t count) {
+    const wire::Envelope envelope = rows(edge, request, sequence, count);
+    try {
+      if (!agent.awaits(edge, envelope)) return {};
+    } catch (const Error& error) {
+      return agent.on_refused(edge, request, error);
+    }
+    return agent.on_rows(edge, envelope, kStart + 5ms);
   }
 
   Agent::Outcome send(std::size_t edge, const std::string& request, std::uint32_t sequence = 0,
@@ -179,18 +186,37 @@ TEST_CASE("a cancelled request is forgotten, and what still arrives for it is dr
   CHECK_FALSE(fixture.agent.next_deadline().has_value());
 }
 
-TEST_CASE("a turn begins with the first message of each kv edge, and rows are handed on as they come") {
+TEST_CASE("a turn begins with the first message of each kv edge, and the rest is awaited as it comes") {
   Fixture fixture({"reader", "drafter"}, wire::Medium::kKv);
   fixture.task("r1");
-  const auto first = fixture.send_rows(0, "r1", 0, 2);
-  REQUIRE(first.arrival.has_value());
-  CHECK(first.arrival->request == "r1");
-  CHECK(first.arrival->message.envelope.layer == 0);
-  CHECK_FALSE(first.turn.has_value());
-  CHECK(fixture.send_rows(1, "r1", 0, 2).turn.has_value());
+  CHECK(fixture.agent.awaits(0, fixture.rows(0, "r1", 0, 2)));
+  CHECK_FALSE(fixture.send_rows(0, "r1", 0, 2).turn.has_value());
+  const auto last = fixture.send_rows(1, "r1", 0, 2);
+  REQUIRE(last.turn.has_value());
+  CHECK(last.turn->inbox.at(0).empty());  // rows are in the request's cache
+  CHECK(fixture.agent.awaits(0, fixture.rows(0, "r1", 1, 2)));
   const auto later = fixture.send_rows(0, "r1", 1, 2);
-  CHECK(later.arrival.has_value());
   CHECK_FALSE(later.turn.has_value());
+  CHECK(later.failures.empty());
+}
+
+TEST_CASE("to ask whether rows are awaited changes nothing, whatever the answer") {
+  Fixture fixture({"reader"}, wire::Medium::kKv);
+  fixture.task("r1");
+  for (int times = 0; times < 3; ++times) {
+    CHECK(fixture.agent.awaits(0, fixture.rows(0, "r1", 0, 1)));
+    CHECK_THROWS_WITH(fixture.agent.awaits(0, fixture.rows(0, "r1", 1, 2)), Catch::Contains("lost"));
+    for (std::size_t i = 0; i <= Agent::kMaxEarlyRequests; ++i)  // none of them is opened
+      CHECK(fixture.agent.awaits(0, fixture.rows(0, "early" + std::to_string(i), 0, 1)));
+  }
+  CHECK(fixture.send_rows(0, "r1", 0, 1).turn.has_value());
+}
+
+TEST_CASE("rows of more requests than the bound before any task are refused, naming the edge") {
+  Fixture fixture({"reader"}, wire::Medium::kKv);
+  for (std::size_t i = 0; i < Agent::kMaxEarlyRequests; ++i) fixture.send_rows(0, "r" + std::to_string(i), 0, 2);
+  CHECK(fixture.agent.awaits(0, fixture.rows(0, "r0", 1, 2)));
+  CHECK_THROWS_WITH(fixture.send_rows(0, "one-more", 0, 2), Catch::Contains("reader -> solver"));
 }
 
 TEST_CASE("a gap in the rows of a turn under way fails that request") {
@@ -201,7 +227,7 @@ TEST_CASE("a gap in the rows of a turn under way fails that request") {
   REQUIRE(outcome.failures.size() == 1);
   CHECK(outcome.failures[0].request == "r1");
   CHECK_THAT(outcome.failures[0].reason, Catch::Contains("lost"));
-  CHECK_FALSE(fixture.send_rows(0, "r1", 1, 3).arrival.has_value());
+  CHECK_FALSE(fixture.agent.awaits(0, fixture.rows(0, "r1", 1, 3)));
 }
 
 TEST_CASE("the deadline holds while rows of a turn under way are missing, and no longer once they are there") {
@@ -224,7 +250,7 @@ TEST_CASE("rows that come after their turn has ended are dropped") {
   fixture.task("r1");
   REQUIRE(fixture.send_rows(0, "r1", 0, 2).turn.has_value());
   fixture.agent.on_turn_end("r1");
-  CHECK_FALSE(fixture.send_rows(0, "r1", 1, 2).arrival.has_value());
+  CHECK_FALSE(fixture.agent.awaits(0, fixture.rows(0, "r1", 1, 2)));
 }
 
 TEST_CASE("a request whose deadline passes while it waits fails with the edges that are missing") {

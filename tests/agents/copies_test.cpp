@@ -78,11 +78,12 @@ TEST_CASE("a receiver copies each byte of payload once, into its cache, and take
   sent.send();
   llm::KvCache cache = tiny().make_cache(200);
   const std::vector<at::Tensor> received{sent.cache.layer(3).key_store(), sent.cache.layer(3).value_store()};
-  wire::decode_message(sent.frames);
+  wire::read_message(sent.frames);
   const AllocationCount taken;
-  const wire::WireMessage message = wire::decode_message(sent.frames);
-  const llm::LayerCache::Rows rows = cache.layer(3).extend(std::vector<std::int64_t>(200));
-  kvcodec::decode_layer_into(message, rows.keys, rows.values);
+  const wire::WireMessage message = wire::read_message(sent.frames);
+  const llm::LayerCache::Rows rows = cache.layer(3).behind(200);
+  kvcodec::check_and_decode_layer_into(message, rows.keys, rows.values);
+  cache.layer(3).extend(std::vector<std::int64_t>(200));
   CHECK(taken.tensors() == 0);
   CHECK(taken.operator_new() <= kMostOfAReceiver);
   CHECK(bytes_outside(message.payload, received) == 0);  // views of what came, until they are written where they stay

@@ -8,8 +8,7 @@
 #include "agents/agent.hpp"
 #include "agents/block_offers.hpp"
 #include "agents/kept_prompts.hpp"
-#include "agents/kv_arrivals.hpp"
-#include "agents/kv_intake.hpp"
+#include "agents/kv_receiver.hpp"
 #include "agents/sent_kv.hpp"
 #include "agents/turn_batch.hpp"
 #include "base/error.hpp"
@@ -55,56 +54,43 @@ class Receiver {
  public:
   Receiver(const llm::Host& host, const wire::EdgeSpec& edge, std::size_t keep_bytes)
       : host_(host),
-        wiring_{.mesh = "test", .inbound = {{edge, llm::manifest_of(host.model().config())}}, .outbound = {}},
-        agent_(wiring_) {
-    intake.emplace(keep_bytes, host.model().config().num_hidden_layers);
+        agent_({.mesh = "test", .inbound = {{edge, llm::manifest_of(host.model().config())}}, .outbound = {}}) {
+    start(keep_bytes);
   }
 
   std::vector<wire::Back> hear(const std::vector<OwnedBytes>& frames) {
-    KvIntake::Outcome outcome = intake->on_message(0, frames);
-    for (KvIntake::Ready& ready : outcome.ready) {
-      const Agent::Outcome next = agent_.on_message(0, ready.message, Agent::Clock::now());
-      KvArrivals& arrivals = arrivals_of(next.arrival->request);
-      if (ready.kept) {
-        arrivals.place(0, next.arrival->message.envelope, std::move(*ready.kept));
-      } else {
-        arrivals.place(0, next.arrival->message);
-        intake->on_placed(0, next.arrival->message, /*borrowed=*/false);
-      }
-    }
-    if (outcome.failure) failure = outcome.failure->what();
+    const KvReceiver::Outcome outcome = kv->on_message(0, frames, Agent::Clock::now());
+    if (!outcome.failures.empty()) failure = outcome.failures.front().reason;
     return outcome.back;
   }
 
   /// Logits of a question behind what came; the request is over then.
   at::Tensor ask(const std::string& request) {
-    KvArrivals& arrivals = arrivals_of(request);
+    bus::Task task;
+    task.request = request;
+    CHECK(agent_.on_task(task, Agent::Clock::now()).turn.has_value());
+    const std::shared_ptr<KvArrivals> arrivals = kv->begin(request);
     const std::vector<std::int64_t> ids{5, 17, 3, 40};
     llm::ForwardInput input{.embeddings = host_.model().embed(ids), .logits = llm::LogitRows::kAll};
-    input.before_layer = [&](int layer) { arrivals.wait_for(layer, Deadline::after(0ms)); };
-    at::Tensor logits = host_.model().forward(input, arrivals.cache()).logits;
-    arrivals_.erase(request);
-    intake->on_end(request);
+    input.before_layer = [&](int layer) { arrivals->wait_for(layer, Deadline::after(0ms)); };
+    at::Tensor logits = host_.model().forward(input, arrivals->cache()).logits;
+    kv->on_turn_end(request);
     return logits;
   }
 
   /// It comes back and has nothing.
-  void restart() { intake.emplace(kPlenty, host_.model().config().num_hidden_layers); }
+  void restart() { start(kPlenty); }
 
-  std::optional<KvIntake> intake;
+  std::optional<KvReceiver> kv;
   std::string failure;
 
  private:
-  KvArrivals& arrivals_of(const std::string& request) {
-    std::unique_ptr<KvArrivals>& arrivals = arrivals_[request];
-    if (!arrivals) arrivals = std::make_unique<KvArrivals>(host_.model(), wiring_);
-    return *arrivals;
+  void start(std::size_t keep_bytes) {
+    kv.emplace(host_.model(), agent_, KvReceiver::Options{.keep_bytes = keep_bytes, .borrows = {}, .room = nullptr});
   }
 
   const llm::Host& host_;
-  const Wiring wiring_;
   Agent agent_;
-  std::map<std::string, std::unique_ptr<KvArrivals>> arrivals_;
 };
 
 /// A reader and those that it shares with, over several requests.
@@ -145,7 +131,7 @@ class Scene {
     hooks.publish = [this](std::size_t edge, std::vector<OwnedBytes> frames) { deliver(edge, std::move(frames)); };
     hooks.reuse = {.offer = [this](std::size_t edge, const wire::Offer& offer) -> std::size_t {
                      if (options_.deaf.contains(edge)) return 0;
-                     held_[edge] = receivers[edge]->intake->on_offer(0, offer);
+                     held_[edge] = receivers[edge]->kv->on_offer(0, offer);
                      if (after_offer) after_offer();
                      return 100;
                    },
@@ -282,7 +268,7 @@ TEST_CASE("a receiver without room for all keeps what fits, and its logits stay 
   for (int turn = 0; turn < 4; ++turn) {
     const std::string request = cat("r", turn);
     small.read(request, prompt);
-    CHECK(small.receivers[0]->intake->kept_bytes() <= 60'000);
+    CHECK(small.receivers[0]->kv->kept_bytes() <= 60'000);
     CHECK(distance(small.receivers[0]->ask(request), fresh({}, prompt)) == 0);
     prompt += story(5, cat("Omar", turn));
   }
@@ -301,7 +287,7 @@ TEST_CASE("rows that are gone although they were promised are asked for again, a
   const std::string second = story(20) + story(5, "Omar");
   scene.after_offer = [&] {  // a restart between the answer and the rows, which knows of the offer and of nothing else
     scene.receivers[0]->restart();
-    scene.receivers[0]->intake->on_offer(0, {"r1", {}});
+    scene.receivers[0]->kv->on_offer(0, {"r1", {}});
   };
   scene.read("r1", second);
   CHECK(scene.asked_again == 1);  // what comes behind waits: one question at a time
@@ -405,16 +391,19 @@ TEST_CASE("an answer is there when it is asked for late, behind others") {
   CHECK(offers.held(0, "r0") == std::vector<std::int64_t>{3});
 }
 
-TEST_CASE("a message of a request that is over, or was never offered, passes, and damaged it is refused") {
+TEST_CASE("a message of a request that was never offered passes, and damaged it is refused") {
   Scene scene;
   std::vector<std::vector<OwnedBytes>> messages;
   scene.on_the_way = [&](std::vector<OwnedBytes>& frames) { messages.push_back(frames); };
   scene.read("r0", story(10));
-  KvIntake stranger(kPlenty, 8);
-  CHECK(stranger.on_message(0, messages.at(1)).ready.size() == 1);
-  CHECK(stranger.on_message(0, messages.at(1)).back.empty());
-  messages[1].at(1) = OwnedBytes::from_string(std::string(messages[1][1].size(), 'x'));
-  CHECK_THROWS_WITH(stranger.on_message(0, messages[1]), Contains("damaged"));
+  Receiver stranger(tiny(), edge_to("solver"), kPlenty);
+  for (std::size_t i = 0; i + 1 < messages.size(); ++i) CHECK(stranger.hear(messages[i]).empty());
+  CHECK(stranger.failure.empty());
+  std::vector<OwnedBytes> last = messages.back();
+  last.at(1) = OwnedBytes::from_string(std::string(last[1].size(), 'x'));
+  CHECK_THROWS_WITH(stranger.hear(last), Contains("damaged"));  // no task has come that it could fail
+  CHECK(stranger.hear(messages.back()).empty());
+  CHECK(distance(stranger.ask("r0"), fresh({}, story(10))) == 0);
 }
 
 TEST_CASE("an answer that does not come in time means that everything is sent") {
