@@ -17,6 +17,7 @@
 #include "base/deadline.hpp"
 #include "base/error.hpp"
 #include "bus/detail/byte_budget.hpp"
+#include "bus/detail/departures.hpp"
 #include "bus/detail/shared_arena.hpp"
 #include "bus/detail/sockets.hpp"
 
@@ -28,9 +29,7 @@ struct SendControl {
   OwnedBytes body;
 };
 struct Publish {
-  std::string topic;
-  Message message;
-  std::shared_ptr<detail::ByteBudget::Charge> charge;
+  detail::Departures::Departure departure;
 };
 struct Subscribe {
   Endpoint publisher;
@@ -44,6 +43,9 @@ struct SendBack {
   std::string topic;
   OwnedBytes body;
 };
+/// Messages that are sealed and sent before the sockets have their turn: a fraction of a millisecond.
+constexpr int kRound = 8;
+
 /// The last command: everything before it has been handed to ZeroMQ when it is reached.
 struct Stop {};
 
@@ -68,6 +70,10 @@ class Inbox {
       if (closed_) return;
       commands_.push_back(std::move(command));
     }
+    wake();
+  }
+
+  void wake() {
     const std::uint64_t one = 1;
     // It fails only when the count is at its end, and then the thread is woken already.
     [[maybe_unused]] const auto written = ::write(descriptor_, &one, sizeof(one));
@@ -119,18 +125,21 @@ class Node::Impl {
   Impl(NodeOptions options, Handler handler)
       : send_deadline_(options.send_deadline),
         handler_([this, handler = std::move(handler)](Event event) {
+          // Nobody is there to return the shared memory of what was under way, or came too late.
           if (const auto* closed = std::get_if<SubscriptionClosed>(&event)) sharing_.drop(closed->topic);
+          if (const auto* failed = std::get_if<SendFailed>(&event)) sharing_.drop(failed->topic);
           handler(std::move(event));
         }),
         budget_(std::make_shared<detail::ByteBudget>(options.publish_budget_bytes)),
-        sockets_(std::make_unique<detail::Sockets>(options, handler_)),
+        departures_([inbox = inbox_] { inbox->wake(); }),
+        sockets_(std::make_unique<detail::Sockets>(options, handler_, [inbox = inbox_] { inbox->wake(); })),
         control_endpoint_(sockets_->control_endpoint()),
         publish_endpoint_(sockets_->publish_endpoint()),
         thread_(start_without_signals([this] { run(); })) {}
 
   ~Impl() {
     budget_->close("the node is closing");
-    inbox_.post(Stop{});
+    inbox_->post(Stop{});
     thread_.join();
   }
 
@@ -140,17 +149,21 @@ class Node::Impl {
     return *publish_endpoint_;
   }
 
-  void post(Command command) { inbox_.post(std::move(command)); }
+  void post(Command command) { inbox_->post(std::move(command)); }
   void share_memory(const std::vector<std::string>& topics) { sharing_.begin(topics); }
   std::shared_ptr<std::byte> take_shared_memory(std::size_t bytes) { return sharing_.take(bytes); }
 
-  void publish(const std::string& topic, Message message) {
+  void publish(const std::string& topic, Message message, std::function<void()> seal) {
     publish_endpoint();
     message = sharing_.share(topic, std::move(message), Deadline::after(send_deadline_));
     std::size_t bytes = topic.size();
     for (const Frame& frame : message) bytes += frame.size();
     auto charge = budget_->take(bytes, topic, Deadline::after(send_deadline_));
-    inbox_.post(Publish{topic, std::move(message), std::move(charge)});
+    inbox_->post(Publish{{.topic = topic,
+                          .message = std::move(message),
+                          .seal = std::move(seal),
+                          .keeps = std::move(charge),
+                          .bytes = bytes}});
   }
 
  private:
@@ -158,30 +171,48 @@ class Node::Impl {
     std::string failure;
     try {
       while (obey()) {
-        sockets_->wait(inbox_.descriptor());
+        const bool more = depart();
+        sockets_->wait(inbox_->descriptor(), more ? std::chrono::milliseconds(0) : std::chrono::milliseconds(-1));
         sockets_->receive();
       }
+      while (auto departure = departures_.next_of_all()) send(std::move(*departure));
     } catch (const std::exception& error) {
       failure = cat("the bus thread failed: ", error.what());
       budget_->close(failure);
     }
-    inbox_.close();
+    inbox_->close();
     sockets_.reset();  // lets what is queued leave, up to the sockets' linger
     if (!failure.empty()) handler_(NodeFailed{failure});
   }
 
   /// Carries out what was asked for since the last time; false once it was to stop.
   bool obey() {
-    for (Command& command : inbox_.take_all()) {
+    for (Command& command : inbox_->take_all()) {
       if (std::holds_alternative<Stop>(command)) return false;
       std::visit([this](auto& one) { obey(one); }, command);
     }
     return true;
   }
 
+  /// Hands ZeroMQ some of what may leave; true: more may, once the sockets have had their turn.
+  bool depart() {
+    for (int i = 0; i < kRound; ++i) {
+      auto departure = departures_.next();
+      if (!departure) return false;
+      send(std::move(*departure));
+    }
+    return true;
+  }
+  void send(detail::Departures::Departure departure) {
+    if (departure.seal) departure.seal();
+    sockets_->publish(departure.topic, std::move(departure.message), std::move(departure.keeps));
+  }
+
   void obey(SendControl& command) { sockets_->send_control(command.peer, std::move(command.body)); }
   void obey(Publish& command) {
-    sockets_->publish(command.topic, std::move(command.message), std::move(command.charge));
+    const std::string& topic = command.departure.topic;
+    if (sockets_->has_subscriber(topic)) return departures_.add(std::move(command.departure));
+    handler_(SendFailed{topic, {}, cat("nobody subscribes to \"", topic, "\"")});
   }
   void obey(Subscribe& command) { sockets_->subscribe(command.publisher, command.topic, command.shared_memory); }
   void obey(Unsubscribe& command) { sockets_->unsubscribe(command.topic); }
@@ -192,7 +223,8 @@ class Node::Impl {
   detail::Sharing sharing_;  ///< before the handler, which uses it
   const Handler handler_;
   const std::shared_ptr<detail::ByteBudget> budget_;
-  Inbox inbox_;
+  const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();  ///< who lets go of a message may outlive the node
+  detail::Departures departures_;
   std::unique_ptr<detail::Sockets> sockets_;  ///< the thread's own once that runs
   const Endpoint control_endpoint_;
   const std::optional<Endpoint> publish_endpoint_;
@@ -208,7 +240,9 @@ const Endpoint& Node::publish_endpoint() const { return impl_->publish_endpoint(
 
 void Node::send_control(const std::string& peer, OwnedBytes body) { impl_->post(SendControl{peer, std::move(body)}); }
 
-void Node::publish(const std::string& topic, Message message) { impl_->publish(topic, std::move(message)); }
+void Node::publish(const std::string& topic, Message message, std::function<void()> seal) {
+  impl_->publish(topic, std::move(message), std::move(seal));
+}
 
 void Node::share_memory(const std::vector<std::string>& topics) { impl_->share_memory(topics); }
 

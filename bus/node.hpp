@@ -30,11 +30,13 @@ struct SubscriptionClosed {
   std::string topic;
 };
 /// A whole message on a topic that this node subscribed to. `message` is what follows the topic frame; where it cannot
-/// be read out of shared memory it is empty, and `problem` says why.
+/// be read out of shared memory it is empty, and `problem` says why. While NodeOptions::receive_budget_bytes are in
+/// events that somebody still has, no more is received: drop the event, or its `charge`, once it has been dealt with.
 struct Delivered {
   std::string topic;
   Message message;
   std::string problem;
+  std::shared_ptr<const void> charge;
 };
 /// A subscriber sent `body` back on `topic`. What it sends back goes to every publisher that it hears, so the topic may
 /// be one of theirs: who is told looks at it.
@@ -57,6 +59,9 @@ struct NodeFailed {
 using Event =
     std::variant<ControlReceived, SubscriptionOpened, SubscriptionClosed, Delivered, CameBack, SendFailed, NodeFailed>;
 
+/// What a large message on the bus usually has: ZeroMQ's high-water marks count messages.
+inline constexpr std::size_t kMessageBytes = std::size_t{2} << 20;
+
 /// The longest body of send_back(). A publisher hangs up on a subscriber that sends more.
 inline constexpr std::size_t kMaxBackBytes = std::size_t{1} << 20;
 
@@ -68,6 +73,9 @@ struct NodeOptions {
   /// waits in publish(), which throws when `send_deadline` has passed.
   std::size_t publish_budget_bytes = std::size_t{1} << 30;
   std::chrono::milliseconds send_deadline{10'000};
+  /// Bytes that may be in Delivered events which nobody has dealt with, and as many in ZeroMQ, which counts messages of
+  /// kMessageBytes; the rest stays with the publishers. One message is received however large it is.
+  std::size_t receive_budget_bytes = std::size_t{16} << 20;
   /// A publisher that announces a longer frame is hung up on before anything is allocated for it.
   std::size_t max_frame_bytes = std::size_t{1} << 32;
 };
@@ -102,7 +110,11 @@ class Node {
   /// full; throws Error{kRetry}, naming the topic, when `send_deadline` passes before there is room, and
   /// Error{kFixInput} for a message larger than the budget. SendFailed where nobody subscribes to the topic. The owners
   /// of the frames are let go on a thread of ZeroMQ's once the bytes have left.
-  void publish(const std::string& topic, Message message);
+  ///
+  /// `seal`, where there is one, is called once on the node's thread, just before the message is handed to ZeroMQ, and
+  /// may write to memory of the frames: for what reads the bytes, so that they are in the processor's cache when the
+  /// kernel copies them. It must neither block nor throw. It is not called where the message is not sent.
+  void publish(const std::string& topic, Message message, std::function<void()> seal = nullptr);
   /// From now on the frames of messages on `topics` go through shared memory where they fit, one copy for all of these
   /// topics; their subscribers said so too. Once in a node's life. Throws Error{kGiveUp} where memory is not to be had;
   /// everything then goes over the socket.

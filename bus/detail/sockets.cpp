@@ -1,5 +1,6 @@
 #include "bus/detail/sockets.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -53,11 +54,12 @@ zmq::socket_t make_publisher(zmq::context_t& context, const Endpoint& endpoint) 
   return socket;
 }
 
-zmq::socket_t make_subscriber(zmq::context_t& context, std::size_t max_frame_bytes) {
+zmq::socket_t make_subscriber(zmq::context_t& context, const NodeOptions& options) {
   // Not SUB, which cannot send anything back.
   auto socket = make_socket(context, zmq::socket_type::xsub);
-  socket.set(zmq::sockopt::rcvhwm, Sockets::kSubscriberHighWater);
-  socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(max_frame_bytes));
+  socket.set(zmq::sockopt::rcvhwm,
+             static_cast<int>(std::max<std::size_t>(1, options.receive_budget_bytes / kMessageBytes)));
+  socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(options.max_frame_bytes));
   return socket;
 }
 
@@ -94,11 +96,13 @@ void connect(zmq::socket_t& socket, const Endpoint& endpoint) {
 
 }  // namespace
 
-Sockets::Sockets(const NodeOptions& options, const Node::Handler& handler)
+Sockets::Sockets(const NodeOptions& options, const Node::Handler& handler, std::function<void()> wake)
     : handler_(handler),
+      receive_budget_(options.receive_budget_bytes),
+      received_(std::make_shared<Outstanding>(std::move(wake))),
       binds_control_(options.bind_control),
       control_(make_control(context_, options.bind_control)),
-      subscriber_(make_subscriber(context_, options.max_frame_bytes)),
+      subscriber_(make_subscriber(context_, options)),
       control_endpoint_(options.control) {
   if (binds_control_) {
     control_endpoint_ = bind(control_, options.control, control_file_);
@@ -111,13 +115,17 @@ Sockets::Sockets(const NodeOptions& options, const Node::Handler& handler)
   }
 }
 
-void Sockets::wait(int wake_descriptor) {
+void Sockets::wait(int wake_descriptor, std::chrono::milliseconds timeout) {
+  // Without room for what comes in, its socket is not looked at until there is.
+  const short subscriber =
+      received_->bytes() >= receive_budget_ && received_->wake_at(receive_budget_ / 2) ? 0 : ZMQ_POLLIN;
   std::array<zmq::pollitem_t, 4> items{{{nullptr, wake_descriptor, ZMQ_POLLIN, 0},
                                         {control_.handle(), 0, ZMQ_POLLIN, 0},
-                                        {subscriber_.handle(), 0, ZMQ_POLLIN, 0},
+                                        {subscriber_.handle(), 0, subscriber, 0},
                                         {publisher_.handle(), 0, ZMQ_POLLIN, 0}}};
   const int count = publish_endpoint_ ? 4 : 3;
-  if (zmq_poll(items.data(), count, /*timeout=*/-1) < 0 && zmq_errno() != EINTR) throw zmq::error_t();
+  if (zmq_poll(items.data(), count, static_cast<long>(timeout.count())) < 0 && zmq_errno() != EINTR)
+    throw zmq::error_t();
 }
 
 void Sockets::receive() {
@@ -175,14 +183,17 @@ void Sockets::receive_back(const Frame& frame) {
 }
 
 void Sockets::receive_published() {
-  for (int i = 0; i < kRound; ++i) {
+  for (int i = 0; i < kRound && received_->bytes() < receive_budget_; ++i) {
     Message frames = receive_now(subscriber_);
     if (frames.empty()) return;
     std::string topic(frames.front().text());
     // ZeroMQ matches by prefix; what we did not ask for by its whole name is another edge's.
     if (!subscribed_to_.contains(topic)) continue;
     frames.erase(frames.begin());
-    Delivered delivered{.topic = std::move(topic), .message = {}, .problem = {}};
+    Delivered delivered{.topic = std::move(topic), .message = {}, .problem = {}, .charge = {}};
+    std::size_t bytes = 0;
+    for (const Frame& frame : frames) bytes += frame.size();
+    delivered.charge = received_->take(bytes);
     try {
       delivered.message = shared_.contains(delivered.topic) ? views_.open(std::move(frames)) : std::move(frames);
     } catch (const Error& error) {
@@ -217,12 +228,12 @@ void Sockets::send_control(const std::string& peer, OwnedBytes body) {
   }
 }
 
-void Sockets::publish(const std::string& topic, Message message, std::shared_ptr<const void> keeps) {
+bool Sockets::has_subscriber(const std::string& topic) {
   receive_from_subscribers();
-  if (!subscribers_to_.contains(topic)) {
-    handler_(SendFailed{topic, {}, cat("nobody subscribes to \"", topic, "\"")});
-    return;
-  }
+  return subscribers_to_.contains(topic);
+}
+
+void Sockets::publish(const std::string& topic, Message message, std::shared_ptr<const void> keeps) {
   zmq::message_t part(topic.data(), topic.size());
   int failure = send_now(publisher_, part, /*more=*/!message.empty());
   for (std::size_t i = 0; i < message.size() && failure == 0; ++i) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -7,6 +8,7 @@
 #include <string>
 #include <zmq.hpp>
 
+#include "bus/detail/outstanding.hpp"
 #include "bus/detail/shared_view.hpp"
 #include "bus/detail/socket_file.hpp"
 #include "bus/endpoint.hpp"
@@ -21,27 +23,29 @@ namespace kvmesh::bus::detail {
 /// the node's ByteBudget bounds what it holds; with a mark as well, a run of small layers would block long before the
 /// budget does, and POLLOUT, which XPUB always reports, could not be slept on. Control messages: at most
 /// kControlHighWater unread ones a peer; beyond it a message fails, because such a peer is not a slow one but a stuck
-/// one. Received messages: handed on at once, so kSubscriberHighWater is small, and what it holds back stays with the
-/// publisher. What subscribers send back: ZeroMQ's own mark of 1,000 messages; beyond it they are dropped, as
-/// Node::send_back() says that they may be.
+/// one. Received messages: NodeOptions::receive_budget_bytes in events and as much in ZeroMQ, whose mark is made from
+/// it; the rest stays with the publisher. What subscribers send back: ZeroMQ's own mark of 1,000 messages; beyond it
+/// they are dropped, as Node::send_back() says that they may be.
 class Sockets {
  public:
   static constexpr int kControlHighWater = 1'000;
-  static constexpr int kSubscriberHighWater = 64;
 
-  /// Binds and connects. Throws Error that names the endpoint. `handler` outlives this.
-  Sockets(const NodeOptions& options, const Node::Handler& handler);
+  /// Binds and connects. Throws Error that names the endpoint. `handler` outlives this. `wake`: called on any thread
+  /// when there is room again for what comes in; as Outstanding's.
+  Sockets(const NodeOptions& options, const Node::Handler& handler, std::function<void()> wake);
 
   const Endpoint& control_endpoint() const { return control_endpoint_; }
   const std::optional<Endpoint>& publish_endpoint() const { return publish_endpoint_; }
 
-  /// Sleeps until there is something to receive or `wake_descriptor` can be read.
-  void wait(int wake_descriptor);
+  /// Sleeps until there is something to receive or `wake_descriptor` can be read, or for `timeout`; -1 ms: for ever.
+  void wait(int wake_descriptor, std::chrono::milliseconds timeout);
   /// Hands what came in to the handler, a bounded number of messages a socket.
   void receive();
 
   void send_control(const std::string& peer, OwnedBytes body);
-  /// `keeps` is held until ZeroMQ has let go of every frame.
+  /// Whether somebody subscribes to `topic` now.
+  bool has_subscriber(const std::string& topic);
+  /// `keeps` is held until ZeroMQ has let go of every frame; at once where nobody subscribes any more.
   void publish(const std::string& topic, Message message, std::shared_ptr<const void> keeps);
   void subscribe(const Endpoint& publisher, const std::string& topic, bool shared_memory);
   void unsubscribe(const std::string& topic);
@@ -55,6 +59,8 @@ class Sockets {
   void send_upstream(std::optional<char> kind, std::string_view topic, std::string_view rest = {});
 
   const Node::Handler& handler_;
+  const std::size_t receive_budget_;
+  const std::shared_ptr<Outstanding> received_;  ///< bytes in events that somebody has
   const bool binds_control_;
   zmq::context_t context_;
   zmq::socket_t control_;

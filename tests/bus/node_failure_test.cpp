@@ -1,7 +1,9 @@
 #include <sys/stat.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <ctime>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -109,6 +111,51 @@ TEST_CASE("control goes on while the budget is full") {
       Error);
   spoke.node.send_control("", text("still here"));
   CHECK(sender.log.next<ControlReceived>().body.text() == "still here");
+}
+
+TEST_CASE("before a stalled subscriber no more is sealed than ZeroMQ and the kernel take, and the rest still arrives") {
+  const Folder folder;
+  TestNode sender(TestNode::hub(folder.ipc("control"), folder.ipc("publish")));
+  TestNode quick(TestNode::spoke(folder.ipc("control")));
+  const StalledSubscriber stalled(folder.ipc("publish"), "slow;");
+  sender.log.next<SubscriptionOpened>();
+  quick.node.subscribe(sender.node.publish_endpoint(), "quick;");
+  sender.log.next<SubscriptionOpened>();
+
+  std::atomic<int> sealed = 0;
+  for (int i = 0; i < 64; ++i) sender.node.publish("slow;", {megabyte()}, [&] { ++sealed; });
+  // Another topic is served meanwhile, and what is published later leaves later: by then all that may be sealed is.
+  sender.node.publish("quick;", {megabyte()});
+  quick.log.next<Delivered>();
+  CHECK(sealed >= 1);
+  CHECK(sealed < 32);
+}
+
+TEST_CASE("a receiver that does not deal with what came holds no more of it than its budget, and gets the rest later") {
+  const Folder folder;
+  TestNode sender(TestNode::hub(folder.ipc("control"), folder.ipc("publish")));
+  auto options = TestNode::spoke(folder.ipc("control"));
+  options.receive_budget_bytes = 4 << 20;
+  TestNode receiver(options);
+  receiver.node.subscribe(sender.node.publish_endpoint(), "edge;");
+  sender.log.next<SubscriptionOpened>();
+  constexpr int kMessages = 64;
+  for (int i = 0; i < kMessages; ++i) sender.node.publish("edge;", {text(std::to_string(i)), megabyte()});
+
+  std::deque<Delivered> held;
+  for (int i = 0; i < 4; ++i) held.push_back(receiver.log.next<Delivered>());
+  // The thread that would hand on more answers this only after it has looked at the subscriber's socket.
+  sender.node.publish("edge;", {text("last")});
+  receiver.node.send_control("", text("ping"));
+  sender.log.next<ControlReceived>();
+  CHECK_FALSE(receiver.log.has<Delivered>());
+
+  for (int i = 0; i < kMessages; ++i) {
+    if (held.empty()) held.push_back(receiver.log.next<Delivered>());
+    CHECK(held.front().message.at(0).text() == std::to_string(i));
+    held.pop_front();
+  }
+  CHECK(receiver.log.next<Delivered>().message.at(0).text() == "last");
 }
 
 TEST_CASE("a message larger than the budget is refused with its topic") {

@@ -76,6 +76,22 @@ void check_whole_message(bool tcp) {
 
 TEST_CASE("a published message arrives whole over ipc") { check_whole_message(/*tcp=*/false); }
 
+TEST_CASE("a message is sealed once, before its bytes are read, on a thread of the node's") {
+  Pair pair;
+  pair.open("edge;");
+  const auto head = std::make_shared<std::string>("....");
+  std::atomic<int> sealed = 0;
+  std::thread::id thread;
+  pair.sender.node.publish("edge;", {Frame(head, std::as_bytes(std::span(*head)))}, [&] {
+    thread = std::this_thread::get_id();
+    *head = "done";
+    ++sealed;
+  });
+  CHECK(pair.receiver.log.next<Delivered>().message.at(0).text() == "done");
+  CHECK(sealed == 1);
+  CHECK(thread != std::this_thread::get_id());
+}
+
 TEST_CASE("a published message arrives whole over tcp") { check_whole_message(/*tcp=*/true); }
 
 TEST_CASE("a wildcard port is resolved") {

@@ -1,0 +1,62 @@
+#include "bus/detail/departures.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace kvmesh::bus::detail {
+
+void Departures::add(Departure departure) {
+  Topic& topic = topics_[departure.topic];
+  if (!topic.out) topic.out = std::make_shared<Outstanding>(wake_);
+  topic.waiting.push_back({added_++, std::move(departure)});
+}
+
+bool Departures::may_leave(const Topic& topic) const {
+  return topic.out->bytes() == 0 || out_->bytes() + topic.waiting.front().departure.bytes <= kWindowBytes;
+}
+
+template <typename May>
+Departures::Topics::iterator Departures::first(May may) {
+  auto found = topics_.end();
+  for (auto topic = topics_.begin(); topic != topics_.end(); ++topic) {
+    if (topic->second.waiting.empty() || !may(topic->second)) continue;
+    if (found == topics_.end() || topic->second.waiting.front().number < found->second.waiting.front().number)
+      found = topic;
+  }
+  return found;
+}
+
+std::optional<Departures::Departure> Departures::next() {
+  for (;;) {
+    const auto found = first([this](const Topic& topic) { return may_leave(topic); });
+    if (found != topics_.end()) return take(found);
+    if (wait()) return std::nullopt;
+  }
+}
+
+/// Asks to be woken; false where something may leave after all. Half of the window is to be free, so that a wake-up
+/// serves several messages.
+bool Departures::wait() {
+  std::size_t smallest = kWindowBytes + 1;
+  for (const auto& [name, topic] : topics_) {
+    if (topic.waiting.empty()) continue;
+    if (!topic.out->wake_at(0)) return false;
+    smallest = std::min(smallest, topic.waiting.front().departure.bytes);
+  }
+  return smallest > kWindowBytes || out_->wake_at(std::min(kWindowBytes / 2, kWindowBytes - smallest));
+}
+
+Departures::Departure Departures::take(Topics::iterator topic) {
+  Departure departure = std::move(topic->second.waiting.front().departure);
+  topic->second.waiting.pop_front();
+  departure.keeps = out_->take(departure.bytes, topic->second.out->take(departure.bytes, std::move(departure.keeps)));
+  return departure;
+}
+
+std::optional<Departures::Departure> Departures::next_of_all() {
+  const auto found = first([](const Topic&) { return true; });
+  if (found == topics_.end()) return std::nullopt;
+  return take(found);
+}
+
+}  // namespace kvmesh::bus::detail
