@@ -307,8 +307,8 @@ class AgentProcess {
       spdlog::info("agent {}: tensor {} is not used by this architecture", options_.name, name);
     kv_.emplace(host_->model(), agent_, KvReceiver::Options{keep_bytes_, borrows_, room_for_caches()});
     TurnThread::Hooks hooks;
-    hooks.publish = [this](std::size_t edge, std::vector<OwnedBytes> frames) {
-      node_.publish(outbound_topics_[edge], std::move(frames));
+    hooks.publish = [this](std::size_t edge, wire::UnsealedMessage message) {
+      node_.publish(outbound_topics_[edge], std::move(message.frames), std::move(message.seal));
     };
     hooks.reuse = offering_.hooks();
     hooks.prompts = kept_prompts_ ? &*kept_prompts_ : nullptr;

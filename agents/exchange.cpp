@@ -91,7 +91,7 @@ Messages send_kv(const OutboundEdge& edge, const llm::Model& model, const llm::K
       envelope.context_end = piece.context_end;
       envelope.layers_complete = piece.layers_complete;
       const kvcodec::LayerKv rows = rows_of(cache.layer(l), piece.begin, piece.end);
-      wire.carry(kvcodec::address_rows(kvcodec::pack_rows(rows, piece.wire), envelope));
+      wire.carry(kvcodec::address_rows(kvcodec::pack_rows(rows, piece.wire), envelope).sealed());
     }
   }
   bytes += wire.bytes();

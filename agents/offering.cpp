@@ -39,7 +39,10 @@ std::optional<Agent::Failure> Offering::send_again(std::size_t edge, const wire:
     return Agent::Failure{again.request, ErrorKind::kReconnect,
                           cat("message ", again.sequence, " on ", edges_[edge].topic,
                               " was asked for again, and is not here any more")};
-  apart_([this, edge, make = std::move(make)] { node_.publish(edges_[edge].topic, make()); });
+  apart_([this, edge, make = std::move(make)] {
+    wire::UnsealedMessage message = make();
+    node_.publish(edges_[edge].topic, std::move(message.frames), std::move(message.seal));
+  });
   return std::nullopt;
 }
 

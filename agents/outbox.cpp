@@ -77,13 +77,13 @@ wire::Envelope Outbox::envelope_for(std::size_t edge, std::uint32_t count) const
   return envelope;
 }
 
-void Outbox::send(std::size_t edge, std::vector<OwnedBytes> frames) {
+void Outbox::send(std::size_t edge, wire::UnsealedMessage message) {
   const wire::EdgeSpec& spec = wiring_.outbound[edge].spec;
   Edge& ours = edges_[edge];
   ++ours.sent;
   ours.bytes += bus::edge_topic(wiring_.mesh, spec.from, spec.to, wire::to_string(spec.medium)).size();
-  for (const OwnedBytes& frame : frames) ours.bytes += frame.size();
-  publish_(edge, std::move(frames));
+  for (const OwnedBytes& frame : message.frames) ours.bytes += frame.size();
+  publish_(edge, std::move(message));
 }
 
 kvcodec::LayerKv Outbox::on_host(const kvcodec::LayerKv& rows) {
@@ -144,10 +144,10 @@ void Outbox::finish_layers() {
 }
 
 void Outbox::send_rows(const Departing& departing, const kvcodec::PackedRows& packed, const wire::Envelope& envelope) {
-  std::vector<OwnedBytes> frames = kvcodec::address_rows(packed, envelope);
+  wire::UnsealedMessage message = kvcodec::address_rows(packed, envelope);
   if (edges_[departing.edge].offers)
-    reuse_.sent(departing.edge, task_.request, envelope.sequence, [frames] { return frames; });
-  send(departing.edge, std::move(frames));
+    reuse_.sent(departing.edge, task_.request, envelope.sequence, [message] { return message; });
+  send(departing.edge, std::move(message));
 }
 
 void Outbox::send_reference(const Departing& departing, wire::Envelope envelope) {
@@ -157,15 +157,15 @@ void Outbox::send_reference(const Departing& departing, wire::Envelope envelope)
   });
   envelope.encoding = wire::Encoding::kKept;
   envelope.positions = {{.first = piece.begin, .count = piece.end - piece.begin}};
-  send(departing.edge, wire::encode_message(std::move(envelope), {}));
+  send(departing.edge, {wire::encode_message(std::move(envelope), {}), nullptr});
 }
 
 void Outbox::send_text(std::size_t edge, std::string text) {
-  send(edge, kvcodec::encode_text(std::move(text), envelope_for(edge, 1)));
+  send(edge, {kvcodec::encode_text(std::move(text), envelope_for(edge, 1)), nullptr});
 }
 
 void Outbox::send_tensor(std::size_t edge, const at::Tensor& tensor, const char* name) {
-  send(edge, kvcodec::encode_tensor(tensor, name, envelope_for(edge, 1)));
+  send(edge, {kvcodec::encode_tensor(tensor, name, envelope_for(edge, 1)), nullptr});
 }
 
 std::vector<bus::EdgeReport> Outbox::reports() const {

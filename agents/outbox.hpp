@@ -28,7 +28,7 @@ namespace kvmesh::agents {
 class Outbox {
  public:
   /// As TurnHooks::publish.
-  using Publish = std::function<void(std::size_t edge, std::vector<OwnedBytes> frames)>;
+  using Publish = std::function<void(std::size_t edge, wire::UnsealedMessage message)>;
 
   /// All arguments outlive this.
   Outbox(const llm::Model& model, const Wiring& wiring, const bus::Task& task, const Publish& publish,
@@ -76,7 +76,7 @@ class Outbox {
   wire::Envelope envelope_for(std::size_t edge, std::uint32_t count) const;
   void send_rows(const Departing& departing, const kvcodec::PackedRows& packed, const wire::Envelope& envelope);
   void send_reference(const Departing& departing, wire::Envelope envelope);
-  void send(std::size_t edge, std::vector<OwnedBytes> frames);
+  void send(std::size_t edge, wire::UnsealedMessage message);
 
   const Wiring& wiring_;
   const bus::Task& task_;

@@ -20,8 +20,8 @@ namespace kvmesh::agents {
 class SentKv {
  public:
   static constexpr std::size_t kMostRequests = 8;
-  /// Makes the message's frames, with its rows. From any thread.
-  using Make = std::function<std::vector<OwnedBytes>()>;
+  /// Makes the message, with its rows. From any thread.
+  using Make = std::function<wire::UnsealedMessage()>;
 
   /// Message number `sequence` of `request`, each after the one before, is about to leave on outbound edge `edge`.
   void sent(std::size_t edge, const std::string& request, std::uint32_t sequence, Make make);

@@ -34,9 +34,9 @@ struct Turn {
 
 /// How a turn reaches the world. Both are called on the thread that takes the turn.
 struct TurnHooks {
-  /// A message for outbound edge number `edge`: [envelope, payload...]. Messages leave as soon as they are made: a
-  /// layer of KV while the next is computed. May block (a full queue) and may throw Error, which ends the turn.
-  std::function<void(std::size_t edge, std::vector<OwnedBytes> frames)> publish;
+  /// A message for outbound edge number `edge`. Messages leave as soon as they are made: a layer of KV while the next
+  /// is computed. May block (a full queue) and may throw Error, which ends the turn.
+  std::function<void(std::size_t edge, wire::UnsealedMessage message)> publish;
   /// True where nobody waits for the turn any more; asked between layers of the prompt and between tokens.
   std::function<bool()> cancelled;
   /// How receivers are told what need not be sent again; unset: everything is sent.

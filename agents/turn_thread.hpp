@@ -24,7 +24,7 @@ class TurnThread {
  public:
   struct Hooks {
     /// A message for outbound edge number `edge`, see TurnHooks::publish.
-    std::function<void(std::size_t edge, std::vector<OwnedBytes> frames)> publish;
+    std::function<void(std::size_t edge, wire::UnsealedMessage message)> publish;
     KvReuse reuse;                   ///< as TurnHooks::reuse
     KeptPrompts* prompts = nullptr;  ///< as TurnHooks::prompts; outlives this
     /// What became of a turn. Throws nothing.

@@ -123,22 +123,21 @@ PackedRows pack_rows(const LayerKv& layer, wire::WireDtype wire, const MakeRoom&
     case wire::WireDtype::kInt4: pack_quantized(layer, 4, room, rows); break;
   }
   rows.positions = layer.positions;
-  rows.checksum = wire::payload_checksum(rows.payload);
+  rows.checksum = std::make_shared<wire::LateChecksum>(rows.payload);
   return rows;
 }
 
-std::vector<OwnedBytes> address_rows(const PackedRows& rows, wire::Envelope base) {
+wire::UnsealedMessage address_rows(const PackedRows& rows, wire::Envelope base) {
   base.kind = wire::Medium::kKv;
   base.encoding = rows.encoding;
   base.positions = rows.positions;
   base.tensors = rows.tensors;
-  base.checksum = rows.checksum;
-  return wire::frame_message(base, rows.payload);
+  return wire::frame_unsealed(base, rows.payload, rows.checksum);
 }
 
 std::vector<OwnedBytes> encode_layer(const LayerKv& layer, wire::Envelope base) {
   try {
-    return address_rows(pack_rows(layer, wire::WireDtype::kSame), base);
+    return address_rows(pack_rows(layer, wire::WireDtype::kSame), base).sealed();
   } catch (const Error& error) {
     throw Error(error.kind(), cat("layer ", base.layer, " cannot be sent: ", error.what()));
   }

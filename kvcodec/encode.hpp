@@ -28,7 +28,7 @@ struct PackedRows {
   std::vector<wire::TensorFrame> tensors;
   std::vector<OwnedBytes> payload;
   std::vector<wire::PositionRange> positions;
-  std::uint64_t checksum = 0;
+  std::shared_ptr<wire::LateChecksum> checksum;
 };
 
 /// Memory for `bytes` bytes that are written once and then sent: a place from which they leave without a copy. Null
@@ -39,17 +39,18 @@ struct WritableBytes {
 };
 using MakeRoom = std::function<WritableBytes(std::size_t bytes)>;
 
-/// Converts rows to what `wire` says and computes their checksum. kSame: views of the tensors, nothing is copied where
+/// Converts rows to what `wire` says. kSame: views of the tensors, nothing is copied where
 /// they are on the CPU and contiguous. Other forms are written into memory from `room`, or of their own where that is
 /// null. Throws Error{kFixInput} where keys, values and positions do not fit each other, and where int8 or int4 rows
 /// hold numbers that fp16 scales cannot express.
 PackedRows pack_rows(const LayerKv& layer, wire::WireDtype wire, const MakeRoom& room = nullptr);
 
-/// The packed rows as one message. `base` as below.
-std::vector<OwnedBytes> address_rows(const PackedRows& rows, wire::Envelope base);
+/// The packed rows as one message. `base` as below. The checksum is computed when the first message of these rows is
+/// sealed.
+wire::UnsealedMessage address_rows(const PackedRows& rows, wire::Envelope base);
 
-/// pack_rows() as they are, then address_rows(): frames "keys" and "values". Throws Error{kFixInput} where keys, values
-/// and positions do not fit each other.
+/// pack_rows() as they are, then address_rows(), sealed: frames "keys" and "values". Throws Error{kFixInput} where
+/// keys, values and positions do not fit each other.
 std::vector<OwnedBytes> encode_layer(const LayerKv& layer, wire::Envelope base);
 
 /// One frame called `name`, of a message of the kind that `base` says: "vectors" [steps, width] of an embedding,

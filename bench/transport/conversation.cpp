@@ -123,8 +123,8 @@ Conversation::Turn Conversation::turn(const std::vector<std::int64_t>& ids) {
     const std::lock_guard receiving(solver_mutex_);
     solver_.on_task(task, begin);
   }
-  const agents::Outbox::Publish publish = [this](std::size_t, std::vector<OwnedBytes> frames) {
-    reader_node_->publish(topic_, std::move(frames));
+  const agents::Outbox::Publish publish = [this](std::size_t, wire::UnsealedMessage message) {
+    reader_node_->publish(topic_, std::move(message.frames), std::move(message.seal));
   };
   const agents::KvReuse reuse = offering_->hooks();
   agents::Outbox outbox(model_, reader_, task, publish, reuse);

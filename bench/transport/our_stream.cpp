@@ -148,7 +148,8 @@ void OurStream::send_layer(std::size_t layer_bytes, bool last_of_run) {
                                                           wire::WireDtype::kSame);
     for (std::size_t i = 0; i < topics_.size(); ++i) {
       envelope.to = cat("receiver", i);
-      publisher_->publish(topics_[i], kvcodec::address_rows(packed, envelope));
+      wire::UnsealedMessage message = kvcodec::address_rows(packed, envelope);
+      publisher_->publish(topics_[i], std::move(message.frames), std::move(message.seal));
     }
   }
 }

@@ -103,8 +103,8 @@ class Sender {
   template <typename Fill>
   void send(Fill fill) {
     const bus::Task task{.request = std::to_string(++requests_)};
-    const agents::Outbox::Publish publish = [this](std::size_t, std::vector<OwnedBytes> frames) {
-      node_.publish(setting_.topic(), std::move(frames));
+    const agents::Outbox::Publish publish = [this](std::size_t, wire::UnsealedMessage message) {
+      node_.publish(setting_.topic(), std::move(message.frames), std::move(message.seal));
     };
     agents::Outbox outbox(setting_.model, wiring_, task, publish, everything_);
     outbox.plan_kv(wire::Share::kPrompt, *cache_, kContext);

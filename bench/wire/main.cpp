@@ -61,7 +61,7 @@ void measure(const std::string& model_dir, const std::string& text, const std::f
       const kvcodec::LayerKv from{layer.keys().narrow(0, 1, rows),
                                   layer.values().narrow(0, 1, rows),
                                   {{.first = 1, .count = rows}}};
-      const auto frames = kvcodec::address_rows(kvcodec::pack_rows(from, dtype), envelope);
+      const auto frames = kvcodec::address_rows(kvcodec::pack_rows(from, dtype), envelope).sealed();
       const kvcodec::LayerKv got =
           kvcodec::decode_layer(wire::decode_message(frames), from.keys.size(1), from.keys.size(2));
       char cells[64];

@@ -21,7 +21,7 @@ class AgentThread {
   using Answer = agents::TurnAnswer;
   struct Hooks {
     /// A message for outbound edge number `edge`.
-    std::function<void(std::size_t edge, std::vector<OwnedBytes> frames)> publish;
+    std::function<void(std::size_t edge, wire::UnsealedMessage message)> publish;
     /// What became of a task. Called under the agent's lock: hand it on and return.
     std::function<void(Answer answer)> answer;
   };

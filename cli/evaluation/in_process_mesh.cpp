@@ -108,8 +108,8 @@ class InProcessMesh final : public Mesh {
     agents_[name] = std::make_unique<AgentThread>(
         name, hosts_.at(name), wiring_of(name), threads,
         AgentThread::Hooks{.publish =
-                               [routes](std::size_t edge, std::vector<OwnedBytes> frames) {
-                                 routes.at(edge).receiver->deliver(routes.at(edge).inbound, frames);
+                               [routes](std::size_t edge, const wire::UnsealedMessage& message) {
+                                 routes.at(edge).receiver->deliver(routes.at(edge).inbound, message.sealed());
                                },
                            .answer =
                                [this, name](AgentThread::Answer answer) {

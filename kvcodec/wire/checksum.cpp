@@ -32,6 +32,11 @@ std::uint64_t payload_checksum(std::span<const OwnedBytes> frames) {
   return run.digest(state);
 }
 
+std::uint64_t LateChecksum::get() {
+  std::call_once(once_, [this] { value_ = payload_checksum(std::exchange(payload_, {})); });
+  return value_;
+}
+
 std::uint64_t copy_payload(std::span<const OwnedBytes> frames, std::span<std::byte* const> to) {
   const detail::ChecksumKernels& run = kernels();
   detail::ChecksumState state;

@@ -2,7 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "base/bytes.hpp"
 
@@ -10,6 +13,18 @@ namespace kvmesh::wire {
 
 /// XXH3-64 (seed 0) over the frames, as if they were one run of bytes. Safe from any thread, as copy_payload().
 std::uint64_t payload_checksum(std::span<const OwnedBytes> frames);
+
+/// The checksum of payload frames, computed when it is first asked for. Safe from any thread.
+class LateChecksum {
+ public:
+  explicit LateChecksum(std::vector<OwnedBytes> payload) : payload_(std::move(payload)) {}
+  std::uint64_t get();
+
+ private:
+  std::once_flag once_;
+  std::vector<OwnedBytes> payload_;
+  std::uint64_t value_ = 0;
+};
 
 /// Copies each frame to the place of the same number, which has room for it and overlaps no frame, and returns the
 /// frames' payload_checksum(): in steps that stay in the processor's cache, so that memory is read once for both. `to`

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -59,6 +61,19 @@ OwnedBytes encode_envelope(const Envelope& envelope);
 /// missing or mistyped field (named), limits exceeded. Unknown keys are skipped.
 Envelope decode_envelope(const OwnedBytes& bytes);
 
+/// A message as it is about to travel: [envelope, payload...], all but the checksum in its envelope. seal() puts that
+/// there, once, and until then nobody reads the envelope's frame. Copies are the same message. Safe from any thread.
+struct UnsealedMessage {
+  std::vector<OwnedBytes> frames;
+  std::function<void()> seal;  ///< null: nothing is missing
+
+  /// The frames as they travel.
+  std::vector<OwnedBytes> sealed() const {
+    if (seal) seal();
+    return frames;
+  }
+};
+
 /// A message as it travels behind its topic: envelope and payload frames.
 struct WireMessage {
   Envelope envelope;
@@ -67,8 +82,10 @@ struct WireMessage {
   std::size_t wire_bytes = 0;
 };
 
-/// Encodes, with the checksum of `payload` as the caller knows it, and returns [envelope, payload...].
-std::vector<OwnedBytes> frame_message(const Envelope& envelope, std::span<const OwnedBytes> payload);
+/// Encodes all of it but the checksum, which is computed when the message is sealed, so that it reads the payload just
+/// before the kernel does. The payload is shared, never copied.
+UnsealedMessage frame_unsealed(const Envelope& envelope, std::span<const OwnedBytes> payload,
+                               std::shared_ptr<LateChecksum> checksum);
 
 /// Fills in checksum, encodes, and returns [envelope, payload...]; the payload is shared, never copied.
 std::vector<OwnedBytes> encode_message(Envelope envelope, std::span<const OwnedBytes> payload);

@@ -1,8 +1,10 @@
 #include <cstddef>
 #include <memory>
+#include <utility>
 
 #include "base/error.hpp"
 #include "kvcodec/wire/checksum.hpp"
+#include "kvcodec/wire/detail/envelope_place.hpp"
 #include "kvcodec/wire/envelope.hpp"
 
 namespace kvmesh::wire {
@@ -48,15 +50,37 @@ void check_rows(const Envelope& envelope) {
 
 std::vector<OwnedBytes> encode_message(Envelope envelope, std::span<const OwnedBytes> payload) {
   envelope.checksum = payload_checksum(payload);
-  return frame_message(envelope, payload);
-}
-
-std::vector<OwnedBytes> frame_message(const Envelope& envelope, std::span<const OwnedBytes> payload) {
   std::vector<OwnedBytes> frames;
   frames.reserve(payload.size() + 1);
   frames.push_back(encode_envelope(envelope));
   frames.insert(frames.end(), payload.begin(), payload.end());
   return frames;
+}
+
+UnsealedMessage frame_unsealed(const Envelope& envelope, std::span<const OwnedBytes> payload,
+                               std::shared_ptr<LateChecksum> checksum) {
+  struct Seal {
+    std::once_flag once;
+    std::string envelope;
+    std::size_t place = 0;
+    std::shared_ptr<LateChecksum> checksum;
+  };
+  const auto seal = std::make_shared<Seal>();
+  seal->envelope = encode_envelope(envelope).text();
+  seal->place = detail::checksum_place(envelope.kind);
+  seal->checksum = std::move(checksum);
+  UnsealedMessage message;
+  message.frames.reserve(payload.size() + 1);
+  message.frames.emplace_back(seal, std::as_bytes(std::span(seal->envelope)));
+  message.frames.insert(message.frames.end(), payload.begin(), payload.end());
+  message.seal = [seal] {
+    std::call_once(seal->once, [&] {
+      const std::uint64_t value = seal->checksum->get();
+      for (std::size_t i = 0; i < 8; ++i)
+        seal->envelope[seal->place + i] = static_cast<char>(value >> (56 - 8 * i) & 0xff);
+    });
+  };
+  return message;
 }
 
 WireMessage decode_message(std::span<const OwnedBytes> frames) {

@@ -43,7 +43,8 @@ struct Sent {
     envelope.count = 1;
     envelope.layer = 3;
     frames = kvcodec::address_rows(kvcodec::pack_rows(agents::rows_of(cache.layer(3), 0, 200), wire::WireDtype::kSame),
-                                   envelope);
+                                   envelope)
+                 .sealed();
   }
 };
 

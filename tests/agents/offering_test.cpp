@@ -57,7 +57,7 @@ TEST_CASE("a message that is asked for again is published again, and one that is
   Scene scene;
   scene.subscribe(kOffers);
   scene.subscribe(kTopic);
-  scene.offering.hooks().sent(0, "r0", 0, [] { return std::vector{bus::test::text("rows")}; });
+  scene.offering.hooks().sent(0, "r0", 0, [] { return wire::UnsealedMessage{{bus::test::text("rows")}, nullptr}; });
   CHECK_FALSE(scene.comes_back(wire::Again{"r0", 0}));
   CHECK(scene.receiver.log.next<bus::Delivered>().message.at(0).text() == "rows");
   CHECK_FALSE(scene.comes_back(wire::Done{"r0"}));

@@ -128,7 +128,7 @@ class Scene {
     turn.task.generate = max_tokens > 0;
     turn.task.max_tokens = max_tokens;
     TurnHooks hooks;
-    hooks.publish = [this](std::size_t edge, std::vector<OwnedBytes> frames) { deliver(edge, std::move(frames)); };
+    hooks.publish = [this](std::size_t edge, const wire::UnsealedMessage& message) { deliver(edge, message.sealed()); };
     hooks.reuse = {.offer = [this](std::size_t edge, const wire::Offer& offer) -> std::size_t {
                      if (options_.deaf.contains(edge)) return 0;
                      held_[edge] = receivers[edge]->kv->on_offer(0, offer);
@@ -159,7 +159,7 @@ class Scene {
 
   /// What was asked for again leaves.
   void answer_again() {
-    for (const auto& [edge, again] : std::exchange(late_, {})) deliver(edge, sent.find(edge, again)());
+    for (const auto& [edge, again] : std::exchange(late_, {})) deliver(edge, sent.find(edge, again)().sealed());
   }
 
  private:

@@ -62,7 +62,8 @@ Messages stream(const llm::Model& model, const wire::EdgeSpec& spec, const std::
       envelope.context_end = piece.context_end;
       envelope.layers_complete = piece.layers_complete;
       const auto rows = agents::rows_of(cache.layer(layer), piece.begin, piece.end);
-      messages.push_back(wire::decode_message(kvcodec::address_rows(kvcodec::pack_rows(rows, piece.wire), envelope)));
+      messages.push_back(
+          wire::decode_message(kvcodec::address_rows(kvcodec::pack_rows(rows, piece.wire), envelope).sealed()));
     }
   };
   model.forward(input, cache);

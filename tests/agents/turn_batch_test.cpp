@@ -59,7 +59,8 @@ class Scene {
   void begin(Turn turn, Wiring wiring = {}) {
     const std::string request = turn.task.request;
     batch.begin(std::move(turn), std::move(wiring),
-                {.publish = [this](std::size_t, std::vector<OwnedBytes> frames) { published.push_back(frames); },
+                {.publish = [this](std::size_t,
+                                   const wire::UnsealedMessage& message) { published.push_back(message.sealed()); },
                  .cancelled = [this, request] { return request == cancelled; }});
   }
   void run_out() {
@@ -177,7 +178,7 @@ class ThreadScene {
  public:
   ThreadScene()
       : thread(std::make_shared<const llm::Host>(llm::Host::load(tiny_model(), {.dtype = "fp32"})), "solver", 1,
-               {.publish = [](std::size_t, std::vector<OwnedBytes>) {},
+               {.publish = [](std::size_t, const wire::UnsealedMessage&) {},
                 .ended = [this](TurnAnswer answer) { end(std::move(answer)); }}) {}
 
   /// What the turn came to: the answer, or the error after "! ".

@@ -132,7 +132,8 @@ TEST_CASE("a layer that is checked on its way into another dtype, or between oth
 TEST_CASE("a damaged layer is refused on its way into any dtype, with the words of one that is checked alone") {
   for (const auto wire_dtype : {wire::WireDtype::kSame, wire::WireDtype::kInt8, wire::WireDtype::kInt4}) {
     auto frames =
-        kvcodec::address_rows(kvcodec::pack_rows(example_layer(at::kBFloat16), wire_dtype), example_envelope());
+        kvcodec::address_rows(kvcodec::pack_rows(example_layer(at::kBFloat16), wire_dtype), example_envelope())
+            .sealed();
     std::string damaged(frames.back().text());
     damaged.back() = static_cast<char>(damaged.back() ^ 1);
     frames.back() = OwnedBytes::from_string(damaged);

@@ -60,7 +60,7 @@ std::uint16_t* bits_of(const at::Tensor& bf16) { return reinterpret_cast<std::ui
 
 kvcodec::LayerKv through_the_wire(const kvcodec::LayerKv& layer, wire::WireDtype dtype) {
   const auto message =
-      wire::decode_message(kvcodec::address_rows(kvcodec::pack_rows(layer, dtype), example_envelope()));
+      wire::decode_message(kvcodec::address_rows(kvcodec::pack_rows(layer, dtype), example_envelope()).sealed());
   return kvcodec::decode_layer(message, layer.keys.size(1), layer.keys.size(2));
 }
 
@@ -203,9 +203,9 @@ TEST_CASE("rows written straight into a cache are those that decoding gives") {
   at::manual_seed(3);
   const at::Tensor rows = at::randn({70, 2, 16}).to(at::kBFloat16);
   for (const auto dtype : {wire::WireDtype::kSame, wire::WireDtype::kInt8, wire::WireDtype::kInt4}) {
-    const auto message =
-        wire::decode_message(kvcodec::address_rows(kvcodec::pack_rows({rows, rows, {{.first = 0, .count = 70}}}, dtype),
-                                                   example_envelope()));
+    const auto message = wire::decode_message(
+        kvcodec::address_rows(kvcodec::pack_rows({rows, rows, {{.first = 0, .count = 70}}}, dtype), example_envelope())
+            .sealed());
     const kvcodec::LayerKv want = kvcodec::decode_layer(message, 2, 16);
     at::Tensor keys = at::empty_like(rows), values = at::empty_like(rows);
     kvcodec::decode_layer_into(message, keys, values);
@@ -230,7 +230,8 @@ TEST_CASE("quantised tensors of another shape than the receiver's are refused") 
   const at::Tensor rows = at::randn({5, 2, 8});
   const auto message = wire::decode_message(
       kvcodec::address_rows(kvcodec::pack_rows({rows, rows, {{.first = 0, .count = 5}}}, wire::WireDtype::kInt8),
-                            example_envelope()));
+                            example_envelope())
+          .sealed());
   CHECK_THAT(error_of([&] { kvcodec::decode_layer(message, 4, 4); }), holds("int8") && holds("reader -> solver"));
   wire::WireMessage torn = message;
   torn.envelope.tensors[1].shape[0] = 2;
