@@ -155,12 +155,13 @@ class Node::Impl {
 
   void publish(const std::string& topic, Message message, std::function<void()> seal) {
     publish_endpoint();
-    message = sharing_.share(topic, std::move(message), Deadline::after(send_deadline_));
+    auto shared = sharing_.share(topic, std::move(message), Deadline::after(send_deadline_));
     std::size_t bytes = topic.size();
-    for (const Frame& frame : message) bytes += frame.size();
+    for (const Frame& frame : shared.message) bytes += frame.size();
     auto charge = budget_->take(bytes, topic, Deadline::after(send_deadline_));
     inbox_->post(Publish{{.topic = topic,
-                          .message = std::move(message),
+                          .message = std::move(shared.message),
+                          .shared = shared.rows,
                           .seal = std::move(seal),
                           .keeps = std::move(charge),
                           .bytes = bytes}});
@@ -204,6 +205,7 @@ class Node::Impl {
     return true;
   }
   void send(detail::Departures::Departure departure) {
+    if (departure.shared) sharing_.before_sending(*departure.shared);
     if (departure.seal) departure.seal();
     sockets_->publish(departure.topic, std::move(departure.message), std::move(departure.keeps));
   }

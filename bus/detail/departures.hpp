@@ -10,6 +10,7 @@
 #include <string>
 
 #include "bus/detail/outstanding.hpp"
+#include "bus/detail/read_ahead.hpp"
 #include "bus/message.hpp"
 
 namespace kvmesh::bus::detail {
@@ -29,6 +30,7 @@ class Departures {
   struct Departure {
     std::string topic;
     Message message;
+    std::optional<SharedRows> shared;   ///< those of its frames that stand in shared memory
     std::function<void()> seal;         ///< to be called before it is sent; may be null
     std::shared_ptr<const void> keeps;  ///< to be held until ZeroMQ has let go of the message
     std::size_t bytes = 0;

@@ -20,7 +20,9 @@ void append(std::string& bytes, const T& value) {
 }  // namespace
 
 SharedArena::SharedArena(const std::vector<std::string>& topics)
-    : memory_(SharedMemory::make(kCopyBytes)), copied_(std::make_shared<std::atomic<std::size_t>>(0)) {
+    : memory_(SharedMemory::make(kCopyBytes)),
+      read_ahead_(memory_->header()),
+      copied_(std::make_shared<std::atomic<std::size_t>>(0)) {
   for (const std::string& topic : topics) {
     const auto number = static_cast<std::uint32_t>(receivers_.size());
     if (number == kMostReceivers) break;  // the rest is served by the socket
@@ -45,7 +47,7 @@ auto SharedArena::wait_for(const char* what, const std::string& topic, const Dea
   }
 }
 
-Message SharedArena::share(const std::string& topic, Message message, const Deadline& deadline) {
+SharedMessage SharedArena::share(const std::string& topic, Message message, const Deadline& deadline) {
   const std::uint32_t receiver = receivers_.at(topic);
   const std::lock_guard lock(mutex_);
   std::vector<SharedFrame> shared;
@@ -59,19 +61,20 @@ Message SharedArena::share(const std::string& topic, Message message, const Dead
     shared.push_back({.frame = i, .offset = *memory_->offset_of(held.back()), .bytes = frame.size()});
     frame = Frame();
   }
-  std::uint32_t ticket = 0;
+  SharedRows rows{.receiver = receiver};
   if (!held.empty()) {
-    ticket = free_ticket(topic, deadline);
-    out_.emplace(ticket, std::move(held));
-    memory_->header().holders[ticket].store(receiver + 1);
+    rows.ticket = free_ticket(topic, deadline);
+    for (const Frame& frame : held) rows.bytes += frame.size();
+    out_.emplace(rows.ticket, std::move(held));
+    memory_->header().holders[rows.ticket].store(receiver + 1);
   }
   std::string trailer;
   append(trailer,
-         TrailerHead{.frames = static_cast<std::uint32_t>(shared.size()), .receiver = receiver, .ticket = ticket});
+         TrailerHead{.frames = static_cast<std::uint32_t>(shared.size()), .receiver = receiver, .ticket = rows.ticket});
   for (const SharedFrame& frame : shared) append(trailer, frame);
   trailer += name();
   message.push_back(Frame::from_string(std::move(trailer)));
-  return message;
+  return {std::move(message), shared.empty() ? std::nullopt : std::optional(rows)};
 }
 
 Frame SharedArena::in_arena(const Frame& frame, const std::string& topic, const Deadline& deadline) {
@@ -140,18 +143,20 @@ std::shared_ptr<SharedArena> Sharing::arena() const {
   return arena_;
 }
 
-Message Sharing::share(const std::string& topic, Message message, const Deadline& deadline) {
+SharedMessage Sharing::share(const std::string& topic, Message message, const Deadline& deadline) {
   {
     const std::lock_guard lock(mutex_);
-    if (!topics_.contains(topic)) return message;
+    if (!topics_.contains(topic)) return {std::move(message), std::nullopt};
   }
   const auto shared = arena();
   if (shared && shared->serves(topic)) return shared->share(topic, std::move(message), deadline);
   std::string trailer;
   append(trailer, TrailerHead{});
   message.push_back(Frame::from_string(std::move(trailer)));
-  return message;
+  return {std::move(message), std::nullopt};
 }
+
+void Sharing::before_sending(const SharedRows& rows) { arena()->before_sending(rows); }
 
 std::shared_ptr<std::byte> Sharing::take(std::size_t bytes) {
   const auto shared = arena();

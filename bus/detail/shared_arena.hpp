@@ -11,15 +11,23 @@
 #include <vector>
 
 #include "base/deadline.hpp"
+#include "bus/detail/read_ahead.hpp"
 #include "bus/detail/shared_layout.hpp"
 #include "bus/detail/shared_memory.hpp"
 #include "bus/message.hpp"
 
 namespace kvmesh::bus::detail {
 
+/// A message whose frames have gone into shared memory, as far as they could.
+struct SharedMessage {
+  Message message;
+  std::optional<SharedRows> rows;  ///< none: every frame is still in the message
+};
+
 /// The sender's end of shared memory: one arena for all of its receivers on this host. A frame that stands in it
 /// already is only named; any other is copied into it, once, whoever it goes to. Each message takes a ticket, which its
-/// receiver returns; until then its frames' owners are kept here. Safe from any thread.
+/// receiver returns; until then its frames' owners are kept here. Safe from any thread, but
+/// for before_sending().
 ///
 /// Bounds: kCopyBytes of copies and kTickets messages. At either share() waits, and throws at its deadline. Memory that
 /// is taken in advance is bounded by the arena.
@@ -37,7 +45,9 @@ class SharedArena {
   bool serves(const std::string& topic) const { return receivers_.contains(topic); }
   /// `message` with its frames in the arena, and its trailer. Throws Error{kRetry}, naming the topic, where nothing is
   /// returned in time.
-  Message share(const std::string& topic, Message message, const Deadline& deadline);
+  SharedMessage share(const std::string& topic, Message message, const Deadline& deadline);
+  /// As ReadAhead: on the thread that seals and sends.
+  void before_sending(const SharedRows& rows) { read_ahead_.before(rows); }
   /// Memory that leaves without a copy; null where there is none.
   std::shared_ptr<std::byte> take(std::size_t bytes);
   /// The receiver of `topic` is gone: what it held is free.
@@ -65,6 +75,7 @@ class SharedArena {
 
   std::map<std::string, std::uint32_t> receivers_;  ///< number of each topic's
   std::shared_ptr<SharedMemory> memory_;
+  ReadAhead read_ahead_;
   std::mutex mutex_;
   std::map<std::uint32_t, std::vector<Frame>> out_;  ///< frames by ticket
   std::uint32_t next_ticket_ = 0;
@@ -79,7 +90,9 @@ class Sharing {
   void begin(const std::vector<std::string>& topics);
   /// On a topic that shares memory: SharedArena::share(), or where that does not serve it `message` with a trailer
   /// that names no frame. On others `message` itself.
-  Message share(const std::string& topic, Message message, const Deadline& deadline);
+  SharedMessage share(const std::string& topic, Message message, const Deadline& deadline);
+  /// As SharedArena's, for rows that share() gave.
+  void before_sending(const SharedRows& rows);
   /// As SharedArena::take(); null without an arena.
   std::shared_ptr<std::byte> take(std::size_t bytes);
   void drop(const std::string& topic);

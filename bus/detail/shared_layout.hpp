@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 
@@ -49,9 +50,10 @@ struct SharedFrame {
   std::uint64_t bytes = 0;
 };
 
+/// Both of its threads that may sleep: one that publishes and the one that sends.
 inline void wake_sender(ArenaHeader& header) {
   header.released.fetch_add(1);
-  ::syscall(SYS_futex, &header.released, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+  ::syscall(SYS_futex, &header.released, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
 /// Sleeps until `released` is no longer `seen`, or `wait` has passed.

@@ -82,8 +82,8 @@ TEST_CASE("what goes to two receivers is copied once") {
   SharedArena arena({"x;", "y;"});
   SharedViews x, y;
   const Frame payload = big_frame('k');
-  const Message to_x = x.open(arena.share("x;", {text("e"), payload}, soon()));
-  const Message to_y = y.open(arena.share("y;", {text("e"), payload}, soon()));
+  const Message to_x = x.open(arena.share("x;", {text("e"), payload}, soon()).message);
+  const Message to_y = y.open(arena.share("y;", {text("e"), payload}, soon()).message);
   // Two mappings of one slot: the same offset behind their pages.
   const auto offset = [](const Frame& frame) { return reinterpret_cast<std::uintptr_t>(frame.data()) % 65536; };
   CHECK(offset(to_x[1]) == offset(to_y[1]));
@@ -97,9 +97,9 @@ TEST_CASE("an arena is open to its user alone, and its name is gone once every r
   REQUIRE(::stat(left_behind().front().c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0600);
   SharedViews x, y;
-  x.open(arena.share("x;", {text("e")}, soon()));
+  x.open(arena.share("x;", {text("e")}, soon()).message);
   CHECK(left_behind().size() == 1);
-  y.open(arena.share("y;", {text("e")}, soon()));
+  y.open(arena.share("y;", {text("e")}, soon()).message);
   CHECK(left_behind().empty());
 }
 
@@ -124,7 +124,7 @@ TEST_CASE("a receiver that never lets go of copies holds up the sender, which th
   SharedViews views;
   std::vector<Message> kept;
   for (std::size_t i = 0; i < kMostBig; ++i)
-    kept.push_back(views.open(arena.share("x;", {text("e"), big_frame('k')}, soon())));
+    kept.push_back(views.open(arena.share("x;", {text("e"), big_frame('k')}, soon()).message));
   CHECK_THROWS_WITH(arena.share("x;", {text("e"), big_frame('k')}, Deadline::after(20ms)),
                     Catch::Contains("\"x;\"") && Catch::Contains("places of shared memory are still held"));
   kept.pop_back();  // one comes back
@@ -147,8 +147,8 @@ TEST_CASE("a frame that stands in shared memory leaves without a copy") {
   REQUIRE(place);
   std::memset(place.get(), 'k', kBig);
   const Frame frame(place, {place.get() + 64, kBig - 64});  // from its middle
-  const Message to_x = x.open(arena.share("x;", {text("e"), frame}, soon()));
-  const Message to_y = y.open(arena.share("y;", {text("e"), frame}, soon()));
+  const Message to_x = x.open(arena.share("x;", {text("e"), frame}, soon()).message);
+  const Message to_y = y.open(arena.share("y;", {text("e"), frame}, soon()).message);
   CHECK(to_x[1].size() == kBig - 64);
   CHECK(to_x[1].text().front() == 'k');
   place.get()[64] = std::byte{'z'};  // which nobody may do; here it shows that these are the same bytes
@@ -161,7 +161,7 @@ TEST_CASE("memory of shared frames is free when the sender and every receiver ha
   SharedViews x;
   std::shared_ptr<std::byte> place = arena.take(kBig);
   const std::byte* const first = place.get();
-  Message held = x.open(arena.share("x;", {text("e"), Frame(place, {place.get(), kBig})}, soon()));
+  Message held = x.open(arena.share("x;", {text("e"), Frame(place, {place.get(), kBig})}, soon()).message);
   place.reset();
   CHECK(arena.take(kBig).get() != first);
   held.clear();
@@ -171,13 +171,13 @@ TEST_CASE("memory of shared frames is free when the sender and every receiver ha
 TEST_CASE("an arena grows with what is taken, up to its bound, and a receiver reads what it grew by") {
   SharedArena arena({"x;"});
   SharedViews x;
-  x.open(arena.share("x;", {text("e"), big_frame('k')}, soon()));  // mapped while it is small
+  x.open(arena.share("x;", {text("e"), big_frame('k')}, soon()).message);  // mapped while it is small
   constexpr std::size_t kMore = 2 * SharedArena::kCopyBytes;
   const std::shared_ptr<std::byte> place = arena.take(kMore);
   REQUIRE(place);
   const std::span<const std::byte> end(place.get() + kMore - kBig, kBig);
   std::memset(place.get() + kMore - kBig, 'e', kBig);
-  CHECK(x.open(arena.share("x;", {text("e"), Frame(place, end)}, soon()))[1].text().back() == 'e');
+  CHECK(x.open(arena.share("x;", {text("e"), Frame(place, end)}, soon()).message)[1].text().back() == 'e');
   CHECK(arena.take(detail::kArenaBytes) == nullptr);
 }
 
@@ -251,7 +251,7 @@ TEST_CASE("a trailer that lies is refused: another's ticket, bytes beyond the fi
   SharedArena arena({"x;", "y;"});
   SharedViews views;
   const auto edited = [&](std::size_t at, auto value) {
-    Message message = arena.share("x;", {text("e"), big_frame('k')}, soon());
+    Message message = arena.share("x;", {text("e"), big_frame('k')}, soon()).message;
     std::string trailer(message.back().text());
     std::memcpy(trailer.data() + at, &value, sizeof value);
     message.back() = Frame::from_string(trailer);
@@ -259,7 +259,7 @@ TEST_CASE("a trailer that lies is refused: another's ticket, bytes beyond the fi
   };
   using Number = std::uint32_t;
   constexpr std::size_t kEntry = sizeof(detail::TrailerHead);
-  views.open(arena.share("x;", {text("e")}, soon()));  // mapped as x
+  views.open(arena.share("x;", {text("e")}, soon()).message);  // mapped as x
   arena.share("y;", {text("e"), big_frame('y')}, soon());
   CHECK_THROWS_WITH(views.open(edited(8, Number{0})), Catch::Contains("ticket 0 is not ours"));  // y's
   CHECK_THROWS_WITH(views.open(edited(8, Number{70'000})), Catch::Contains("not ours"));
