@@ -23,9 +23,12 @@ struct Size {
 };
 constexpr Size kSizes[] = {{"64 KiB", 64 << 10}, {"1 MiB", kMiB}, {"16 MiB", 16 * kMiB}, {"64 MiB", 64 * kMiB}};
 
-/// Enough that starting and ending do not count, few enough that all runs take seconds.
-std::size_t bytes_in_a_run(std::size_t message, int receivers) {
-  const std::size_t wanted = (message < kMiB ? 32 * kMiB : 128 * kMiB) / static_cast<std::size_t>(receivers);
+/// What is moved in a run, to all receivers together: enough that starting, which takes up to a millisecond, does not
+/// count, few enough that all runs take seconds.
+constexpr std::size_t kSmallRun = 32 * kMiB, kSocketRun = 256 * kMiB, kSharedRun = 512 * kMiB;
+
+std::size_t bytes_in_a_run(std::size_t most, std::size_t message, int receivers) {
+  const std::size_t wanted = (message < kMiB ? kSmallRun : most) / static_cast<std::size_t>(receivers);
   return std::max<std::size_t>(1, wanted / message) * message;
 }
 
@@ -52,7 +55,7 @@ void measure_sockets(const std::string& transport, int receivers, const Emit& em
   RawStream raw(raw_endpoint(transport, scratch), receivers);
   OurStream ours(transport, scratch, receivers);
   for (const Size& size : kSizes) {
-    const std::size_t bytes = bytes_in_a_run(size.bytes, receivers);
+    const std::size_t bytes = bytes_in_a_run(kSocketRun, size.bytes, receivers);
     const std::size_t frame = best_frame(raw, size.bytes, bytes);
     const RowSpec spec{.name = cat(transport, ' ', size.name, receivers == 1 ? "" : cat(" to ", receivers)),
                        .unit = "GB/s",
@@ -68,7 +71,7 @@ void measure_shared_memory(int receivers, const Emit& emit) {
   ArenaCopy copy;
   OurStream ours("shm", scratch, receivers);
   for (const Size& size : kSizes) {
-    const std::size_t bytes = bytes_in_a_run(size.bytes, receivers);
+    const std::size_t bytes = bytes_in_a_run(kSharedRun, size.bytes, receivers);
     const RowSpec spec{.name = cat("shm ", size.name, receivers == 1 ? "" : cat(" to ", receivers)),
                        .unit = "GB/s",
                        .bar = size.bytes >= kMiB ? 0.8 : 0,
