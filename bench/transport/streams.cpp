@@ -25,7 +25,7 @@ constexpr Size kSizes[] = {{"64 KiB", 64 << 10}, {"1 MiB", kMiB}, {"16 MiB", 16 
 
 /// What is moved in a run, to all receivers together: enough that starting, which takes up to a millisecond, does not
 /// count, few enough that all runs take seconds.
-constexpr std::size_t kSmallRun = 32 * kMiB, kSocketRun = 192 * kMiB, kSharedRun = 512 * kMiB;
+constexpr std::size_t kSmallRun = 32 * kMiB, kSocketRun = 160 * kMiB, kSharedRun = 512 * kMiB;
 
 std::size_t bytes_in_a_run(std::size_t most, std::size_t message, int receivers) {
   const std::size_t wanted = (message < kMiB ? kSmallRun : most) / static_cast<std::size_t>(receivers);
