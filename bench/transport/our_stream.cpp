@@ -27,6 +27,15 @@ constexpr auto kPatience = std::chrono::seconds(60);
 /// As many as are together larger than the last-level cache.
 std::size_t pieces() { return 2 * last_level_cache_bytes() / (kPieceRows * kRowBytes); }
 
+/// `count` rows of the pieces, where the last ones ended; `next` counts rows.
+kvcodec::LayerKv next_rows(const std::vector<kvcodec::LayerKv>& pieces, std::int64_t count, std::int64_t& next) {
+  if (next % kPieceRows + count > kPieceRows) next += kPieceRows - next % kPieceRows;
+  const kvcodec::LayerKv& piece = pieces[static_cast<std::size_t>(next / kPieceRows) % pieces.size()];
+  const std::int64_t first = next % kPieceRows;
+  next += count;
+  return {piece.keys.narrow(0, first, count), piece.values.narrow(0, first, count), {}};
+}
+
 bus::Endpoint endpoint(const std::string& transport, const Scratch& scratch, const std::string& name) {
   return transport == "tcp" ? bus::Endpoint::tcp("127.0.0.1", "*") : bus::Endpoint::ipc(cat(scratch.path(), '/', name));
 }
@@ -116,8 +125,8 @@ void OurStream::consume(Receiver& receiver) {
         wire::check_payload(message);
       } else {
         const std::int64_t rows = message.envelope.positions.front().count;
-        const kvcodec::LayerKv& cache = receiver.cache[receiver.next++ % receiver.cache.size()];
-        kvcodec::check_and_decode_layer_into(message, cache.keys.narrow(0, 0, rows), cache.values.narrow(0, 0, rows));
+        const kvcodec::LayerKv place = next_rows(receiver.cache, rows, receiver.next);
+        kvcodec::check_and_decode_layer_into(message, place.keys, place.values);
       }
     } catch (const Error& error) {
       failure = error.what();
@@ -141,11 +150,9 @@ void OurStream::send_layer(std::size_t layer_bytes, bool last_of_run) {
     const std::int64_t count = std::min(kPieceRows, rows - begin);
     envelope.request = last_of_run && begin + count == rows ? "last" : "more";
     envelope.layer = 0;
-    const kvcodec::LayerKv& source = layers_[next_++ % layers_.size()];
-    const kvcodec::PackedRows packed = kvcodec::pack_rows({source.keys.narrow(0, 0, count),
-                                                           source.values.narrow(0, 0, count),
-                                                           {{.first = begin, .count = count}}},
-                                                          wire::WireDtype::kSame);
+    kvcodec::LayerKv source = next_rows(layers_, count, next_);
+    source.positions = {{.first = begin, .count = count}};
+    const kvcodec::PackedRows packed = kvcodec::pack_rows(source, wire::WireDtype::kSame);
     for (std::size_t i = 0; i < topics_.size(); ++i) {
       envelope.to = cat("receiver", i);
       wire::UnsealedMessage message = kvcodec::address_rows(packed, envelope);

@@ -34,7 +34,7 @@ class OurStream {
     std::condition_variable changed;
     std::deque<bus::Delivered> queue;
     std::vector<kvcodec::LayerKv> cache;  ///< with shared memory
-    std::size_t next = 0;
+    std::int64_t next = 0;  ///< row of the cache
     bool stop = false;
     std::unique_ptr<bus::Node> node;
     std::thread thread;
@@ -51,7 +51,7 @@ class OurStream {
   int finished_ = 0;
   std::string failure_;
   std::vector<kvcodec::LayerKv> layers_;  ///< of a piece each, all together larger than the last-level cache
-  std::size_t next_ = 0;
+  std::int64_t next_ = 0;                 ///< row of these
   std::vector<std::string> topics_;
   std::unique_ptr<bus::Node> publisher_;
   std::vector<std::unique_ptr<Receiver>> receivers_;
