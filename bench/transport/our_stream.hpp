@@ -34,7 +34,7 @@ class OurStream {
     std::condition_variable changed;
     std::deque<bus::Delivered> queue;
     std::vector<kvcodec::LayerKv> cache;  ///< with shared memory
-    std::int64_t next = 0;  ///< row of the cache
+    std::int64_t next = 0;                ///< row of the cache
     bool stop = false;
     std::unique_ptr<bus::Node> node;
     std::thread thread;
