@@ -37,7 +37,7 @@ TEST_CASE("inspect and generate work on a checkpoint of every family") {
           2 * 4 * checkpoint.text()["num_hidden_layers"].get<int>() * checkpoint.kv_heads() * checkpoint.head_dim());
     Program generate({"generate", dir, "--raw", "--prompt", "Where is it?", "--max-tokens", "3"});
     CHECK(generate.wait() == 0);
-    CHECK(generate.err().empty());
+    CHECK(generate.err() == "");
   }
 }
 

@@ -42,7 +42,8 @@ Run run(const std::string& rest, const std::string& edge) {
   const TemporaryFolder folder;
   const auto file = folder.write("topology.yaml", topology(rest, edge));
   const auto input = folder.write("records.jsonl", records());
-  Program program({"run", file.string(), "--input", input.string(), "--json"});
+  // One record after the other, so that what a record brought is there when the next one is offered.
+  Program program({"run", file.string(), "--input", input.string(), "--json", "--concurrency", "1"});
   INFO(program.err());
   REQUIRE(program.wait() == 0);
   Run result;
