@@ -20,6 +20,7 @@
 #include "agents/kv_receiver.hpp"
 #include "agents/llm/runtime.hpp"
 #include "agents/offering.hpp"
+#include "agents/publish.hpp"
 #include "agents/turn_thread.hpp"
 #include "base/error.hpp"
 #include "bus/liveness.hpp"
@@ -308,7 +309,7 @@ class AgentProcess {
     kv_.emplace(host_->model(), agent_, KvReceiver::Options{keep_bytes_, borrows_, room_for_caches()});
     TurnThread::Hooks hooks;
     hooks.publish = [this](std::size_t edge, wire::UnsealedMessage message) {
-      node_.publish(outbound_topics_[edge], std::move(message.frames), std::move(message.seal));
+      publish(node_, outbound_topics_[edge], std::move(message));
     };
     hooks.reuse = offering_.hooks();
     hooks.prompts = kept_prompts_ ? &*kept_prompts_ : nullptr;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "agents/publish.hpp"
 #include "base/error.hpp"
 
 namespace kvmesh::agents {
@@ -39,10 +40,7 @@ std::optional<Agent::Failure> Offering::send_again(std::size_t edge, const wire:
     return Agent::Failure{again.request, ErrorKind::kReconnect,
                           cat("message ", again.sequence, " on ", edges_[edge].topic,
                               " was asked for again, and is not here any more")};
-  apart_([this, edge, make = std::move(make)] {
-    wire::UnsealedMessage message = make();
-    node_.publish(edges_[edge].topic, std::move(message.frames), std::move(message.seal));
-  });
+  apart_([this, edge, make = std::move(make)] { publish(node_, edges_[edge].topic, make()); });
   return std::nullopt;
 }
 

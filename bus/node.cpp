@@ -43,9 +43,6 @@ struct SendBack {
   std::string topic;
   OwnedBytes body;
 };
-/// Messages that are sealed and sent before the sockets have their turn: a fraction of a millisecond.
-constexpr int kRound = 8;
-
 /// The last command: everything before it has been handed to ZeroMQ when it is reached.
 struct Stop {};
 
@@ -99,6 +96,9 @@ class Inbox {
   std::vector<Command> commands_;
   bool closed_ = false;
 };
+
+/// Messages that are sealed and sent before the sockets have their turn, which is a millisecond or a few.
+constexpr int kRound = 8;
 
 /// A thread that no signal is delivered to: signals belong to the process's own loop, and none interrupts a poll here.
 template <typename Body>

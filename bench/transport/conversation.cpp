@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agents/outbox.hpp"
+#include "agents/publish.hpp"
 #include "base/error.hpp"
 #include "bus/topic.hpp"
 
@@ -124,7 +125,7 @@ Conversation::Turn Conversation::turn(const std::vector<std::int64_t>& ids) {
     solver_.on_task(task, begin);
   }
   const agents::Outbox::Publish publish = [this](std::size_t, wire::UnsealedMessage message) {
-    reader_node_->publish(topic_, std::move(message.frames), std::move(message.seal));
+    agents::publish(*reader_node_, topic_, std::move(message));
   };
   const agents::KvReuse reuse = offering_->hooks();
   agents::Outbox outbox(model_, reader_, task, publish, reuse);

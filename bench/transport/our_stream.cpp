@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "agents/media/kv.hpp"
+#include "agents/publish.hpp"
 #include "base/error.hpp"
 #include "bench/transport/arena_copy.hpp"
 #include "bus/topic.hpp"
@@ -155,8 +156,7 @@ void OurStream::send_layer(std::size_t layer_bytes, bool last_of_run) {
     const kvcodec::PackedRows packed = kvcodec::pack_rows(source, wire::WireDtype::kSame);
     for (std::size_t i = 0; i < topics_.size(); ++i) {
       envelope.to = cat("receiver", i);
-      wire::UnsealedMessage message = kvcodec::address_rows(packed, envelope);
-      publisher_->publish(topics_[i], std::move(message.frames), std::move(message.seal));
+      agents::publish(*publisher_, topics_[i], kvcodec::address_rows(packed, envelope));
     }
   }
 }

@@ -11,6 +11,7 @@
 
 #include "agents/kv_arrivals.hpp"
 #include "agents/outbox.hpp"
+#include "agents/publish.hpp"
 #include "base/error.hpp"
 #include "bench/llm/machine.hpp"
 #include "bench/transport/process.hpp"
@@ -104,7 +105,7 @@ class Sender {
   void send(Fill fill) {
     const bus::Task task{.request = std::to_string(++requests_)};
     const agents::Outbox::Publish publish = [this](std::size_t, wire::UnsealedMessage message) {
-      node_.publish(setting_.topic(), std::move(message.frames), std::move(message.seal));
+      agents::publish(node_, setting_.topic(), std::move(message));
     };
     agents::Outbox outbox(setting_.model, wiring_, task, publish, everything_);
     outbox.plan_kv(wire::Share::kPrompt, *cache_, kContext);

@@ -46,15 +46,19 @@ void check_rows(const Envelope& envelope) {
   }
 }
 
+std::vector<OwnedBytes> frames_of(OwnedBytes envelope, std::span<const OwnedBytes> payload) {
+  std::vector<OwnedBytes> frames;
+  frames.reserve(payload.size() + 1);
+  frames.push_back(std::move(envelope));
+  frames.insert(frames.end(), payload.begin(), payload.end());
+  return frames;
+}
+
 }  // namespace
 
 std::vector<OwnedBytes> encode_message(Envelope envelope, std::span<const OwnedBytes> payload) {
   envelope.checksum = payload_checksum(payload);
-  std::vector<OwnedBytes> frames;
-  frames.reserve(payload.size() + 1);
-  frames.push_back(encode_envelope(envelope));
-  frames.insert(frames.end(), payload.begin(), payload.end());
-  return frames;
+  return frames_of(encode_envelope(envelope), payload);
 }
 
 UnsealedMessage frame_unsealed(const Envelope& envelope, std::span<const OwnedBytes> payload,
@@ -70,9 +74,7 @@ UnsealedMessage frame_unsealed(const Envelope& envelope, std::span<const OwnedBy
   seal->place = detail::checksum_place(envelope.kind);
   seal->checksum = std::move(checksum);
   UnsealedMessage message;
-  message.frames.reserve(payload.size() + 1);
-  message.frames.emplace_back(seal, std::as_bytes(std::span(seal->envelope)));
-  message.frames.insert(message.frames.end(), payload.begin(), payload.end());
+  message.frames = frames_of(OwnedBytes(seal, std::as_bytes(std::span(seal->envelope))), payload);
   message.seal = [seal] {
     std::call_once(seal->once, [&] {
       const std::uint64_t value = seal->checksum->get();
