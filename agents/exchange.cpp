@@ -39,7 +39,7 @@ class Wire {
   Wire(const wire::EdgeSpec& spec, const wire::Manifest& sender)
       : inbox_({"exchange", spec.from, spec.to, spec.medium, "1", sender.hash()}) {}
   void carry(const std::vector<OwnedBytes>& frames) {
-    for (const OwnedBytes& frame : frames) bytes_ += frame.size();
+    bytes_ += total_size(frames);
     inbox_.feed(wire::decode_message(frames));
   }
   Messages arrived() { return inbox_.take(); }

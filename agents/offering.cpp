@@ -47,8 +47,7 @@ std::optional<Agent::Failure> Offering::send_again(std::size_t edge, const wire:
 std::size_t Offering::offer(std::size_t edge, const wire::Offer& offer) {
   if (!offers_.keeps(edge)) return 0;
   std::vector<OwnedBytes> frames = wire::encode_offer(offer);
-  std::size_t bytes = edges_[edge].offer_topic.size();
-  for (const OwnedBytes& frame : frames) bytes += frame.size();
+  const std::size_t bytes = edges_[edge].offer_topic.size() + total_size(frames);
   offers_.offered(edge, offer.request);
   node_.publish(edges_[edge].offer_topic, std::move(frames));
   return bytes;

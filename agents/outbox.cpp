@@ -82,7 +82,7 @@ void Outbox::send(std::size_t edge, wire::UnsealedMessage message) {
   Edge& ours = edges_[edge];
   ++ours.sent;
   ours.bytes += bus::edge_topic(wiring_.mesh, spec.from, spec.to, wire::to_string(spec.medium)).size();
-  for (const OwnedBytes& frame : message.frames) ours.bytes += frame.size();
+  ours.bytes += total_size(message.frames);
   publish_(edge, std::move(message));
 }
 

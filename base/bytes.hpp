@@ -43,4 +43,11 @@ class OwnedBytes {
   std::span<const std::byte> bytes_;
 };
 
+/// Bytes in all of them together.
+inline std::size_t total_size(std::span<const OwnedBytes> runs) {
+  std::size_t bytes = 0;
+  for (const OwnedBytes& run : runs) bytes += run.size();
+  return bytes;
+}
+
 }  // namespace kvmesh

@@ -156,8 +156,7 @@ class Node::Impl {
   void publish(const std::string& topic, Message message, std::function<void()> seal) {
     publish_endpoint();
     auto shared = sharing_.share(topic, std::move(message), Deadline::after(send_deadline_));
-    std::size_t bytes = topic.size();
-    for (const Frame& frame : shared.message) bytes += frame.size();
+    const std::size_t bytes = topic.size() + total_size(shared.message);
     auto charge = budget_->take(bytes, topic, Deadline::after(send_deadline_));
     inbox_->post(Publish{{.topic = topic,
                           .message = std::move(shared.message),

@@ -9,12 +9,6 @@ namespace {
 /// ZeroMQ receives shorter frames several to a buffer, which lives as long as any of them.
 constexpr std::size_t kOwnBufferBytes = 64 * 1024;
 
-std::size_t payload_bytes(const wire::WireMessage& message) {
-  std::size_t bytes = 0;
-  for (const OwnedBytes& frame : message.payload) bytes += frame.size();
-  return bytes;
-}
-
 wire::WireMessage kept_copy(const wire::WireMessage& message, bool borrowed) {
   wire::WireMessage copy = message;
   for (OwnedBytes& frame : copy.payload)
@@ -68,7 +62,7 @@ void KeptBlocks::keep(std::size_t edge, const wire::WireMessage& message, bool b
     if (!places_.contains(key)) fresh[key] = {.piece = {}, .first = row, .count = end - row};
     row = end;
   }
-  const std::size_t bytes = payload_bytes(message);
+  const std::size_t bytes = total_size(message.payload);
   if (fresh.empty() || !make_room(bytes)) return;
   const auto piece =
       pieces_.insert(pieces_.end(),

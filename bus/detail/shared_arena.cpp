@@ -64,7 +64,7 @@ SharedMessage SharedArena::share(const std::string& topic, Message message, cons
   SharedRows rows{.receiver = receiver};
   if (!held.empty()) {
     rows.ticket = free_ticket(topic, deadline);
-    for (const Frame& frame : held) rows.bytes += frame.size();
+    rows.bytes = total_size(held);
     out_.emplace(rows.ticket, std::move(held));
     memory_->header().holders[rows.ticket].store(receiver + 1);
   }

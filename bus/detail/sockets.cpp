@@ -191,9 +191,7 @@ void Sockets::receive_published() {
     if (!subscribed_to_.contains(topic)) continue;
     frames.erase(frames.begin());
     Delivered delivered{.topic = std::move(topic), .message = {}, .problem = {}, .charge = {}};
-    std::size_t bytes = 0;
-    for (const Frame& frame : frames) bytes += frame.size();
-    delivered.charge = received_->take(bytes);
+    delivered.charge = received_->take(total_size(frames));
     try {
       delivered.message = shared_.contains(delivered.topic) ? views_.open(std::move(frames)) : std::move(frames);
     } catch (const Error& error) {

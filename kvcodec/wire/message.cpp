@@ -96,7 +96,7 @@ WireMessage read_message(std::span<const OwnedBytes> frames) {
   WireMessage message;
   message.envelope = decode_envelope(frames.front());
   message.payload.assign(frames.begin() + 1, frames.end());
-  for (const OwnedBytes& frame : frames) message.wire_bytes += frame.size();
+  message.wire_bytes = total_size(frames);
 
   check_frame_sizes(message.envelope, message.payload);
   if (message.envelope.kind == Medium::kKv) check_rows(message.envelope);
