@@ -172,8 +172,7 @@ class Node::Impl {
     try {
       while (obey()) {
         const bool more = depart();
-        sockets_->wait(inbox_->descriptor(), more ? std::chrono::milliseconds(0) : std::chrono::milliseconds(-1));
-        sockets_->receive();
+        sockets_->receive(inbox_->descriptor(), more ? std::chrono::milliseconds(0) : std::chrono::milliseconds(-1));
       }
       while (auto departure = departures_.next_of_all()) send(std::move(*departure));
     } catch (const std::exception& error) {

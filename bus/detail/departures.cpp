@@ -5,6 +5,10 @@
 
 namespace kvmesh::bus::detail {
 
+std::size_t Departures::window(std::size_t bytes) {
+  return std::clamp(kWindowMessages * bytes, kLeastWindowBytes, kMostWindowBytes);
+}
+
 void Departures::add(Departure departure) {
   Topic& topic = topics_[departure.topic];
   if (!topic.out) topic.out = std::make_shared<Outstanding>(wake_);
@@ -12,7 +16,9 @@ void Departures::add(Departure departure) {
 }
 
 bool Departures::may_leave(const Topic& topic) const {
-  return topic.out->bytes() == 0 || out_->bytes() + topic.waiting.front().departure.bytes <= kWindowBytes;
+  const std::size_t out = topic.out->bytes();
+  const std::size_t bytes = topic.waiting.front().departure.bytes;
+  return out == 0 || out + bytes <= window(bytes);
 }
 
 template <typename May>
@@ -34,22 +40,22 @@ std::optional<Departures::Departure> Departures::next() {
   }
 }
 
-/// Asks to be woken; false where something may leave after all. Half of the window is to be free, so that a wake-up
-/// serves several messages.
+/// Asks to be woken; false where something may leave after all. Half of a window is to be free, so that a wake-up serves
+/// several messages.
 bool Departures::wait() {
-  std::size_t smallest = kWindowBytes + 1;
   for (const auto& [name, topic] : topics_) {
     if (topic.waiting.empty()) continue;
-    if (!topic.out->wake_at(0)) return false;
-    smallest = std::min(smallest, topic.waiting.front().departure.bytes);
+    const std::size_t bytes = topic.waiting.front().departure.bytes;
+    const std::size_t room = window(bytes);
+    if (!topic.out->wake_at(bytes < room ? std::min(room / 2, room - bytes) : 0)) return false;
   }
-  return smallest > kWindowBytes || out_->wake_at(std::min(kWindowBytes / 2, kWindowBytes - smallest));
+  return true;
 }
 
 Departures::Departure Departures::take(Topics::iterator topic) {
   Departure departure = std::move(topic->second.waiting.front().departure);
   topic->second.waiting.pop_front();
-  departure.keeps = out_->take(departure.bytes, topic->second.out->take(departure.bytes, std::move(departure.keeps)));
+  departure.keeps = topic->second.out->take(departure.bytes, std::move(departure.keeps));
   return departure;
 }
 

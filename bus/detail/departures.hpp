@@ -23,9 +23,13 @@ namespace kvmesh::bus::detail {
 /// Bound: ByteBudget's, whose charges stay with the messages.
 class Departures {
  public:
-  /// Bytes that ZeroMQ may have, of all topics together. A topic of which it has nothing may always send one message,
-  /// so that none waits for another's subscriber.
-  static constexpr std::size_t kWindowBytes = std::size_t{8} << 20;
+  /// What ZeroMQ may have of a topic: as many bytes as so many messages like the next one, within these bounds; one
+  /// message of any size where it has nothing. Measured: with fewer messages ZeroMQ runs dry while the next are sealed,
+  /// with more they are sealed in longer runs, which hold a core that the sockets need. For each topic, since what
+  /// several subscribers are sent is mostly the same rows, and so none waits for another's subscriber.
+  static constexpr std::size_t kWindowMessages = 4;
+  static constexpr std::size_t kLeastWindowBytes = std::size_t{4} << 20;
+  static constexpr std::size_t kMostWindowBytes = std::size_t{8} << 20;
 
   struct Departure {
     std::string topic;
@@ -37,8 +41,7 @@ class Departures {
   };
 
   /// `wake` is called, on any thread, when a message that had to wait may leave; as Outstanding's.
-  explicit Departures(std::function<void()> wake)
-      : wake_(std::move(wake)), out_(std::make_shared<Outstanding>(wake_)) {}
+  explicit Departures(std::function<void()> wake) : wake_(std::move(wake)) {}
 
   void add(Departure departure);
   /// The next message that may leave; none: `wake` is called when there is one, if any waits.
@@ -57,6 +60,8 @@ class Departures {
   };
   using Topics = std::map<std::string, Topic>;
 
+  /// Where the next message has `bytes`.
+  static std::size_t window(std::size_t bytes);
   bool may_leave(const Topic& topic) const;
   bool wait();
   template <typename May>
@@ -64,7 +69,6 @@ class Departures {
   Departure take(Topics::iterator topic);
 
   const std::function<void()> wake_;
-  const std::shared_ptr<Outstanding> out_;
   Topics topics_;
   std::uint64_t added_ = 0;
 };

@@ -17,10 +17,6 @@ namespace {
 constexpr std::chrono::milliseconds kLinger{1'000};
 /// Names are short; this only bounds what a stranger can make a publisher allocate.
 constexpr std::size_t kMaxTopicBytes = 4'096;
-/// What the kernel may hold of what is published to this host: larger than its 208 KiB for ipc, so that the sender
-/// sleeps less often, and less than what tcp grows to, which leaves the cache. Other hosts are left to tcp, which
-/// measures them.
-constexpr int kLocalSendBuffer = 512 * 1024;
 /// Messages taken from one socket before the next one and the commands have their turn.
 constexpr int kRound = 64;
 
@@ -39,17 +35,11 @@ zmq::socket_t make_control(zmq::context_t& context, bool binds) {
   return socket;
 }
 
-bool is_local(const Endpoint& endpoint) {
-  return endpoint.scheme() == Endpoint::Scheme::kIpc || endpoint.host().starts_with("127.") ||
-         endpoint.host() == "[::1]";
-}
-
-zmq::socket_t make_publisher(zmq::context_t& context, const Endpoint& endpoint) {
+zmq::socket_t make_publisher(zmq::context_t& context) {
   auto socket = make_socket(context, zmq::socket_type::xpub);
   socket.set(zmq::sockopt::sndhwm, 0);
   socket.set(zmq::sockopt::xpub_verbose, true);
   socket.set(zmq::sockopt::xpub_nodrop, true);
-  if (is_local(endpoint)) socket.set(zmq::sockopt::sndbuf, kLocalSendBuffer);
   socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(kMaxBackBytes + kMaxTopicBytes));
   return socket;
 }
@@ -110,12 +100,12 @@ Sockets::Sockets(const NodeOptions& options, const Node::Handler& handler, std::
     connect(control_, options.control);
   }
   if (options.publish) {
-    publisher_ = make_publisher(context_, *options.publish);
+    publisher_ = make_publisher(context_);
     publish_endpoint_ = bind(publisher_, *options.publish, publish_file_);
   }
 }
 
-void Sockets::wait(int wake_descriptor, std::chrono::milliseconds timeout) {
+void Sockets::receive(int wake_descriptor, std::chrono::milliseconds timeout) {
   // Without room for what comes in, its socket is not looked at until there is.
   const short subscriber =
       received_->bytes() >= receive_budget_ && received_->wake_at(receive_budget_ / 2) ? 0 : ZMQ_POLLIN;
@@ -124,14 +114,13 @@ void Sockets::wait(int wake_descriptor, std::chrono::milliseconds timeout) {
                                         {subscriber_.handle(), 0, subscriber, 0},
                                         {publisher_.handle(), 0, ZMQ_POLLIN, 0}}};
   const int count = publish_endpoint_ ? 4 : 3;
-  if (zmq_poll(items.data(), count, static_cast<long>(timeout.count())) < 0 && zmq_errno() != EINTR)
-    throw zmq::error_t();
-}
-
-void Sockets::receive() {
-  receive_control();
-  if (publish_endpoint_) receive_from_subscribers();
-  receive_published();
+  if (zmq_poll(items.data(), count, static_cast<long>(timeout.count())) < 0) {
+    if (zmq_errno() != EINTR) throw zmq::error_t();
+    return;
+  }
+  if (items[1].revents != 0) receive_control();
+  if (items[3].revents != 0) receive_from_subscribers();
+  if (items[2].revents != 0) receive_published();
 }
 
 void Sockets::receive_control() {

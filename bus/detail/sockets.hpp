@@ -17,7 +17,7 @@
 namespace kvmesh::bus::detail {
 
 /// The three sockets of a node. Made on one thread and then used, and destroyed, by one other. Nothing here waits but
-/// wait() and the destructor, which gives what is queued up to a second to leave.
+/// receive() and the destructor, which gives what is queued up to a second to leave.
 ///
 /// Bounds. Published messages: ZeroMQ's high-water mark counts messages and not bytes, so the publisher has none and
 /// the node's ByteBudget bounds what it holds; with a mark as well, a run of small layers would block long before the
@@ -38,9 +38,8 @@ class Sockets {
   const std::optional<Endpoint>& publish_endpoint() const { return publish_endpoint_; }
 
   /// Sleeps until there is something to receive or `wake_descriptor` can be read, or for `timeout`; -1 ms: for ever.
-  void wait(int wake_descriptor, std::chrono::milliseconds timeout);
-  /// Hands what came in to the handler, a bounded number of messages a socket.
-  void receive();
+  /// Then hands what came in to the handler, a bounded number of messages a socket.
+  void receive(int wake_descriptor, std::chrono::milliseconds timeout);
 
   void send_control(const std::string& peer, OwnedBytes body);
   /// Whether somebody subscribes to `topic` now.

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <utility>
+
 #include "tests/bus/event_log.hpp"
 
 using kvmesh::bus::detail::Departures;
@@ -65,18 +67,32 @@ TEST_CASE("nobody is woken while nothing waits") {
   CHECK(scene.wakes == 0);
 }
 
-TEST_CASE("a topic of which nothing is under way may send although another has filled the window") {
+TEST_CASE("of messages of a mebibyte four are under way, of small ones four mebibytes") {
+  using Case = std::pair<std::size_t, int>;
+  const auto [bytes, expected] = GENERATE(Case{kMiB / 2, 8}, Case{kMiB, 4}, Case{2 * kMiB, 4});
+  Scene scene;
+  for (int i = 0; i < 20; ++i) scene.add("a;", "message", bytes);
+  int left = 0;
+  while (!scene.next().empty()) ++left;
+  CHECK(left == expected);
+}
+
+TEST_CASE("a topic may send although another has filled its window, and each is woken for") {
   Scene scene;
   scene.add("slow;", "1", 8 * kMiB);
   scene.add("slow;", "2", 1);
   scene.add("quick;", "3", 2 * kMiB);
-  scene.add("quick;", "4", 2 * kMiB);
+  scene.add("quick;", "4", 8 * kMiB);
   CHECK(scene.next() == "1");
   CHECK(scene.next() == "3");
   CHECK(scene.next().empty());
   scene.arrives(1);
   CHECK(scene.wakes == 1);
   CHECK(scene.next() == "4");
+  CHECK(scene.next().empty());
+  scene.arrives(0);
+  CHECK(scene.wakes == 2);
+  CHECK(scene.next() == "2");
 }
 
 TEST_CASE("a message larger than the window leaves once nothing of its topic is under way") {
