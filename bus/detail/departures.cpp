@@ -40,8 +40,8 @@ std::optional<Departures::Departure> Departures::next() {
   }
 }
 
-/// Asks to be woken; false where something may leave after all. Half of a window is to be free, so that a wake-up serves
-/// several messages.
+/// Asks to be woken; false where something may leave after all. Half of a window is to be free, so that a wake-up
+/// serves several messages.
 bool Departures::wait() {
   for (const auto& [name, topic] : topics_) {
     if (topic.waiting.empty()) continue;
