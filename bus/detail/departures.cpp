@@ -15,7 +15,7 @@ void Departures::add(Departure departure) {
   topic.waiting.push_back({added_++, std::move(departure)});
 }
 
-bool Departures::may_leave(const Topic& topic) const {
+bool Departures::may_leave(const Topic& topic) {
   const std::size_t out = topic.out->bytes();
   const std::size_t bytes = topic.waiting.front().departure.bytes;
   return out == 0 || out + bytes <= window(bytes);
@@ -34,7 +34,7 @@ Departures::Topics::iterator Departures::first(May may) {
 
 std::optional<Departures::Departure> Departures::next() {
   for (;;) {
-    const auto found = first([this](const Topic& topic) { return may_leave(topic); });
+    const auto found = first(may_leave);
     if (found != topics_.end()) return take(found);
     if (wait()) return std::nullopt;
   }

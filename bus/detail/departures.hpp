@@ -62,7 +62,7 @@ class Departures {
 
   /// Where the next message has `bytes`.
   static std::size_t window(std::size_t bytes);
-  bool may_leave(const Topic& topic) const;
+  static bool may_leave(const Topic& topic);
   bool wait();
   template <typename May>
   Topics::iterator first(May may);
