@@ -21,7 +21,7 @@ class ArenaCopy {
   std::uint64_t checksum_ = 0;
 };
 
-/// Of the last-level cache that this processor reports; 64 MiB where it reports none.
-std::size_t last_level_cache_bytes();
+/// Of memory that is gone through again and again and is to come from memory each time: twice the last-level cache.
+std::size_t arena_bytes();
 
 }  // namespace kvmesh::bench

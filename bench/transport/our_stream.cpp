@@ -25,8 +25,7 @@ constexpr std::int64_t kPieceRows =
 constexpr std::array<std::int64_t, 3> kPieceShape{kPieceRows, kHeads, kHeadDim};
 constexpr auto kPatience = std::chrono::seconds(60);
 
-/// As many as are together larger than the last-level cache.
-std::size_t pieces() { return 2 * last_level_cache_bytes() / (kPieceRows * kRowBytes); }
+std::size_t pieces() { return arena_bytes() / (kPieceRows * kRowBytes); }
 
 /// `count` rows of the pieces, where the last ones ended; `next` counts rows.
 kvcodec::LayerKv next_rows(const std::vector<kvcodec::LayerKv>& pieces, std::int64_t count, std::int64_t& next) {
@@ -72,6 +71,8 @@ OurStream::OurStream(const std::string& transport, const Scratch& scratch, int r
   std::unique_lock lock(mutex_);
   if (!changed_.wait_for(lock, kPatience, [&] { return subscribed_ >= receivers; }))
     throw Error(ErrorKind::kRetry, "a receiver did not subscribe");
+  lock.unlock();
+  run(arena_bytes(), arena_bytes());
 }
 
 /// A sender's cache as agents have it: in shared memory where the node has some.

@@ -19,7 +19,8 @@ namespace kvmesh::bench {
 /// memory, where the source stands too, puts them into a cache.
 class OurStream {
  public:
-  /// `transport`: "ipc", "tcp" or "shm".
+  /// `transport`: "ipc", "tcp" or "shm". Sends its whole source once, as RawStream does: on some virtual machines the
+  /// kernel's first look at a page takes ten times as long as copying it.
   OurStream(const std::string& transport, const Scratch& scratch, int receivers);
   ~OurStream();
   OurStream(const OurStream&) = delete;

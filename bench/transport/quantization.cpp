@@ -22,7 +22,7 @@ class Pieces {
     c10::InferenceMode guard;
     const at::Tensor example = at::randn({kRows, kHeads, kHeadDim}).to(at::kBFloat16);
     piece_bytes_ = 2 * example.nbytes();
-    const std::size_t count = 2 * last_level_cache_bytes() / piece_bytes_ + 1;
+    const std::size_t count = arena_bytes() / piece_bytes_ + 1;
     wire::Envelope envelope;
     envelope.mesh = envelope.from = envelope.to = envelope.request = "bench";
     envelope.count = 1;

@@ -28,7 +28,7 @@ void set(void* socket, int option, int value) {
 }  // namespace
 
 RawStream::RawStream(const std::string& endpoint, int receivers)
-    : payload_(2 * last_level_cache_bytes(), std::byte{7}), context_(zmq_ctx_new()), publisher_(nullptr) {
+    : payload_(arena_bytes(), std::byte{7}), context_(zmq_ctx_new()), publisher_(nullptr) {
   publisher_ = zmq_socket(context_, ZMQ_XPUB);
   check(publisher_ != nullptr, "socket");
   set(publisher_, ZMQ_SNDHWM, 0);
@@ -40,6 +40,7 @@ RawStream::RawStream(const std::string& endpoint, int receivers)
     char report[64];
     check(zmq_recv(publisher_, report, sizeof report, 0) > 0, "a subscription");
   }
+  run(payload_.size(), std::size_t{1} << 20);
 }
 
 RawStream::~RawStream() {
@@ -77,14 +78,13 @@ void RawStream::receive(const std::string& endpoint) {
 double RawStream::run(std::size_t bytes, std::size_t frame) {
   finished_ = 0;
   const auto begin = std::chrono::steady_clock::now();
-  std::size_t at = 0;
   for (std::size_t done = 0; done < bytes; done += frame) {
-    if (at + frame > payload_.size()) at = 0;
+    if (at_ + frame > payload_.size()) at_ = 0;
     zmq_send(publisher_, kTopic, sizeof kTopic - 1, ZMQ_SNDMORE);
     zmq_msg_t part;
-    zmq_msg_init_data(&part, payload_.data() + at, frame, &keep, nullptr);
+    zmq_msg_init_data(&part, payload_.data() + at_, frame, &keep, nullptr);
     check(zmq_msg_send(&part, publisher_, 0) >= 0, "send");
-    at += frame;
+    at_ += frame;
   }
   zmq_send(publisher_, kEnd, sizeof kEnd - 1, 0);
   std::unique_lock lock(mutex_);

@@ -28,6 +28,7 @@ class RawStream {
   void receive(const std::string& endpoint);
 
   std::vector<std::byte> payload_;
+  std::size_t at_ = 0;  ///< in payload_, where the next frame begins
   void* context_;
   void* publisher_;
   std::mutex mutex_;
