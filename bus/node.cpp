@@ -66,6 +66,7 @@ class Inbox {
       const std::lock_guard lock(mutex_);
       if (closed_) return;
       commands_.push_back(std::move(command));
+      if (commands_.size() > 1) return;  // who posted the first wakes the thread
     }
     wake();
   }

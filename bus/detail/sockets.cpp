@@ -1,14 +1,17 @@
 #include "bus/detail/sockets.hpp"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include "base/error.hpp"
 #include "bus/control.hpp"
-#include "bus/detail/zmq_frame.hpp"
 #include "bus/topic.hpp"
 
 namespace kvmesh::bus::detail {
@@ -20,36 +23,36 @@ constexpr std::size_t kMaxTopicBytes = 4'096;
 /// Messages taken from one socket before the next one and the commands have their turn.
 constexpr int kRound = 64;
 
-zmq::socket_t make_socket(zmq::context_t& context, zmq::socket_type type) {
-  zmq::socket_t socket(context, type);
-  socket.set(zmq::sockopt::linger, static_cast<int>(kLinger.count()));
+Socket make_socket(zmq::context_t& context, zmq::socket_type type) {
+  Socket socket(context, type);
+  socket.zmq().set(zmq::sockopt::linger, static_cast<int>(kLinger.count()));
   return socket;
 }
 
-zmq::socket_t make_control(zmq::context_t& context, bool binds) {
+Socket make_control(zmq::context_t& context, bool binds) {
   auto socket = make_socket(context, binds ? zmq::socket_type::router : zmq::socket_type::dealer);
-  socket.set(zmq::sockopt::sndhwm, Sockets::kControlHighWater);
-  socket.set(zmq::sockopt::rcvhwm, Sockets::kControlHighWater);
-  socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(kMaxControlBytes));
-  if (binds) socket.set(zmq::sockopt::router_mandatory, true);
+  socket.zmq().set(zmq::sockopt::sndhwm, Sockets::kControlHighWater);
+  socket.zmq().set(zmq::sockopt::rcvhwm, Sockets::kControlHighWater);
+  socket.zmq().set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(kMaxControlBytes));
+  if (binds) socket.zmq().set(zmq::sockopt::router_mandatory, true);
   return socket;
 }
 
-zmq::socket_t make_publisher(zmq::context_t& context) {
+Socket make_publisher(zmq::context_t& context) {
   auto socket = make_socket(context, zmq::socket_type::xpub);
-  socket.set(zmq::sockopt::sndhwm, 0);
-  socket.set(zmq::sockopt::xpub_verbose, true);
-  socket.set(zmq::sockopt::xpub_nodrop, true);
-  socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(kMaxBackBytes + kMaxTopicBytes));
+  socket.zmq().set(zmq::sockopt::sndhwm, 0);
+  socket.zmq().set(zmq::sockopt::xpub_verbose, true);
+  socket.zmq().set(zmq::sockopt::xpub_nodrop, true);
+  socket.zmq().set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(kMaxBackBytes + kMaxTopicBytes));
   return socket;
 }
 
-zmq::socket_t make_subscriber(zmq::context_t& context, const NodeOptions& options) {
+Socket make_subscriber(zmq::context_t& context, const NodeOptions& options) {
   // Not SUB, which cannot send anything back.
   auto socket = make_socket(context, zmq::socket_type::xsub);
-  socket.set(zmq::sockopt::rcvhwm,
-             static_cast<int>(std::max<std::size_t>(1, options.receive_budget_bytes / kMessageBytes)));
-  socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(options.max_frame_bytes));
+  socket.zmq().set(zmq::sockopt::rcvhwm,
+                   static_cast<int>(std::max<std::size_t>(1, options.receive_budget_bytes / kMessageBytes)));
+  socket.zmq().set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(options.max_frame_bytes));
   return socket;
 }
 
@@ -95,37 +98,39 @@ Sockets::Sockets(const NodeOptions& options, const Node::Handler& handler, std::
       subscriber_(make_subscriber(context_, options)),
       control_endpoint_(options.control) {
   if (binds_control_) {
-    control_endpoint_ = bind(control_, options.control, control_file_);
+    control_endpoint_ = bind(control_.zmq(), options.control, control_file_);
   } else {
-    connect(control_, options.control);
+    connect(control_.zmq(), options.control);
   }
   if (options.publish) {
     publisher_ = make_publisher(context_);
-    publish_endpoint_ = bind(publisher_, *options.publish, publish_file_);
+    publish_endpoint_ = bind(publisher_.zmq(), *options.publish, publish_file_);
   }
 }
 
 void Sockets::receive(int wake_descriptor, std::chrono::milliseconds timeout) {
+  if (!control_.is_empty()) receive_control();
+  if (!publisher_.is_empty()) receive_from_subscribers();
+  if (!subscriber_.is_empty()) receive_published();
   // Without room for what comes in, its socket is not looked at until there is.
-  const short subscriber =
-      received_->bytes() >= receive_budget_ && received_->wake_at(receive_budget_ / 2) ? 0 : ZMQ_POLLIN;
-  std::array<zmq::pollitem_t, 4> items{{{nullptr, wake_descriptor, ZMQ_POLLIN, 0},
-                                        {control_.handle(), 0, ZMQ_POLLIN, 0},
-                                        {subscriber_.handle(), 0, subscriber, 0},
-                                        {publisher_.handle(), 0, ZMQ_POLLIN, 0}}};
-  const int count = publish_endpoint_ ? 4 : 3;
-  if (zmq_poll(items.data(), count, static_cast<long>(timeout.count())) < 0) {
-    if (zmq_errno() != EINTR) throw zmq::error_t();
+  const bool room = received_->bytes() < receive_budget_ || !received_->wake_at(receive_budget_ / 2);
+  const bool sleeps = control_.is_empty() && publisher_.is_empty() && (subscriber_.is_empty() || !room);
+  std::array<pollfd, 4> items{{{.fd = wake_descriptor, .events = POLLIN, .revents = 0},
+                               {.fd = control_.descriptor(), .events = POLLIN, .revents = 0},
+                               {.fd = publisher_.descriptor(), .events = POLLIN, .revents = 0},
+                               {.fd = room ? subscriber_.descriptor() : -1, .events = POLLIN, .revents = 0}}};
+  if (::poll(items.data(), items.size(), sleeps ? static_cast<int>(timeout.count()) : 0) < 0) {
+    if (errno != EINTR) throw Error(ErrorKind::kGiveUp, cat("cannot wait for messages: ", std::strerror(errno)));
     return;
   }
   if (items[1].revents != 0) receive_control();
-  if (items[3].revents != 0) receive_from_subscribers();
-  if (items[2].revents != 0) receive_published();
+  if (items[2].revents != 0) receive_from_subscribers();
+  if (items[3].revents != 0) receive_published();
 }
 
 void Sockets::receive_control() {
   for (int i = 0; i < kRound; ++i) {
-    Message frames = receive_now(control_);
+    Message frames = control_.receive();
     if (frames.empty()) return;
     ControlReceived event;
     std::size_t body_at = 0;
@@ -146,7 +151,7 @@ void Sockets::receive_control() {
 // What a subscriber sends back comes in the same way: one frame, a topic and the rest.
 void Sockets::receive_from_subscribers() {
   for (int i = 0; i < kRound; ++i) {
-    const Message frames = receive_now(publisher_);
+    const Message frames = publisher_.receive();
     if (frames.empty()) return;
     const std::string_view report = frames.front().text();
     if (report.empty()) continue;
@@ -173,7 +178,7 @@ void Sockets::receive_back(const Frame& frame) {
 
 void Sockets::receive_published() {
   for (int i = 0; i < kRound && received_->bytes() < receive_budget_; ++i) {
-    Message frames = receive_now(subscriber_);
+    Message frames = subscriber_.receive();
     if (frames.empty()) return;
     std::string topic(frames.front().text());
     // ZeroMQ matches by prefix; what we did not ask for by its whole name is another edge's.
@@ -197,14 +202,8 @@ void Sockets::send_control(const std::string& peer, OwnedBytes body) {
     return;
   }
   int failure = 0;
-  if (binds_control_) {
-    zmq::message_t id(peer.data(), peer.size());
-    failure = send_now(control_, id, /*more=*/true);
-  }
-  if (failure == 0) {
-    zmq::message_t part = to_zmq(std::move(body));
-    failure = send_now(control_, part, /*more=*/false);
-  }
+  if (binds_control_) failure = control_.send(peer, /*more=*/true);
+  if (failure == 0) failure = control_.send(std::move(body), nullptr, /*more=*/false);
   if (failure == 0) return;
   if (failure == EHOSTUNREACH) {
     handler_(SendFailed{{}, peer, "the peer is not connected"});
@@ -216,17 +215,15 @@ void Sockets::send_control(const std::string& peer, OwnedBytes body) {
 }
 
 bool Sockets::has_subscriber(const std::string& topic) {
-  receive_from_subscribers();
+  // What has come in but was not looked at yet may make one; that it may end one is no news worth a look each time.
+  if (!subscribers_to_.contains(topic)) receive_from_subscribers();
   return subscribers_to_.contains(topic);
 }
 
 void Sockets::publish(const std::string& topic, Message message, std::shared_ptr<const void> keeps) {
-  zmq::message_t part(topic.data(), topic.size());
-  int failure = send_now(publisher_, part, /*more=*/!message.empty());
-  for (std::size_t i = 0; i < message.size() && failure == 0; ++i) {
-    part = to_zmq(std::move(message[i]), keeps);
-    failure = send_now(publisher_, part, /*more=*/i + 1 < message.size());
-  }
+  int failure = publisher_.send(topic, /*more=*/!message.empty());
+  for (std::size_t i = 0; i < message.size() && failure == 0; ++i)
+    failure = publisher_.send(std::move(message[i]), keeps, /*more=*/i + 1 < message.size());
   // Without a high-water mark nothing is left that a later try could mend, and half a message cannot be taken back.
   if (failure != 0) {
     throw Error(ErrorKind::kGiveUp, cat("cannot publish on \"", topic, "\": ", zmq_strerror(failure)));
@@ -236,7 +233,7 @@ void Sockets::publish(const std::string& topic, Message message, std::shared_ptr
 void Sockets::subscribe(const Endpoint& publisher, const std::string& topic, bool shared_memory) {
   if (shared_memory) shared_.insert(topic);
   if (subscribed_to_.insert(topic).second) send_upstream('\1', topic);
-  if (connected_to_.insert(publisher.string()).second) connect(subscriber_, publisher);
+  if (connected_to_.insert(publisher.string()).second) connect(subscriber_.zmq(), publisher);
 }
 
 void Sockets::unsubscribe(const std::string& topic) {
@@ -250,8 +247,7 @@ void Sockets::send_upstream(std::optional<char> kind, std::string_view topic, st
   std::string text;
   if (kind) text += *kind;
   text.append(topic).append(rest);
-  zmq::message_t part(text.data(), text.size());
-  if (const int failure = send_now(subscriber_, part, /*more=*/false); failure != 0)
+  if (const int failure = subscriber_.send(text, /*more=*/false); failure != 0)
     throw Error(ErrorKind::kGiveUp, cat("cannot send to the publisher of \"", topic, "\": ", zmq_strerror(failure)));
 }
 

@@ -10,6 +10,7 @@
 
 #include "bus/detail/outstanding.hpp"
 #include "bus/detail/shared_view.hpp"
+#include "bus/detail/socket.hpp"
 #include "bus/detail/socket_file.hpp"
 #include "bus/endpoint.hpp"
 #include "bus/node.hpp"
@@ -62,9 +63,9 @@ class Sockets {
   const std::shared_ptr<Outstanding> received_;  ///< bytes in events that somebody has
   const bool binds_control_;
   zmq::context_t context_;
-  zmq::socket_t control_;
-  zmq::socket_t publisher_;  ///< closed on a node that publishes nothing
-  zmq::socket_t subscriber_;
+  Socket control_;
+  Socket publisher_;  ///< closed on a node that publishes nothing
+  Socket subscriber_;
   Endpoint control_endpoint_;
   std::optional<Endpoint> publish_endpoint_;
   std::optional<SocketFile> control_file_;  ///< of bound ipc sockets
