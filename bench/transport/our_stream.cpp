@@ -102,8 +102,10 @@ OurStream::~OurStream() {
 
 void OurStream::on_event(Receiver& receiver, bus::Event event) {
   if (auto* delivered = std::get_if<bus::Delivered>(&event)) {
-    const std::lock_guard lock(receiver.mutex);
-    receiver.queue.push_back(std::move(*delivered));
+    {
+      const std::lock_guard lock(receiver.mutex);
+      receiver.queue.push_back(std::move(*delivered));
+    }
     receiver.changed.notify_one();
   }
 }

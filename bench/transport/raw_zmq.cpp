@@ -5,8 +5,10 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "bench/transport/arena_copy.hpp"
+#include "kvcodec/wire/checksum.hpp"
 
 namespace kvmesh::bench {
 namespace {
@@ -27,8 +29,8 @@ void set(void* socket, int option, int value) {
 
 }  // namespace
 
-RawStream::RawStream(const std::string& endpoint, int receivers)
-    : payload_(arena_bytes(), std::byte{7}), context_(zmq_ctx_new()), publisher_(nullptr) {
+RawStream::RawStream(const std::string& endpoint, int receivers, bool checks)
+    : checks_(checks), payload_(arena_bytes(), std::byte{7}), context_(zmq_ctx_new()), publisher_(nullptr) {
   publisher_ = zmq_socket(context_, ZMQ_XPUB);
   check(publisher_ != nullptr, "socket");
   set(publisher_, ZMQ_SNDHWM, 0);
@@ -69,10 +71,17 @@ void RawStream::receive(const std::string& endpoint) {
       ++finished_;
       changed_.notify_one();
     }
+    check_frame(zmq_msg_data(&part), zmq_msg_size(&part));
     zmq_msg_close(&part);
   }
   zmq_close(socket);
   zmq_ctx_term(context);
+}
+
+void RawStream::check_frame(const void* bytes, std::size_t size) {
+  if (!checks_) return;
+  const OwnedBytes frame(nullptr, {static_cast<const std::byte*>(bytes), size});
+  checksums_ += wire::payload_checksum({&frame, 1});
 }
 
 double RawStream::run(std::size_t bytes, std::size_t frame) {
@@ -81,6 +90,7 @@ double RawStream::run(std::size_t bytes, std::size_t frame) {
   for (std::size_t done = 0; done < bytes; done += frame) {
     if (at_ + frame > payload_.size()) at_ = 0;
     zmq_send(publisher_, kTopic, sizeof kTopic - 1, ZMQ_SNDMORE);
+    check_frame(payload_.data() + at_, frame);
     zmq_msg_t part;
     zmq_msg_init_data(&part, payload_.data() + at_, frame, &keep, nullptr);
     check(zmq_msg_send(&part, publisher_, 0) >= 0, "send");

@@ -2,8 +2,10 @@
 
 #include <zmq.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,9 +16,12 @@ namespace kvmesh::bench {
 
 /// XPUB and SUB sockets straight on ZeroMQ's C API, each with a context and a thread of its own, as two processes would
 /// have: what ours is measured against. Frames are sent without a copy and dropped where they arrive.
+///
+/// `checks`: both ends compute our checksum of each frame besides, which is the least that a program does to notice
+/// damage.
 class RawStream {
  public:
-  RawStream(const std::string& endpoint, int receivers);
+  RawStream(const std::string& endpoint, int receivers, bool checks);
   ~RawStream();
   RawStream(const RawStream&) = delete;
   RawStream& operator=(const RawStream&) = delete;
@@ -26,9 +31,12 @@ class RawStream {
 
  private:
   void receive(const std::string& endpoint);
+  void check_frame(const void* bytes, std::size_t size);
 
+  const bool checks_;
   std::vector<std::byte> payload_;
-  std::size_t at_ = 0;  ///< in payload_, where the next frame begins
+  std::atomic<std::uint64_t> checksums_ = 0;  ///< all of them, so that none is left out by the compiler
+  std::size_t at_ = 0;                        ///< in payload_, where the next frame begins
   void* context_;
   void* publisher_;
   std::mutex mutex_;
