@@ -77,9 +77,13 @@ class Inbox {
     [[maybe_unused]] const auto written = ::write(descriptor_, &one, sizeof(one));
   }
 
-  std::vector<Command> take_all() {
+  /// The descriptor can be read no more, until the next wake().
+  void woken() {
     std::uint64_t count = 0;
     [[maybe_unused]] const auto read = ::read(descriptor_, &count, sizeof(count));
+  }
+
+  std::vector<Command> take_all() {
     const std::lock_guard lock(mutex_);
     return std::exchange(commands_, {});
   }
@@ -173,7 +177,8 @@ class Node::Impl {
     try {
       while (obey()) {
         const bool more = depart();
-        sockets_->receive(inbox_->descriptor(), more ? std::chrono::milliseconds(0) : std::chrono::milliseconds(-1));
+        const std::chrono::milliseconds patience(more ? 0 : -1);
+        if (sockets_->receive(inbox_->descriptor(), patience)) inbox_->woken();
       }
       while (auto departure = departures_.next_of_all()) send(std::move(*departure));
     } catch (const std::exception& error) {

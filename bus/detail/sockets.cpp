@@ -108,7 +108,7 @@ Sockets::Sockets(const NodeOptions& options, const Node::Handler& handler, std::
   }
 }
 
-void Sockets::receive(int wake_descriptor, std::chrono::milliseconds timeout) {
+bool Sockets::receive(int wake_descriptor, std::chrono::milliseconds timeout) {
   if (!control_.is_empty()) receive_control();
   if (!publisher_.is_empty()) receive_from_subscribers();
   if (!subscriber_.is_empty()) receive_published();
@@ -121,11 +121,12 @@ void Sockets::receive(int wake_descriptor, std::chrono::milliseconds timeout) {
                                {.fd = room ? subscriber_.descriptor() : -1, .events = POLLIN, .revents = 0}}};
   if (::poll(items.data(), items.size(), sleeps ? static_cast<int>(timeout.count()) : 0) < 0) {
     if (errno != EINTR) throw Error(ErrorKind::kGiveUp, cat("cannot wait for messages: ", std::strerror(errno)));
-    return;
+    return false;
   }
   if (items[1].revents != 0) receive_control();
   if (items[2].revents != 0) receive_from_subscribers();
   if (items[3].revents != 0) receive_published();
+  return items[0].revents != 0;
 }
 
 void Sockets::receive_control() {

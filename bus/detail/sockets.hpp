@@ -39,8 +39,9 @@ class Sockets {
   const std::optional<Endpoint>& publish_endpoint() const { return publish_endpoint_; }
 
   /// Sleeps until there is something to receive or `wake_descriptor` can be read, or for `timeout`; -1 ms: for ever.
-  /// Then hands what came in to the handler, a bounded number of messages a socket.
-  void receive(int wake_descriptor, std::chrono::milliseconds timeout);
+  /// Then hands what came in to the handler, a bounded number of messages a socket. Returns whether `wake_descriptor`
+  /// can be read.
+  bool receive(int wake_descriptor, std::chrono::milliseconds timeout);
 
   void send_control(const std::string& peer, OwnedBytes body);
   /// Whether somebody subscribes to `topic` now.

@@ -33,8 +33,9 @@ std::uint64_t payload_checksum(std::span<const OwnedBytes> frames) {
 }
 
 std::uint64_t LateChecksum::get() {
-  std::call_once(once_, [this] { value_ = payload_checksum(std::exchange(payload_, {})); });
-  return value_;
+  const std::lock_guard lock(mutex_);
+  if (!value_) value_ = payload_checksum(std::exchange(payload_, {}));
+  return *value_;
 }
 
 std::uint64_t copy_payload(std::span<const OwnedBytes> frames, std::span<std::byte* const> to) {

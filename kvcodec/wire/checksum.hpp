@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -21,9 +22,9 @@ class LateChecksum {
   std::uint64_t get();
 
  private:
-  std::once_flag once_;
+  std::mutex mutex_;  // std::call_once would make a system call for each
   std::vector<OwnedBytes> payload_;
-  std::uint64_t value_ = 0;
+  std::optional<std::uint64_t> value_;
 };
 
 /// Copies each frame to the place of the same number, which has room for it and overlaps no frame, and returns the

@@ -1,5 +1,6 @@
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include "base/error.hpp"
@@ -64,7 +65,8 @@ std::vector<OwnedBytes> encode_message(Envelope envelope, std::span<const OwnedB
 UnsealedMessage frame_unsealed(const Envelope& envelope, std::span<const OwnedBytes> payload,
                                std::shared_ptr<LateChecksum> checksum) {
   struct Seal {
-    std::once_flag once;
+    std::mutex mutex;
+    bool done = false;
     std::string envelope;
     std::size_t place = 0;
     std::shared_ptr<LateChecksum> checksum;
@@ -76,11 +78,12 @@ UnsealedMessage frame_unsealed(const Envelope& envelope, std::span<const OwnedBy
   UnsealedMessage message;
   message.frames = frames_of(OwnedBytes(seal, std::as_bytes(std::span(seal->envelope))), payload);
   message.seal = [seal] {
-    std::call_once(seal->once, [&] {
-      const std::uint64_t value = seal->checksum->get();
-      for (std::size_t i = 0; i < 8; ++i)
-        seal->envelope[seal->place + i] = static_cast<char>(value >> (56 - 8 * i) & 0xff);
-    });
+    const std::lock_guard lock(seal->mutex);
+    if (seal->done) return;
+    const std::uint64_t value = seal->checksum->get();
+    for (std::size_t i = 0; i < 8; ++i)
+      seal->envelope[seal->place + i] = static_cast<char>(value >> (56 - 8 * i) & 0xff);
+    seal->done = true;
   };
   return message;
 }
