@@ -59,30 +59,38 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-Row compare(const RowSpec& spec, const std::function<double()>& ours, const std::function<double()>& reference) {
-  std::vector<double> our_runs, reference_runs, ratios;
-  for (int pair = -1; pair < kPairs; ++pair) {
+void Comparison::run(int pairs, const std::function<double()>& ours, const std::function<double()>& reference) {
+  for (int pair = -1; pair < pairs; ++pair) {
     // Who goes first alternates too, so that neither always finds the caches as the other left them.
     const bool ours_first = pair % 2 == 0;
     double mine = ours_first ? ours() : 0;
     const double theirs = reference();
     if (!ours_first) mine = ours();
     if (pair < 0) continue;
-    our_runs.push_back(mine);
-    reference_runs.push_back(theirs);
-    ratios.push_back(mine / theirs);
+    ours_.push_back(mine);
+    reference_.push_back(theirs);
+    ratios_.push_back(mine / theirs);
   }
-  const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
-  return {.name = spec.name,
-          .ours = median(our_runs),
-          .reference = median(reference_runs),
-          .unit = spec.unit,
-          .ratio = median(ratios),
+}
+
+Row Comparison::row() const {
+  const auto [low, high] = std::minmax_element(ratios_.begin(), ratios_.end());
+  return {.name = spec_.name,
+          .ours = median(ours_),
+          .reference = median(reference_),
+          .unit = spec_.unit,
+          .ratio = median(ratios_),
           .low = *low,
           .high = *high,
-          .bar = spec.bar,
-          .higher_is_better = spec.higher_is_better,
-          .note = spec.note};
+          .bar = spec_.bar,
+          .higher_is_better = spec_.higher_is_better,
+          .note = spec_.note};
+}
+
+Row compare(const RowSpec& spec, const std::function<double()>& ours, const std::function<double()>& reference) {
+  Comparison comparison(spec);
+  comparison.run(kPairs, ours, reference);
+  return comparison.row();
 }
 
 }  // namespace kvmesh::bench

@@ -3,6 +3,7 @@
 #include <functional>
 #include <iosfwd>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace kvmesh::bench {
@@ -44,7 +45,22 @@ inline constexpr int kPairs = 9;
 
 double median(std::vector<double> values);
 
-/// Runs `ours` and `reference` in turns, kPairs times after one of each that does not count.
+/// A row in the making.
+class Comparison {
+ public:
+  explicit Comparison(RowSpec spec) : spec_(std::move(spec)) {}
+
+  /// Runs `ours` and `reference` in turns, `pairs` times after one of each that does not count.
+  void run(int pairs, const std::function<double()>& ours, const std::function<double()>& reference);
+  /// Of all pairs so far, of which there is one at least.
+  Row row() const;
+
+ private:
+  RowSpec spec_;
+  std::vector<double> ours_, reference_, ratios_;
+};
+
+/// kPairs pairs of a Comparison.
 Row compare(const RowSpec& spec, const std::function<double()>& ours, const std::function<double()>& reference);
 
 }  // namespace kvmesh::bench

@@ -1,9 +1,9 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <memory>
+#include <limits>
+#include <string>
+#include <vector>
 
 #include "base/error.hpp"
 #include "bench/transport/arena_copy.hpp"
@@ -36,43 +36,72 @@ std::string raw_endpoint(const std::string& transport, const Scratch& scratch, c
   return transport == "tcp" ? cat("tcp://127.0.0.1:", free_tcp_port()) : cat("ipc://", scratch.path(), '/', name);
 }
 
-/// The frame size at which raw ZeroMQ moves messages of `message` bytes fastest, in this run.
+/// The frame size at which this reference moves messages of `message` bytes fastest.
 std::size_t best_frame(RawStream& raw, std::size_t message, std::size_t run_bytes) {
   std::size_t best = message;
   double fastest = 0;
-  for (std::size_t frame = 256 << 10; frame <= 16 * kMiB; frame *= 2) {
-    if (frame > message) break;
-    raw.run(run_bytes, frame);
-    const double speed = median({raw.run(run_bytes, frame), raw.run(run_bytes, frame), raw.run(run_bytes, frame)});
+  for (std::size_t frame = 256 << 10; frame <= std::min(message, 16 * kMiB); frame *= 2) {
+    const double speed = std::max(raw.run(run_bytes, frame), raw.run(run_bytes, frame));
     if (speed > fastest) best = frame;
     fastest = std::max(fastest, speed);
   }
   return best;
 }
 
-void measure_sockets(const std::string& transport, int receivers, const Emit& emit) {
-  const Scratch scratch;
-  RawStream raw(raw_endpoint(transport, scratch, "raw"), receivers, /*checks=*/false);
-  OurStream ours(transport, scratch, receivers);
-  const std::string to = receivers == 1 ? "" : cat(" to ", receivers);
-  for (const Size& size : kSizes) {
-    const std::size_t bytes = bytes_in_a_run(kSocketRun, size.bytes, receivers);
-    const std::size_t frame = best_frame(raw, size.bytes, bytes);
-    const RowSpec spec{.name = cat(transport, ' ', size.name, to),
-                       .unit = "GB/s",
-                       .bar = size.bytes >= kMiB ? 0.95 : 0,
-                       .note = cat("raw ZeroMQ, frames of ", frame >> 10, " KiB")};
-    emit(compare(
-        spec, [&] { return ours.run(bytes, size.bytes) / 1e9; }, [&] { return raw.run(bytes, frame) / 1e9; }));
-  }
-  // Without a bar: it says how much of what is missing is the checksum.
-  RawStream checked(raw_endpoint(transport, scratch, "checked"), receivers, /*checks=*/true);
-  const std::size_t bytes = bytes_in_a_run(kSocketRun, 16 * kMiB, receivers);
-  const RowSpec spec{.name = cat(transport, " 16 MiB", to, ", checked"),
+/// One size of message over sockets, beside raw ZeroMQ.
+class SocketRow {
+ public:
+  /// `checked`: the reference computes checksums, and there is no bar. It says how much of what is missing is theirs.
+  SocketRow(const std::string& transport, const Size& size, int receivers, bool checked)
+      : bytes_(size.bytes),
+        run_bytes_(bytes_in_a_run(kSocketRun, size.bytes, receivers)),
+        checked_(checked),
+        comparison_({.name = cat(transport, ' ', size.name, receivers == 1 ? "" : cat(" to ", receivers),
+                                 checked ? ", checked" : ""),
                      .unit = "GB/s",
-                     .note = "raw ZeroMQ with our checksum at both ends, frames of 1024 KiB"};
-  emit(compare(
-      spec, [&] { return ours.run(bytes, 16 * kMiB) / 1e9; }, [&] { return checked.run(bytes, kMiB) / 1e9; }));
+                     .bar = checked || size.bytes < kMiB ? 0 : 0.95}) {}
+
+  void run(int pairs, OurStream& ours, RawStream& raw) {
+    const std::size_t frame = checked_ ? kMiB : best_frame(raw, bytes_, run_bytes_);
+    smallest_frame_ = std::min(smallest_frame_, frame);
+    largest_frame_ = std::max(largest_frame_, frame);
+    comparison_.run(
+        pairs, [&] { return ours.run(run_bytes_, bytes_) / 1e9; }, [&] { return raw.run(run_bytes_, frame) / 1e9; });
+  }
+
+  Row row() const {
+    Row row = comparison_.row();
+    row.note =
+        cat("raw ZeroMQ", checked_ ? " with our checksum at both ends" : "", ", frames of ", smallest_frame_ >> 10);
+    if (largest_frame_ > smallest_frame_) row.note += cat(" to ", largest_frame_ >> 10);
+    row.note += " KiB";
+    return row;
+  }
+
+  bool checked() const { return checked_; }
+
+ private:
+  std::size_t bytes_, run_bytes_;
+  bool checked_;
+  std::size_t smallest_frame_ = std::numeric_limits<std::size_t>::max(), largest_frame_ = 0;
+  Comparison comparison_;
+};
+
+/// In several setups: where a stream's memory lies and on which cores its threads settle differ from setup to setup by
+/// more than from run to run.
+void measure_sockets(const std::string& transport, int receivers, const Emit& emit) {
+  constexpr int kSetups = 3;
+  std::vector<SocketRow> rows;
+  for (const Size& size : kSizes) rows.emplace_back(transport, size, receivers, /*checked=*/false);
+  rows.emplace_back(transport, kSizes[2], receivers, /*checked=*/true);
+  for (int setup = 0; setup < kSetups; ++setup) {
+    const Scratch scratch;
+    RawStream raw(raw_endpoint(transport, scratch, "raw"), receivers, /*checks=*/false);
+    RawStream checked(raw_endpoint(transport, scratch, "checked"), receivers, /*checks=*/true);
+    OurStream ours(transport, scratch, receivers);
+    for (SocketRow& row : rows) row.run(kPairs / kSetups, ours, row.checked() ? checked : raw);
+  }
+  for (const SocketRow& row : rows) emit(row.row());
 }
 
 void measure_shared_memory(int receivers, const Emit& emit) {
