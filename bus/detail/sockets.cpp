@@ -104,6 +104,7 @@ Sockets::Sockets(const NodeOptions& options, const Node::Handler& handler, std::
   }
   if (options.publish) {
     publisher_ = make_publisher(context_);
+    if (options.publish->scheme() == Endpoint::Scheme::kIpc) send_buffers_.emplace(context_, publisher_.zmq());
     publish_endpoint_ = bind(publisher_.zmq(), *options.publish, publish_file_);
   }
 }
@@ -115,14 +116,17 @@ bool Sockets::receive(int wake_descriptor, std::chrono::milliseconds timeout) {
   // Without room for what comes in, its socket is not looked at until there is.
   const bool room = received_->bytes() < receive_budget_ || !received_->wake_at(receive_budget_ / 2);
   const bool sleeps = control_.is_empty() && publisher_.is_empty() && (subscriber_.is_empty() || !room);
-  std::array<pollfd, 4> items{{{.fd = wake_descriptor, .events = POLLIN, .revents = 0},
-                               {.fd = control_.descriptor(), .events = POLLIN, .revents = 0},
-                               {.fd = publisher_.descriptor(), .events = POLLIN, .revents = 0},
-                               {.fd = room ? subscriber_.descriptor() : -1, .events = POLLIN, .revents = 0}}};
+  std::array<pollfd, 5> items{
+      {{.fd = wake_descriptor, .events = POLLIN, .revents = 0},
+       {.fd = control_.descriptor(), .events = POLLIN, .revents = 0},
+       {.fd = publisher_.descriptor(), .events = POLLIN, .revents = 0},
+       {.fd = room ? subscriber_.descriptor() : -1, .events = POLLIN, .revents = 0},
+       {.fd = send_buffers_ ? send_buffers_->descriptor() : -1, .events = POLLIN, .revents = 0}}};
   if (::poll(items.data(), items.size(), sleeps ? static_cast<int>(timeout.count()) : 0) < 0) {
     if (errno != EINTR) throw Error(ErrorKind::kGiveUp, cat("cannot wait for messages: ", std::strerror(errno)));
     return false;
   }
+  if (items[4].revents != 0) send_buffers_->enlarge();
   if (items[1].revents != 0) receive_control();
   if (items[2].revents != 0) receive_from_subscribers();
   if (items[3].revents != 0) receive_published();

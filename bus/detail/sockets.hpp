@@ -9,6 +9,7 @@
 #include <zmq.hpp>
 
 #include "bus/detail/outstanding.hpp"
+#include "bus/detail/send_buffers.hpp"
 #include "bus/detail/shared_view.hpp"
 #include "bus/detail/socket.hpp"
 #include "bus/detail/socket_file.hpp"
@@ -65,7 +66,8 @@ class Sockets {
   const bool binds_control_;
   zmq::context_t context_;
   Socket control_;
-  Socket publisher_;  ///< closed on a node that publishes nothing
+  Socket publisher_;                         ///< closed on a node that publishes nothing
+  std::optional<SendBuffers> send_buffers_;  ///< where it is bound to ipc
   Socket subscriber_;
   Endpoint control_endpoint_;
   std::optional<Endpoint> publish_endpoint_;

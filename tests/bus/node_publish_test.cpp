@@ -1,6 +1,10 @@
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cstring>
+#include <filesystem>
 #include <thread>
 #include <zmq.hpp>
 
@@ -56,6 +60,24 @@ bool becomes_true(Condition condition) {
   return true;
 }
 
+/// The send buffers of this process's Unix sockets that bear `path`: of the one that listens or of those it accepted.
+std::vector<int> send_buffers(const std::string& path, bool listens) {
+  std::vector<int> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const int descriptor = std::stoi(entry.path().filename().string());
+    sockaddr_un name{};
+    socklen_t size = sizeof name;
+    if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&name), &size) != 0) continue;
+    if (name.sun_family != AF_UNIX || path != name.sun_path) continue;
+    int accepts = 0, bytes = 0;
+    size = sizeof accepts;
+    ::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size);
+    ::getsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &bytes, &size);
+    if (listens == (accepts != 0)) found.push_back(bytes);
+  }
+  return found;
+}
+
 void check_whole_message(bool tcp) {
   Pair pair(tcp);
   const std::string topic = edge_topic("m", "a", "b", "kv");
@@ -73,6 +95,18 @@ void check_whole_message(bool tcp) {
 }
 
 }  // namespace
+
+TEST_CASE("over ipc a subscriber's connection has a larger send buffer than the kernel gives") {
+  Pair pair;
+  pair.open(edge_topic("m", "a", "b", "kv"));
+  const std::string path = pair.sender.node.publish_endpoint().path();
+  const std::vector<int> listener = send_buffers(path, /*listens=*/true);
+  REQUIRE(listener.size() == 1);
+  CHECK(becomes_true([&] {
+    const std::vector<int> accepted = send_buffers(path, /*listens=*/false);
+    return accepted.size() == 1 && accepted.front() > listener.front();
+  }));
+}
 
 TEST_CASE("a published message arrives whole over ipc") { check_whole_message(/*tcp=*/false); }
 
