@@ -104,7 +104,7 @@ Sockets::Sockets(const NodeOptions& options, const Node::Handler& handler, std::
   }
   if (options.publish) {
     publisher_ = make_publisher(context_);
-    if (options.publish->scheme() == Endpoint::Scheme::kIpc) send_buffers_.emplace(context_, publisher_.zmq());
+    local_connections_.emplace(context_, publisher_.zmq());
     publish_endpoint_ = bind(publisher_.zmq(), *options.publish, publish_file_);
   }
 }
@@ -121,12 +121,12 @@ bool Sockets::receive(int wake_descriptor, std::chrono::milliseconds timeout) {
        {.fd = control_.descriptor(), .events = POLLIN, .revents = 0},
        {.fd = publisher_.descriptor(), .events = POLLIN, .revents = 0},
        {.fd = room ? subscriber_.descriptor() : -1, .events = POLLIN, .revents = 0},
-       {.fd = send_buffers_ ? send_buffers_->descriptor() : -1, .events = POLLIN, .revents = 0}}};
+       {.fd = local_connections_ ? local_connections_->descriptor() : -1, .events = POLLIN, .revents = 0}}};
   if (::poll(items.data(), items.size(), sleeps ? static_cast<int>(timeout.count()) : 0) < 0) {
     if (errno != EINTR) throw Error(ErrorKind::kGiveUp, cat("cannot wait for messages: ", std::strerror(errno)));
     return false;
   }
-  if (items[4].revents != 0) send_buffers_->enlarge();
+  if (items[4].revents != 0) local_connections_->set_up();
   if (items[1].revents != 0) receive_control();
   if (items[2].revents != 0) receive_from_subscribers();
   if (items[3].revents != 0) receive_published();

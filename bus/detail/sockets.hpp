@@ -8,8 +8,8 @@
 #include <string>
 #include <zmq.hpp>
 
+#include "bus/detail/local_connections.hpp"
 #include "bus/detail/outstanding.hpp"
-#include "bus/detail/send_buffers.hpp"
 #include "bus/detail/shared_view.hpp"
 #include "bus/detail/socket.hpp"
 #include "bus/detail/socket_file.hpp"
@@ -66,8 +66,8 @@ class Sockets {
   const bool binds_control_;
   zmq::context_t context_;
   Socket control_;
-  Socket publisher_;                         ///< closed on a node that publishes nothing
-  std::optional<SendBuffers> send_buffers_;  ///< where it is bound to ipc
+  Socket publisher_;                                   ///< closed on a node that publishes nothing
+  std::optional<LocalConnections> local_connections_;  ///< to the publisher
   Socket subscriber_;
   Endpoint control_endpoint_;
   std::optional<Endpoint> publish_endpoint_;

@@ -1,3 +1,5 @@
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -78,6 +80,25 @@ std::vector<int> send_buffers(const std::string& path, bool listens) {
   return found;
 }
 
+/// Of this process's TCP connections that were accepted at `port`.
+std::vector<std::string> congestion_controls(std::uint16_t port) {
+  std::vector<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const int descriptor = std::stoi(entry.path().filename().string());
+    sockaddr_in here{}, there{};
+    socklen_t size = sizeof here;
+    if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&here), &size) != 0) continue;
+    if (here.sin_family != AF_INET || ntohs(here.sin_port) != port) continue;
+    size = sizeof there;
+    if (::getpeername(descriptor, reinterpret_cast<sockaddr*>(&there), &size) != 0) continue;  // listens
+    char name[16] = {};
+    size = sizeof name;
+    ::getsockopt(descriptor, IPPROTO_TCP, TCP_CONGESTION, name, &size);
+    found.emplace_back(name);
+  }
+  return found;
+}
+
 void check_whole_message(bool tcp) {
   Pair pair(tcp);
   const std::string topic = edge_topic("m", "a", "b", "kv");
@@ -95,6 +116,13 @@ void check_whole_message(bool tcp) {
 }
 
 }  // namespace
+
+TEST_CASE("over TCP a subscriber on the same host is sent to under Reno's congestion control") {
+  Pair pair(/*tcp=*/true);
+  pair.open(edge_topic("m", "a", "b", "kv"));
+  const auto port = static_cast<std::uint16_t>(std::stoi(pair.sender.node.publish_endpoint().port()));
+  CHECK(becomes_true([&] { return congestion_controls(port) == std::vector<std::string>{"reno"}; }));
+}
 
 TEST_CASE("over ipc a subscriber's connection has a larger send buffer than the kernel gives") {
   Pair pair;
