@@ -21,7 +21,12 @@ struct Size {
   const char* name;
   std::size_t bytes;
 };
-constexpr Size kSizes[] = {{"64 KiB", 64 << 10}, {"1 MiB", kMiB}, {"16 MiB", 16 * kMiB}, {"64 MiB", 64 * kMiB}};
+constexpr Size k16MiB = {"16 MiB", 16 * kMiB};
+constexpr Size kSizes[] = {{"64 KiB", 64 << 10}, {"1 MiB", kMiB}, k16MiB, {"64 MiB", 64 * kMiB}};
+
+std::string row_name(const std::string& transport, const Size& size, int receivers) {
+  return cat(transport, ' ', size.name, receivers == 1 ? "" : cat(" to ", receivers));
+}
 
 /// What is moved in a run, to all receivers together: enough that starting, which takes up to a millisecond, does not
 /// count, few enough that all runs take seconds.
@@ -56,8 +61,7 @@ class SocketRow {
       : bytes_(size.bytes),
         run_bytes_(bytes_in_a_run(kSocketRun, size.bytes, receivers)),
         checked_(checked),
-        comparison_({.name = cat(transport, ' ', size.name, receivers == 1 ? "" : cat(" to ", receivers),
-                                 checked ? ", checked" : ""),
+        comparison_({.name = cat(row_name(transport, size, receivers), checked ? ", checked" : ""),
                      .unit = "GB/s",
                      .bar = checked || size.bytes < kMiB ? 0 : 0.95}) {}
 
@@ -93,7 +97,7 @@ void measure_sockets(const std::string& transport, int receivers, const Emit& em
   constexpr int kSetups = 3;
   std::vector<SocketRow> rows;
   for (const Size& size : kSizes) rows.emplace_back(transport, size, receivers, /*checked=*/false);
-  rows.emplace_back(transport, kSizes[2], receivers, /*checked=*/true);
+  rows.emplace_back(transport, k16MiB, receivers, /*checked=*/true);
   for (int setup = 0; setup < kSetups; ++setup) {
     const Scratch scratch;
     RawStream raw(raw_endpoint(transport, scratch, "raw"), receivers, /*checks=*/false);
@@ -110,7 +114,7 @@ void measure_shared_memory(int receivers, const Emit& emit) {
   OurStream ours("shm", scratch, receivers);
   for (const Size& size : kSizes) {
     const std::size_t bytes = bytes_in_a_run(kSharedRun, size.bytes, receivers);
-    const RowSpec spec{.name = cat("shm ", size.name, receivers == 1 ? "" : cat(" to ", receivers)),
+    const RowSpec spec{.name = row_name("shm", size, receivers),
                        .unit = "GB/s",
                        .bar = size.bytes >= kMiB ? 0.8 : 0,
                        .note = receivers == 1 ? "arena copy" : cat(receivers, " arena copies")};

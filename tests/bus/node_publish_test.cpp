@@ -62,11 +62,18 @@ bool becomes_true(Condition condition) {
   return true;
 }
 
+/// This process's, and one that is closed again: the listing's own.
+std::vector<int> open_descriptors() {
+  std::vector<int> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+    found.push_back(std::stoi(entry.path().filename().string()));
+  return found;
+}
+
 /// The send buffers of this process's Unix sockets that bear `path`: of the one that listens or of those it accepted.
 std::vector<int> send_buffers(const std::string& path, bool listens) {
   std::vector<int> found;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    const int descriptor = std::stoi(entry.path().filename().string());
+  for (const int descriptor : open_descriptors()) {
     sockaddr_un name{};
     socklen_t size = sizeof name;
     if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&name), &size) != 0) continue;
@@ -83,8 +90,7 @@ std::vector<int> send_buffers(const std::string& path, bool listens) {
 /// Of this process's TCP connections that were accepted at `port`.
 std::vector<std::string> congestion_controls(std::uint16_t port) {
   std::vector<std::string> found;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    const int descriptor = std::stoi(entry.path().filename().string());
+  for (const int descriptor : open_descriptors()) {
     sockaddr_in here{}, there{};
     socklen_t size = sizeof here;
     if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&here), &size) != 0) continue;
