@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "agents/turn.hpp"
+#include "agents/turns/turn.hpp"
 #include "agents/wiring.hpp"
 #include "base/bytes.hpp"
 #include "base/deadline.hpp"

@@ -15,19 +15,19 @@
 #include <set>
 
 #include "agents/agent.hpp"
-#include "agents/keep_budget.hpp"
-#include "agents/kept_prompts.hpp"
-#include "agents/kv_receiver.hpp"
-#include "agents/llm/runtime.hpp"
-#include "agents/offering.hpp"
 #include "agents/publish.hpp"
-#include "agents/turn_thread.hpp"
+#include "agents/receive/kv_receiver.hpp"
+#include "agents/reuse/keep_budget.hpp"
+#include "agents/reuse/kept_prompts.hpp"
+#include "agents/reuse/offering.hpp"
+#include "agents/turns/turn_thread.hpp"
 #include "base/error.hpp"
 #include "bus/liveness.hpp"
 #include "bus/local_address.hpp"
 #include "bus/memory_host.hpp"
 #include "bus/node.hpp"
 #include "bus/topic.hpp"
+#include "llm/runtime.hpp"
 
 namespace kvmesh::agents {
 namespace {
@@ -321,11 +321,11 @@ class AgentProcess {
   }
 
   /// None where no edge shares memory: caches stand where rows leave from without a copy.
-  kvcodec::MakeRoom room_for_caches() {
+  MakeRoom room_for_caches() {
     if (!shares_memory_) return nullptr;
     return [this](std::size_t bytes) {
       const std::shared_ptr<std::byte> place = node_.take_shared_memory(bytes);
-      return kvcodec::WritableBytes{place, place.get()};
+      return WritableBytes{place, place.get()};
     };
   }
 

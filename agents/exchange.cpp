@@ -4,13 +4,13 @@
 
 #include <optional>
 
-#include "agents/llm/generate.hpp"
 #include "agents/media/kv.hpp"
 #include "base/error.hpp"
 #include "kvcodec/decode.hpp"
 #include "kvcodec/encode.hpp"
 #include "kvcodec/reassembly.hpp"
 #include "kvcodec/wire/edge_fit.hpp"
+#include "llm/decode/generate.hpp"
 
 namespace kvmesh::agents {
 namespace {

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "agents/llm/model.hpp"
 #include "agents/media/embedding.hpp"
 #include "kvcodec/wire/edge_spec.hpp"
+#include "llm/model/model.hpp"
 
 namespace kvmesh::agents {
 

@@ -9,17 +9,17 @@
 #include <string>
 #include <vector>
 
-#include "agents/kv_reuse.hpp"
-#include "agents/llm/device_copies.hpp"
-#include "agents/llm/kv_cache.hpp"
-#include "agents/llm/model.hpp"
 #include "agents/media/kv.hpp"
-#include "agents/sent_kv.hpp"
+#include "agents/reuse/kv_reuse.hpp"
+#include "agents/reuse/sent_kv.hpp"
 #include "agents/wiring.hpp"
 #include "base/bytes.hpp"
 #include "bus/control.hpp"
 #include "kvcodec/encode.hpp"
 #include "kvcodec/wire/reuse.hpp"
+#include "llm/cache/device_copies.hpp"
+#include "llm/cache/kv_cache.hpp"
+#include "llm/model/model.hpp"
 
 namespace kvmesh::agents {
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -42,6 +43,15 @@ class OwnedBytes {
   std::shared_ptr<const void> owner_;
   std::span<const std::byte> bytes_;
 };
+
+/// Memory for bytes that are written once and then sent: a place from which they leave without a copy. Null owner: the
+/// place has no room left.
+struct WritableBytes {
+  std::shared_ptr<void> owner;
+  std::byte* data = nullptr;
+};
+/// Gives room for `bytes` bytes; called from the thread that writes them.
+using MakeRoom = std::function<WritableBytes(std::size_t bytes)>;
 
 /// Bytes in all of them together.
 inline std::size_t total_size(std::span<const OwnedBytes> runs) {

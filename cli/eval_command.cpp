@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <iostream>
 
-#include "agents/llm/config.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/evaluation/context_fitter.hpp"
@@ -12,6 +11,7 @@
 #include "cli/number_checks.hpp"
 #include "cli/progress.hpp"
 #include "cli/table.hpp"
+#include "llm/model/config.hpp"
 
 namespace kvmesh::cli {
 namespace {

@@ -1,12 +1,12 @@
 #include <iostream>
 
-#include "agents/llm/generate.hpp"
-#include "agents/llm/host.hpp"
-#include "agents/llm/stop_strings.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/model_arguments.hpp"
 #include "cli/number_checks.hpp"
+#include "llm/decode/generate.hpp"
+#include "llm/decode/stop_strings.hpp"
+#include "llm/host.hpp"
 
 namespace kvmesh::cli {
 namespace {

@@ -3,11 +3,11 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "agents/llm/checkpoint.hpp"
-#include "agents/llm/config.hpp"
-#include "agents/llm/weights.hpp"
 #include "cli/commands.hpp"
 #include "cli/table.hpp"
+#include "llm/model/checkpoint.hpp"
+#include "llm/model/config.hpp"
+#include "llm/model/weights.hpp"
 
 namespace kvmesh::cli {
 namespace {

@@ -8,9 +8,9 @@
 #include <iostream>
 #include <string>
 
-#include "agents/llm/runtime.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "llm/runtime.hpp"
 
 namespace {
 

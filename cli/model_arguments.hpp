@@ -3,9 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
-#include "agents/llm/model.hpp"
-#include "agents/llm/runtime.hpp"
 #include "cli/number_checks.hpp"
+#include "llm/model/model.hpp"
+#include "llm/runtime.hpp"
 
 namespace kvmesh::cli {
 

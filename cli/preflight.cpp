@@ -6,10 +6,10 @@
 #include <optional>
 #include <string>
 
-#include "agents/llm/chat_template.hpp"
-#include "agents/llm/config.hpp"
 #include "base/error.hpp"
 #include "cli/prompt_sizer.hpp"
+#include "llm/model/config.hpp"
+#include "llm/text/chat_template.hpp"
 #include "orchestrator/profile.hpp"
 #include "orchestrator/routes.hpp"
 #include "orchestrator/topology_check.hpp"

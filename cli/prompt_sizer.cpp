@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "agents/llm/config.hpp"
+#include "llm/model/config.hpp"
 #include "orchestrator/prompt.hpp"
 
 namespace kvmesh::cli {

@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "agents/llm/chat_template.hpp"
-#include "agents/llm/tokenizer.hpp"
+#include "llm/text/chat_template.hpp"
+#include "llm/text/tokenizer.hpp"
 #include "orchestrator/topology.hpp"
 
 namespace kvmesh::cli {

@@ -3,10 +3,10 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "agents/llm/chat_template.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/time_text.hpp"
+#include "llm/text/chat_template.hpp"
 
 namespace kvmesh::cli {
 namespace {

@@ -2,9 +2,9 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "agents/llm/tokenizer.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "llm/text/tokenizer.hpp"
 
 namespace kvmesh::cli {
 namespace {

@@ -10,7 +10,7 @@ get_property(kvmesh_rooms GLOBAL PROPERTY KVMESH_ROOMS)
 install(TARGETS ${kvmesh_rooms} EXPORT kvmeshTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT kvmeshTargets NAMESPACE kvmesh:: DESTINATION ${kvmesh_package_dir})
 
-set(kvmesh_header_folders base kvcodec agents/llm)
+set(kvmesh_header_folders base kvcodec llm)
 if(KVMESH_MESH)
   list(APPEND kvmesh_header_folders bus agents orchestrator)
 endif()

@@ -31,14 +31,6 @@ struct PackedRows {
   std::shared_ptr<wire::LateChecksum> checksum;
 };
 
-/// Memory for `bytes` bytes that are written once and then sent: a place from which they leave without a copy. Null
-/// owner: none is to be had there.
-struct WritableBytes {
-  std::shared_ptr<void> owner;
-  std::byte* data = nullptr;
-};
-using MakeRoom = std::function<WritableBytes(std::size_t bytes)>;
-
 /// Converts rows to what `wire` says. kSame: views of the tensors, nothing is copied where
 /// they are on the CPU and contiguous. Other forms are written into memory from `room`, or of their own where that is
 /// null. Throws Error{kFixInput} where keys, values and positions do not fit each other, and where int8 or int4 rows

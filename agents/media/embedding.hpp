@@ -6,7 +6,7 @@
 #include <functional>
 #include <vector>
 
-#include "agents/llm/model.hpp"
+#include "llm/model/model.hpp"
 
 namespace kvmesh::agents {
 

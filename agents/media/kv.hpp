@@ -4,11 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "agents/llm/model.hpp"
 #include "agents/wiring.hpp"
 #include "kvcodec/layer_map.hpp"
 #include "kvcodec/snapshot.hpp"
 #include "kvcodec/wire/reuse.hpp"
+#include "llm/model/model.hpp"
 
 namespace kvmesh::agents {
 

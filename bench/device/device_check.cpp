@@ -9,11 +9,11 @@
 #include <cstdio>
 #include <vector>
 
-#include "agents/llm/decoder.hpp"
-#include "agents/llm/device_copies.hpp"
-#include "agents/llm/model.hpp"
-#include "agents/llm/runtime.hpp"
 #include "base/error.hpp"
+#include "llm/cache/device_copies.hpp"
+#include "llm/decode/decoder.hpp"
+#include "llm/model/model.hpp"
+#include "llm/runtime.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/support/tiny_checkpoint.hpp"
 #include "tests/support/tiny_families.hpp"

@@ -9,12 +9,12 @@
 #include <fstream>
 #include <ostream>
 
-#include "agents/llm/decoder.hpp"
-#include "agents/llm/flops.hpp"
-#include "agents/llm/runtime.hpp"
 #include "base/error.hpp"
 #include "bench/llm/machine.hpp"
 #include "bench/llm/straightforward.hpp"
+#include "llm/decode/decoder.hpp"
+#include "llm/model/flops.hpp"
+#include "llm/runtime.hpp"
 
 namespace kvmesh::bench {
 namespace {

@@ -4,8 +4,8 @@
 #include <functional>
 #include <iosfwd>
 
-#include "agents/llm/model.hpp"
 #include "bench/row.hpp"
+#include "llm/model/model.hpp"
 
 namespace kvmesh::bench {
 

@@ -4,7 +4,7 @@
 #include <functional>
 #include <string>
 
-#include "agents/llm/model.hpp"
+#include "llm/model/model.hpp"
 
 namespace kvmesh::bench {
 

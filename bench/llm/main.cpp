@@ -4,8 +4,8 @@
 #include <iostream>
 #include <string_view>
 
-#include "agents/llm/runtime.hpp"
 #include "bench/llm/llm.hpp"
+#include "llm/runtime.hpp"
 
 int main(int argc, char** argv) {
   using namespace kvmesh;

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "agents/llm/model.hpp"
+#include "llm/model/model.hpp"
 
 namespace kvmesh::bench {
 

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "agents/agent.hpp"
-#include "agents/kept_prompts.hpp"
-#include "agents/kv_receiver.hpp"
-#include "agents/offering.hpp"
+#include "agents/receive/kv_receiver.hpp"
+#include "agents/reuse/kept_prompts.hpp"
+#include "agents/reuse/offering.hpp"
 #include "base/error.hpp"
 #include "bench/transport/scratch.hpp"
 #include "bus/node.hpp"

@@ -9,9 +9,9 @@
 #include <optional>
 #include <thread>
 
-#include "agents/kv_arrivals.hpp"
 #include "agents/outbox.hpp"
 #include "agents/publish.hpp"
+#include "agents/receive/kv_arrivals.hpp"
 #include "base/error.hpp"
 #include "bench/llm/machine.hpp"
 #include "bench/transport/process.hpp"
@@ -86,7 +86,7 @@ class Sender {
   void prefill(bool streaming) {
     cache_.emplace(setting_.model.make_cache(1, [this](std::size_t bytes) {
       const std::shared_ptr<std::byte> place = node_.take_shared_memory(bytes);
-      return kvcodec::WritableBytes{place, place.get()};
+      return WritableBytes{place, place.get()};
     }));
     cache_->reserve(kContext);
     llm::ForwardInput input{.embeddings = setting_.tokens(kContext), .logits = llm::LogitRows::kNone};

@@ -11,10 +11,10 @@
 #include <iostream>
 #include <sstream>
 
-#include "agents/llm/host.hpp"
 #include "base/error.hpp"
 #include "kvcodec/decode.hpp"
 #include "kvcodec/encode.hpp"
+#include "llm/host.hpp"
 
 using namespace kvmesh;
 

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "agents/agent.hpp"
-#include "agents/kv_receiver.hpp"
-#include "agents/llm/host.hpp"
-#include "agents/turn_thread.hpp"
+#include "agents/receive/kv_receiver.hpp"
+#include "agents/turns/turn_thread.hpp"
+#include "llm/host.hpp"
 
 namespace kvmesh::cli {
 

@@ -7,7 +7,7 @@
 #include <tuple>
 #include <vector>
 
-#include "agents/llm/host.hpp"
+#include "llm/host.hpp"
 #include "orchestrator/orchestrator.hpp"
 
 namespace kvmesh::cli {

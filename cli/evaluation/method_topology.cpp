@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "agents/llm/config.hpp"
 #include "base/error.hpp"
 #include "cli/evaluation/method.hpp"
+#include "llm/model/config.hpp"
 
 namespace kvmesh::cli {
 namespace {

@@ -9,13 +9,13 @@ MAY_INCLUDE = {
     "bus": ("base",),
     "kvcodec/wire": ("base",),
     "kvcodec": ("base", "kvcodec/wire"),
-    "agents/llm": ("base", "kvcodec", "kvcodec/wire"),
-    "agents": ("base", "bus", "kvcodec", "kvcodec/wire", "agents/llm"),
+    "llm": ("base", "kvcodec/wire"),
+    "agents": ("base", "bus", "kvcodec", "kvcodec/wire", "llm"),
     "orchestrator": ("base", "bus", "kvcodec/wire"),
-    "bench": ("base", "bus", "kvcodec", "kvcodec/wire", "agents/llm", "agents"),
+    "bench": ("base", "bus", "kvcodec", "kvcodec/wire", "llm", "agents"),
     "cli": ROOMS,
 }
-TENSOR_ROOMS = ("kvcodec", "agents/llm", "agents", "bench", "cli")
+TENSOR_ROOMS = ("kvcodec", "llm", "agents", "bench", "cli")
 TENSOR_HEADERS = ("ATen/", "c10/", "torch/")
 # Libraries whose headers stay in sources and detail/.
 HIDDEN_LIBRARIES = ("CLI/", "boost/", "nlohmann/", "pcre2", "spdlog/", "utf8proc", "xxh", "yaml-cpp/", "zmq")

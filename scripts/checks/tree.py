@@ -8,7 +8,7 @@ from typing import Iterator, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 
 # The longest prefix of a path that is a room is its room.
-ROOMS = ("base", "bus", "kvcodec/wire", "kvcodec", "agents/llm", "agents", "orchestrator", "bench", "cli")
+ROOMS = ("base", "bus", "kvcodec/wire", "kvcodec", "llm", "agents", "orchestrator", "bench", "cli")
 
 # Folders that are a room's own: not installed, not included from another room.
 PRIVATE_FOLDERS = ("detail", "families", "jinja", "kernels", "tokenizer")

@@ -5,10 +5,10 @@
 #include <set>
 
 #include "agents/exchange.hpp"
-#include "agents/llm/checkpoint.hpp"
 #include "base/error.hpp"
 #include "kvcodec/layer_score.hpp"
 #include "kvcodec/layer_selection.hpp"
+#include "llm/model/checkpoint.hpp"
 #include "tests/support/golden.hpp"
 
 using namespace kvmesh;

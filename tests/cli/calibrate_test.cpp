@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path kRoot = KVMESH_SOURCE_DIR;
+const fs::path kRoot = source_dir();
 const std::string kTiny = (kRoot / "models/tiny").string();
 const std::string kCalibration = kTiny + "/data/calibration.jsonl";
 

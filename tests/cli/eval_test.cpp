@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const std::string kTiny = std::string(KVMESH_SOURCE_DIR) + "/models/tiny";
+const std::string kTiny = source_dir().string() + "/models/tiny";
 const std::string kData = kTiny + "/data";
 
 std::vector<json> lines_of(const std::string& text) {
@@ -187,7 +187,7 @@ TEST_CASE("contexts that are too long lose their middle, and it says how many") 
 }
 
 TEST_CASE("a method that does not fit the models is refused before any has run, with the numbers") {
-  const std::string other = std::string(KVMESH_SOURCE_DIR) + "/tests/golden/llama32-tied-headdim";
+  const std::string other = source_dir().string() + "/tests/golden/llama32-tied-headdim";
   Program program({"eval", "--sender", other, "--receiver", kTiny, "--data", kData, "--methods", "baseline,cipher"});
   CHECK(program.wait() == 2);
   CHECK_THAT(program.err(), Contains("cipher") && Contains("128"));

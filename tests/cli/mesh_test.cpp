@@ -10,7 +10,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path kRoot = KVMESH_SOURCE_DIR;
+const fs::path kRoot = source_dir();
 const std::string kTopology = (kRoot / "tests/cli/tiny_mesh/topology.yaml").string();
 const std::string kQuestions = (kRoot / "tests/cli/tiny_mesh/questions.jsonl").string();
 

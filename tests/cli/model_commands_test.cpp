@@ -9,8 +9,8 @@ using Catch::Contains;
 
 namespace {
 
-const std::string kTiny = std::string(KVMESH_SOURCE_DIR) + "/models/tiny";
-const std::string kGolden = std::string(KVMESH_SOURCE_DIR) + "/tests/golden/llama32-tied-headdim";
+const std::string kTiny = source_dir().string() + "/models/tiny";
+const std::string kGolden = source_dir().string() + "/tests/golden/llama32-tied-headdim";
 
 nlohmann::json json_of(std::vector<std::string> arguments, const std::string& input = "") {
   Program program(std::move(arguments), input);

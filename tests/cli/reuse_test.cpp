@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 namespace {
 
 std::string topology(const std::string& rest, const std::string& edge) {
-  return "kvmesh: 1\nname: reuse\nmodels:\n  tiny: {path: " + (fs::path(KVMESH_SOURCE_DIR) / "models/tiny").string() +
+  return "kvmesh: 1\nname: reuse\nmodels:\n  tiny: {path: " + (fs::path(source_dir()) / "models/tiny").string() +
          "}\nagents:\n"
          "  reader: {model: tiny, prompt: \"Context: {document} Note: {note}\"" +
          rest +

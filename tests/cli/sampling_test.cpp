@@ -9,7 +9,7 @@ using namespace kvmesh::test;
 
 namespace {
 
-const std::string kTiny = std::string(KVMESH_SOURCE_DIR) + "/models/tiny";
+const std::string kTiny = source_dir().string() + "/models/tiny";
 const std::string kDraws = "temperature: 1.5, top_p: 0.95, seed: 7, max_tokens: 12";
 
 /// One agent that is told to `say` a record's field, and what it answers to each of two records with the same text.

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "tests/kvcodec/wire_fixture.hpp"
+#include "tests/support/places.hpp"
 
 using namespace kvmesh;
 using namespace kvmesh::test;
@@ -12,7 +13,7 @@ using kvcodec::layer_scores;
 using kvcodec::rank_layers;
 
 TEST_CASE("layer scores are those of the golden rankings") {
-  std::ifstream file(KVMESH_SOURCE_DIR "/tests/golden/ranking.json");
+  std::ifstream file(source_dir() / "tests/golden/ranking.json");
   REQUIRE(file);
   const nlohmann::json cases = nlohmann::json::parse(file).at("ranking");
   REQUIRE(cases.size() == 16);

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "tests/kvcodec/wire_fixture.hpp"
+#include "tests/support/places.hpp"
 
 using namespace kvmesh;
 using namespace kvmesh::test;
@@ -11,7 +12,7 @@ using namespace kvmesh::test;
 namespace {
 
 std::string wire_document() {
-  std::ifstream file(KVMESH_SOURCE_DIR "/docs/wire.md");
+  std::ifstream file(source_dir() / "docs/wire.md");
   return {std::istreambuf_iterator<char>(file), {}};
 }
 

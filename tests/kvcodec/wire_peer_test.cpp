@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "tests/kvcodec/wire_fixture.hpp"
+#include "tests/support/places.hpp"
 
 using namespace kvmesh;
 using namespace kvmesh::test;
@@ -56,7 +57,8 @@ bool peer_is_there() {
 }
 
 int run_peer(const std::string& arguments) {
-  return std::system(("/usr/bin/python3 " KVMESH_SOURCE_DIR "/tests/kvcodec/wire_peer.py " + arguments).c_str());
+  return std::system(
+      ("/usr/bin/python3 " + source_dir().string() + "/tests/kvcodec/wire_peer.py " + arguments).c_str());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/places.hpp"
 #include "topology_fixture.hpp"
 
 using namespace kvmesh;
@@ -46,7 +47,7 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 }  // namespace
 
 TEST_CASE("the quickstart's topology is read as it stands") {
-  const Topology topology = load_topology(KVMESH_SOURCE_DIR "/examples/quickstart/topology.yaml");
+  const Topology topology = load_topology(kvmesh::test::source_dir() / "examples/quickstart/topology.yaml");
   CHECK(topology.name == "quickstart");
   REQUIRE(topology.agents.size() == 2);
   CHECK(topology.agents[0].name == "reader");
@@ -58,8 +59,8 @@ TEST_CASE("the quickstart's topology is read as it stands") {
   CHECK(topology.edges[0].spec.layers.ratio == 0.3);
   CHECK(topology.edges[0].line == 10);
   CHECK(topology.output == "solver");
-  CHECK(topology.models.at("reader").path == KVMESH_SOURCE_DIR "/models/reader");
-  CHECK(topology.calibration == KVMESH_SOURCE_DIR "/models/data/calibration.jsonl");
+  CHECK(topology.models.at("reader").path == kvmesh::test::source_dir() / "models/reader");
+  CHECK(topology.calibration == kvmesh::test::source_dir() / "models/data/calibration.jsonl");
 }
 
 TEST_CASE("a model says its folder, dtype and device") {

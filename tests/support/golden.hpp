@@ -9,10 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/places.hpp"
+
 /// Golden vectors and how closely they must be met.
 namespace kvmesh::test {
 
-inline std::filesystem::path source_dir() { return KVMESH_SOURCE_DIR; }
 inline std::filesystem::path tiny_model() { return source_dir() / "models" / "tiny"; }
 inline std::filesystem::path golden_llama() { return source_dir() / "tests" / "golden" / "llama32-tied-headdim"; }
 /// Small random checkpoints with what transformers and the released code make of them.

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tests/support/child.hpp"
+#include "tests/support/places.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 /// Runs the kvmesh program as its users do.
@@ -29,7 +30,7 @@ inline std::string read_file(const std::filesystem::path& path) {
 class Program {
  public:
   explicit Program(std::vector<std::string> arguments, const std::string& input = "")
-      : child_(KVMESH_PROGRAM, boost::process::args = std::move(arguments),
+      : child_(program_path(), boost::process::args = std::move(arguments),
                boost::process::std_in<folder_.write("in", input).string(), boost::process::std_out>(folder_.path() /
                                                                                                     "out")
                    .string(),

@@ -1,8 +1,8 @@
 // Every family against its definition written out in double precision, on tiny random checkpoints.
 
 #include "agents/exchange.hpp"
-#include "agents/llm/generate.hpp"
 #include "base/error.hpp"
+#include "llm/decode/generate.hpp"
 #include "tests/agents/families/reference.hpp"
 #include "tests/support/golden.hpp"
 #include "tests/support/temporary_folder.hpp"

@@ -1,7 +1,7 @@
 // Every family against Hugging Face transformers, on checkpoints that transformers wrote (tests/golden/transformers).
 
 #include "agents/exchange.hpp"
-#include "agents/llm/generate.hpp"
+#include "llm/decode/generate.hpp"
 #include "tests/support/golden.hpp"
 
 using namespace kvmesh;

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.hpp"
+
+namespace kvmesh::llm {
+
+/// Keys and values of one layer, token-major, so that a run of tokens is one piece of memory: the sink, a chunk, a
+/// whole context leave without a gather. Rows are only ever added; a view of rows that are there stays valid and
+/// unchanged for as long as somebody holds it, also when the cache grows into new memory. One thread at a time.
+class LayerCache {
+ public:
+  /// On the CPU the rows stand in memory of `room` where that has any, else, and without it, in libtorch's own.
+  LayerCache(std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim, at::TensorOptions options,
+             MakeRoom room = nullptr);
+
+  std::int64_t length() const { return static_cast<std::int64_t>(positions_.size()); }
+  at::Tensor keys() const { return keys_.narrow(0, 0, length()); }      ///< [length, kv_heads, head_dim]
+  at::Tensor values() const { return values_.narrow(0, 0, length()); }  ///< [length, kv_heads, head_dim]
+  /// Position of each row in the sequence; keys are rotated by it.
+  const std::vector<std::int64_t>& positions() const { return positions_; }
+
+  /// Adds rows, copied and converted to the cache's dtype and device. `keys`, `values`: [tokens, kv_heads, head_dim].
+  void append(const at::Tensor& keys, const at::Tensor& values, const std::vector<std::int64_t>& positions);
+  struct Rows {
+    at::Tensor keys, values;  ///< [rows, kv_heads, head_dim]
+  };
+  /// Where the next `rows` rows will stand, for the caller to write. They are none of the cache's before extend() has
+  /// been given their positions, so that what turns out wrong is simply written again.
+  Rows behind(std::int64_t rows);
+  /// As append(), but the rows are the caller's to write, into the views that are returned, before anybody reads them,
+  /// or stand there already, see behind().
+  Rows extend(const std::vector<std::int64_t>& positions);
+  /// Adds `rows` rows at the owner's next positions, for the caller to write into key_store() and value_store() before
+  /// anybody reads them; gives the first one's number. Allocates nothing where reserve() has made room.
+  std::int64_t extend_own(std::int64_t rows);
+  at::Tensor& key_store() { return keys_; }      ///< [capacity, kv_heads, head_dim]
+  at::Tensor& value_store() { return values_; }  ///< [capacity, kv_heads, head_dim]
+  const at::Tensor& key_store() const { return keys_; }
+  const at::Tensor& value_store() const { return values_; }
+  /// Room for `capacity` rows in all; grows by doubling.
+  void reserve(std::int64_t capacity);
+  /// Takes the owner's last rows away again. Not for rows that somebody was given a view of.
+  void drop_own(std::int64_t rows);
+  /// The same rows in memory of their own.
+  LayerCache copy() const;
+
+  /// The position that the next token of this cache's owner takes here. The same at every layer, save where an edge
+  /// reproduces the released code's compact positions.
+  std::int64_t next_position = 0;
+  /// Rows that were there before the owner's own first token: what others shared. Seen by every query.
+  std::int64_t shared_rows = 0;
+  /// Set to reproduce the released code's mask during prefill: the i-th own token sees the columns up to this number
+  /// plus i, its own successors among them (../shared/METHOD.md, slip 1). Unset: causal.
+  std::optional<std::int64_t> authors_mask_context;
+
+ private:
+  at::Tensor make_store(at::IntArrayRef sizes, at::TensorOptions options) const;
+
+  MakeRoom room_;
+  at::Tensor keys_;    // [capacity, kv_heads, head_dim]
+  at::Tensor values_;  // [capacity, kv_heads, head_dim]
+  std::vector<std::int64_t> positions_;
+};
+
+/// All layers of one sequence. A resource: moved, never copied.
+class KvCache {
+ public:
+  KvCache(std::int64_t layers, std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim,
+          at::TensorOptions options, const MakeRoom& room = nullptr);
+  KvCache(KvCache&&) = default;
+  KvCache& operator=(KvCache&&) = default;
+
+  /// A cache with the same rows in memory of its own.
+  KvCache copy() const;
+
+  /// Room for `capacity` rows at every layer.
+  void reserve(std::int64_t capacity);
+  int layers() const { return static_cast<int>(layers_.size()); }
+  LayerCache& layer(int l) { return layers_.at(static_cast<std::size_t>(l)); }
+  const LayerCache& layer(int l) const { return layers_.at(static_cast<std::size_t>(l)); }
+
+ private:
+  KvCache() = default;
+  std::vector<LayerCache> layers_;
+};
+
+}  // namespace kvmesh::llm

@@ -1,0 +1,160 @@
+#include "llm/model/model.hpp"
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.hpp"
+#include "llm/model/checkpoint.hpp"
+#include "llm/model/pass.hpp"
+#include "llm/model/rope.hpp"
+
+namespace kvmesh::llm {
+namespace {
+
+/// Libtorch learned to multiply fp16 matrices on CPUs late, and not on all of them.
+bool multiplies_fp16(at::Device device) {
+  try {
+    const at::Tensor some = at::ones({1, 2, 2}, at::TensorOptions().dtype(at::kHalf).device(device));
+    at::linear(some[0], some[0]);
+    at::bmm(some, some);
+    return true;
+  } catch (const c10::Error&) {
+    return false;
+  }
+}
+
+at::ScalarType compute_dtype(const std::string& asked, at::ScalarType stored, at::Device device) {
+  if (asked == "fp32") return at::kFloat;
+  if (asked == "bf16") return at::kBFloat16;
+  if (asked == "fp16") {
+    if (!multiplies_fp16(device))
+      fail_input("dtype \"fp16\" cannot be computed on ", device.str(), " by this libtorch; use bf16 or fp32");
+    return at::kHalf;
+  }
+  if (asked == "auto") {
+    if (stored == at::kHalf && device.is_cuda()) return at::kHalf;
+    return stored == at::kHalf || stored == at::kBFloat16 ? at::kBFloat16 : at::kFloat;
+  }
+  fail_input("dtype \"", asked, "\" is not known; use auto, fp32, bf16 or fp16");
+}
+
+at::Device device_of(const std::string& name) {
+  try {
+    const at::Device device(name);
+    if (device.is_cuda() && !at::hasCUDA()) fail_input("device \"", name, "\": this build has no CUDA");
+    if (!device.is_cpu() && !device.is_cuda()) fail_input("device \"", name, "\" is not supported; use cpu or cuda:N");
+    return device;
+  } catch (const c10::Error&) {
+    fail_input("device \"", name, "\" is not known; use cpu or cuda:N");
+  }
+}
+
+/// The last row of `hidden` combined with the injected state; trailing coordinates where widths differ.
+void inject(at::Tensor& hidden, const Injection& injection) {
+  const std::int64_t width = std::min(injection.state.size(0), hidden.size(1));
+  at::Tensor row = hidden.select(0, hidden.size(0) - 1).narrow(0, hidden.size(1) - width, width);
+  const at::Tensor state = injection.state.narrow(0, injection.state.size(0) - width, width).to(row.options());
+  switch (injection.combine) {
+    case wire::Combine::kReplace: row.copy_(state); break;
+    case wire::Combine::kSum: row.add_(state); break;
+    case wire::Combine::kMean: row.add_(state).div_(2); break;
+  }
+}
+
+}  // namespace
+
+Model Model::load(const std::filesystem::path& model_dir, const Options& options) {
+  c10::InferenceMode guard;
+  ModelConfig config = read_config(model_dir);
+  const at::Device device = device_of(options.device);
+  const Checkpoint checkpoint = Checkpoint::open(model_dir);
+  const at::ScalarType dtype = compute_dtype(options.dtype, stored_dtype(checkpoint, config), device);
+  Weights weights = load_weights(checkpoint, config, dtype, device);
+  return Model(std::move(config), std::move(weights));
+}
+
+Model Model::of(ModelConfig config, Weights weights) {
+  c10::InferenceMode guard;
+  return Model(std::move(config), std::move(weights));
+}
+
+Model::Model(ModelConfig config, Weights weights)
+    : config_(std::move(config)),
+      weights_(std::move(weights)),
+      dtype_(weights_.embed_tokens.scalar_type()),
+      device_(weights_.embed_tokens.device()) {
+  for (const RopeConfig& rope : config_.ropes)
+    inverse_frequencies_.push_back(llm::inverse_frequencies(rope, config_.head_dim).to(device_));
+}
+
+KvCache Model::make_cache(std::int64_t capacity, const MakeRoom& room) const {
+  return KvCache(config_.num_hidden_layers, std::max<std::int64_t>(capacity, 1), config_.num_key_value_heads,
+                 config_.head_dim, at::TensorOptions().dtype(dtype_).device(device_), room);
+}
+
+at::Tensor Model::embed(std::span<const std::int64_t> ids) const {
+  c10::InferenceMode guard;
+  at::Tensor rows =
+      at::empty({static_cast<std::int64_t>(ids.size()), config_.hidden_size}, embedding_table().options());
+  embed_into(rows, ids);
+  return rows;
+}
+
+void Model::embed_into(at::Tensor& out, std::span<const std::int64_t> ids) const {
+  const at::Tensor& table = embedding_table();
+  TORCH_INTERNAL_ASSERT(out.is_contiguous() && out.size(0) == static_cast<std::int64_t>(ids.size()));
+  for (std::int64_t id : ids)
+    if (id < 0 || id >= config_.vocab_size)
+      fail_input("token id ", id, " is outside the embedding table of ", config_.vocab_size, " rows");
+  if (!device_.is_cpu()) {
+    const at::Tensor index = at::tensor(at::ArrayRef<std::int64_t>(ids.data(), ids.size()), at::kLong);
+    at::index_select_out(out, table, 0, index.to(device_));
+    return;
+  }
+  const std::size_t bytes = static_cast<std::size_t>(config_.hidden_size) * table.element_size();
+  auto* to = static_cast<char*>(out.data_ptr());
+  for (std::int64_t id : ids) {
+    std::memcpy(to, static_cast<const char*>(table.data_ptr()) + static_cast<std::size_t>(id) * bytes, bytes);
+    to += bytes;
+  }
+}
+
+ForwardOutput Model::forward(const ForwardInput& input, KvCache& cache) const {
+  c10::InferenceMode guard;
+  const std::int64_t tokens = input.embeddings.size(0);
+  std::int64_t chunk = kPrefillChunk;
+  // The released code's mask lets a token see its successors, so they must be there.
+  for (int l = 0; l < cache.layers(); ++l)
+    if (cache.layer(l).authors_mask_context) chunk = tokens;
+
+  Pass pass(*this);
+  ForwardOutput output;
+  output.captured.resize(input.capture_layers.size());
+  if (input.logits != LogitRows::kNone)
+    output.logits = at::empty({input.logits == LogitRows::kAll ? tokens : 1, config_.vocab_size},
+                              at::TensorOptions().dtype(at::kFloat).device(device_));
+  for (std::int64_t begin = 0; begin < tokens; begin += chunk) {
+    const std::int64_t count = std::min(chunk, tokens - begin);
+    const bool first = begin == 0, last = begin + count == tokens;
+    const PassPart part{.cache = &cache, .tokens = count, .rows_to_come = tokens - begin, .phase = input.phase};
+    pass.begin({&part, 1}).copy_(input.embeddings.narrow(0, begin, count));
+    PassHooks hooks{.on_layer = input.on_layer, .meters = input.meters};
+    hooks.before_layer = [&](int layer, at::Tensor& hidden) {
+      if (first && input.before_layer) input.before_layer(layer);
+      if (!last) return;
+      for (std::size_t i = 0; i < input.capture_layers.size(); ++i)
+        if (input.capture_layers[i] == layer) output.captured[i] = hidden.select(0, count - 1).clone();
+      for (const Injection& injection : input.injections)
+        if (injection.layer == layer) inject(hidden, injection);
+    };
+    pass.run(hooks);
+    if (input.logits == LogitRows::kAll) output.logits.narrow(0, begin, count).copy_(pass.logits(0, count));
+    if (input.logits == LogitRows::kLast && last) output.logits.copy_(pass.logits(count - 1, 1));
+  }
+  return output;
+}
+
+}  // namespace kvmesh::llm

@@ -1,0 +1,34 @@
+# Sources of the tokenizer and the chat templates.
+set(KVMESH_TEXT_SOURCES
+  text/tokenizer.cpp text/chat_template.cpp
+  text/tokenizer/added_tokens.cpp
+  text/tokenizer/bpe.cpp
+  text/tokenizer/byte_level.cpp
+  text/tokenizer/decoder.cpp
+  text/tokenizer/description.cpp
+  text/tokenizer/normalizer.cpp
+  text/tokenizer/pattern.cpp
+  text/tokenizer/post_processor.cpp
+  text/tokenizer/pre_tokenizer.cpp
+  text/tokenizer/regex.cpp
+  text/tokenizer/regex_translate.cpp
+  text/tokenizer/split.cpp
+  text/tokenizer/utf8.cpp
+  text/jinja/bound.cpp
+  text/jinja/context.cpp
+  text/jinja/expression.cpp
+  text/jinja/expression_parser.cpp
+  text/jinja/filters_list.cpp
+  text/jinja/filters_text.cpp
+  text/jinja/format.cpp
+  text/jinja/globals.cpp
+  text/jinja/json_text.cpp
+  text/jinja/lexer.cpp
+  text/jinja/methods.cpp
+  text/jinja/operators.cpp
+  text/jinja/parser.cpp
+  text/jinja/statement.cpp
+  text/jinja/string_methods.cpp
+  text/jinja/tests.cpp
+  text/jinja/text.cpp
+  text/jinja/value.cpp)

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "llm/text/tokenizer/description.hpp"
+
+namespace kvmesh::llm {
+
+/// One step that rewrites text before it is cut. Immutable.
+class Normalizer {
+ public:
+  virtual ~Normalizer() = default;
+  virtual std::string apply(std::string text) const = 0;
+};
+
+/// The normalizer of a tokenizer.json. Throws Error{kFixInput} for a type that is not known.
+std::unique_ptr<const Normalizer> make_normalizer(const Description& description);
+
+}  // namespace kvmesh::llm
