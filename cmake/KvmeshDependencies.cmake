@@ -24,7 +24,7 @@ if(NOT TARGET kvmesh::torch)
 endif()
 
 if(KVMESH_MESH)
-  find_package(Boost 1.81 REQUIRED)
+  find_package(Boost 1.74 REQUIRED)
   pkg_check_modules(zmq REQUIRED QUIET IMPORTED_TARGET libzmq)
   # libzmq.pc hands on the flags of libraries inside libzmq, which its headers do not need, and CMake reads them one way
   # in the first configure and another in the second: everything that includes zmq.hpp would be compiled again.
