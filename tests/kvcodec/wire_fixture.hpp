@@ -39,9 +39,7 @@ std::string error_of(Action action, ErrorKind* kind = nullptr) {
   return "";
 }
 
-inline Catch::Matchers::StdString::ContainsMatcher holds(const std::string& part) {
-  return Catch::Matchers::Contains(part);
-}
+inline auto holds(const std::string& part) { return Catch::Matchers::Contains(part); }
 
 /// The model of docs/wire.md's examples.
 inline wire::Manifest example_manifest() {
