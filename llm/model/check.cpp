@@ -20,18 +20,12 @@ std::vector<std::string> check_checkpoint(const std::filesystem::path& model_dir
 std::map<std::string, std::uint64_t> read_every_number(const Checkpoint& checkpoint, const WeightSources& sources,
                                                        const std::stop_token& stop) {
   std::map<std::string, std::uint64_t> digests;
-  const auto read = [&](const WeightSource& source) {
+  for_each_source(sources, [&](const WeightSource& source) {
     for (const SourceTensor& tensor : source) {
       auto [digest, fresh] = digests.try_emplace(tensor.name, 0);
       if (fresh) digest->second = checkpoint.read(tensor.name, tensor.shape, {.on_piece = nullptr, .stop = stop});
     }
-  };
-  for (const WeightSource* table : {&sources.embed_tokens, &sources.final_norm, &sources.lm_head}) read(*table);
-  for (const LayerSources& l : sources.layers)
-    for (const WeightSource* source :
-         {&l.attention_norm, &l.after_attention_norm, &l.mlp_norm, &l.after_mlp_norm, &l.qkv, &l.qkv_bias, &l.q_norm,
-          &l.k_norm, &l.out, &l.out_bias, &l.gate_up, &l.gate_up_bias, &l.down, &l.down_bias})
-      read(*source);
+  });
   return digests;
 }
 

@@ -38,6 +38,7 @@ class Checkpoint {
   std::vector<std::string> names() const;
   /// The file that the tensors' names come from: model.safetensors, or the index.
   const std::filesystem::path& source() const { return source_; }
+  const std::vector<SafetensorsFile>& files() const { return files_; }
   /// Elements of all tensors, each counted once.
   std::int64_t parameter_count() const;
   /// 16 hex digits: XXH3-64 over name, shape, dtype and digest of each tensor, in name order. `digests` are those that

@@ -25,7 +25,13 @@ constexpr std::size_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
 struct Mapping {
   std::shared_ptr<const std::byte> bytes;
   std::size_t size = 0;
+  std::string identity;
 };
+
+std::string identity_of(const struct stat& status) {
+  return cat(status.st_dev, ' ', status.st_ino, ' ', status.st_size, ' ', status.st_mtim.tv_sec, '.',
+             status.st_mtim.tv_nsec, ' ', status.st_ctim.tv_sec, '.', status.st_ctim.tv_nsec);
+}
 
 Mapping map_file(const std::filesystem::path& path) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -38,7 +44,7 @@ Mapping map_file(const std::filesystem::path& path) {
   if (size < kLengthBytes) fail_input(path.string(), ": ", size, " bytes are too few for a safetensors file");
   if (address == MAP_FAILED) fail_input(path.string(), ": cannot be mapped: ", std::strerror(errno));
   auto unmap = [address, size](const std::byte*) { ::munmap(address, size); };
-  return {std::shared_ptr<const std::byte>(static_cast<const std::byte*>(address), unmap), size};
+  return {std::shared_ptr<const std::byte>(static_cast<const std::byte*>(address), unmap), size, identity_of(status)};
 }
 
 /// One tensor's header entry, checked against the size of the data part.
@@ -112,6 +118,7 @@ SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
 
   SafetensorsFile file;
   file.path_ = path;
+  file.identity_ = mapping.identity;
   file.mapping_ = mapping.bytes;
   for (const auto& [name, json] : header.items())
     if (name != "__metadata__")

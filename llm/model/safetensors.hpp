@@ -34,6 +34,8 @@ class SafetensorsFile {
   /// resident and come back from the file where somebody looks after all.
   void release(std::size_t begin, std::size_t end) const;
   const std::filesystem::path& path() const { return path_; }
+  /// Tells this file, as it was when it was mapped, from every other of this host: device, inode, size, times.
+  const std::string& identity() const { return identity_; }
 
   struct Entry {
     StoredDtype dtype = StoredDtype::kFloat;
@@ -45,6 +47,7 @@ class SafetensorsFile {
 
  private:
   std::filesystem::path path_;
+  std::string identity_;
   std::shared_ptr<const std::byte> mapping_;
   std::map<std::string, Entry> entries_;
 };

@@ -136,7 +136,8 @@ void note_unused(const std::string& prefix, WeightSources& sources) {
     if (name.starts_with(prefix + "layers.") && !name.ends_with("rotary_emb.inv_freq")) odd.push_back(name);
   if (odd.empty()) return;
   const std::string more = odd.size() == 1 ? "" : cat(" and ", odd.size() - 1, " more tensors of its kind");
-  sources.notes.push_back(cat("config.json has no use for \"", odd.front(), "\"", more, "; they are left out"));
+  sources.notes.push_back(cat("config.json has no use for \"", odd.front(), "\"", more,
+                              odd.size() == 1 ? "; it is left out" : "; they are left out"));
 }
 
 }  // namespace
@@ -156,6 +157,15 @@ WeightSources find_weights(const Checkpoint& checkpoint, const ModelConfig& conf
   sources.unused = find.unused();
   note_unused(prefix, sources);
   return sources;
+}
+
+void for_each_source(const WeightSources& sources, const std::function<void(const WeightSource&)>& call) {
+  for (const WeightSource* table : {&sources.embed_tokens, &sources.final_norm, &sources.lm_head}) call(*table);
+  for (const LayerSources& l : sources.layers)
+    for (const WeightSource* source :
+         {&l.attention_norm, &l.after_attention_norm, &l.mlp_norm, &l.after_mlp_norm, &l.qkv, &l.qkv_bias, &l.q_norm,
+          &l.k_norm, &l.out, &l.out_bias, &l.gate_up, &l.gate_up_bias, &l.down, &l.down_bias})
+      call(*source);
 }
 
 }  // namespace kvmesh::llm

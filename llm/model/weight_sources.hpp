@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -36,5 +37,8 @@ struct WeightSources {
 /// Finds them. Tensors stand behind the family's prefix ("model."), behind another that all of them share, or behind
 /// none. Throws Error{kFixInput} that names file and tensor: missing, of another shape, quantised.
 WeightSources find_weights(const Checkpoint& checkpoint, const ModelConfig& config);
+
+/// Calls it for each that there is or may be, in the order of their declaration.
+void for_each_source(const WeightSources& sources, const std::function<void(const WeightSource&)>& call);
 
 }  // namespace kvmesh::llm

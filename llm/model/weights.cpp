@@ -1,12 +1,19 @@
 #include "llm/model/weights.hpp"
 
 #include <ATen/ATen.h>
+#include <xxhash.h>
 
 #include <cstring>
 #include <map>
+#include <memory>
+
+#include "base/error.hpp"
+#include "llm/model/shared_block.hpp"
 
 namespace kvmesh::llm {
 namespace {
+
+constexpr std::size_t kFingerprintDigits = 16;
 
 bool is_aligned(const void* data, at::ScalarType dtype) {
   return reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(dtype) == 0;
@@ -22,35 +29,87 @@ at::Tensor view_of(std::span<const std::byte> bytes, at::IntArrayRef shape, at::
 }
 
 /// Makes weights of tensors, in the compute dtype, and keeps the digests of what it read. Where stored and computed
-/// dtype are the same and nothing is stacked, the mapped file itself is the weight.
-class WeightReader {
+/// dtype are the same and nothing is stacked, the mapped file itself is the weight; what has to be made stands in a
+/// block of memory, one weight behind the other.
+class WeightMaker {
  public:
-  WeightReader(const Checkpoint& checkpoint, const ModelConfig& config, at::TensorOptions options, std::stop_token stop)
-      : checkpoint_(checkpoint), config_(config), options_(options), stop_(std::move(stop)) {}
+  enum class Step {
+    kMeasure,  ///< makes nothing: counts the bytes of what would be made
+    kMake,     ///< reads everything, and writes into the block, or without one into memory of its own
+    kView,     ///< reads nothing: the block holds what was made
+  };
+  struct Place {
+    Step step = Step::kMake;
+    std::byte* block = nullptr;
+    std::shared_ptr<const void> keep;  ///< of what is made, as long as a weight lives
+  };
+
+  WeightMaker(const Checkpoint& checkpoint, const ModelConfig& config, at::TensorOptions options, std::stop_token stop,
+              Place place)
+      : checkpoint_(checkpoint),
+        config_(config),
+        options_(options),
+        stop_(std::move(stop)),
+        place_(std::move(place)),
+        makes_(place_.step == Step::kMake) {}
 
   at::Tensor operator()(const WeightSource& source) {
     if (source.empty()) return {};
     const StoredTensor first = checkpoint_.get(source[0].name, source[0].shape);
     const at::ScalarType stored = scalar_type_of(first.dtype);
     const bool as_it_is = source.size() == 1 && stored == options_.dtype() && options_.device().is_cpu();
-    if (!as_it_is || !is_aligned(first.bytes.data(), stored)) return copied(source, options_);
-    read(source[0], {.on_piece = nullptr, .release = false, .stop = stop_});
+    if (!as_it_is || !is_aligned(first.bytes.data(), stored)) return stacked(source);
+    if (makes_) read(source[0], {.on_piece = nullptr, .release = false, .stop = stop_});
     return as_tensor(first);
   }
 
   at::Tensor norm(const WeightSource& source) {
     if (source.empty() || !config_.norm_plus_one) return (*this)(source);
-    return copied(source, options_.dtype(at::kFloat)).add_(1);
+    const at::Tensor made = take(source[0].shape, at::kFloat);
+    if (!makes_) return made;
+    copy(source[0], made);
+    return made.add_(1);
+  }
+
+  /// A row per head: `queries` times that of queries, then that of keys.
+  at::Tensor head_norms(const LayerSources& from) {
+    const std::int64_t heads = config_.num_attention_heads, kv_heads = config_.num_key_value_heads;
+    const at::ScalarType dtype = config_.norm_plus_one ? at::kFloat : options_.dtype().toScalarType();
+    const at::Tensor norms = take({heads + kv_heads, config_.head_dim}, dtype);
+    if (!makes_) return norms;
+    copy(from.q_norm[0], norms[0]);
+    copy(from.k_norm[0], norms[heads]);
+    if (config_.norm_plus_one) {
+      norms[0].add_(1);
+      norms[heads].add_(1);
+    }
+    norms.narrow(0, 1, heads - 1).copy_(norms.narrow(0, 0, 1).expand({heads - 1, -1}));
+    norms.narrow(0, heads + 1, kv_heads - 1).copy_(norms.narrow(0, heads, 1).expand({kv_heads - 1, -1}));
+    return norms;
   }
 
   const std::map<std::string, std::uint64_t>& digests() const { return digests_; }
+  /// Of the block, that were handed out.
+  std::size_t taken() const { return taken_; }
 
  private:
-  at::Tensor copied(const WeightSource& source, at::TensorOptions options) {
+  at::Tensor take(std::vector<std::int64_t> shape, at::ScalarType dtype) {
+    constexpr std::size_t kLine = 64;  // what vectors are loaded by
+    const std::size_t at = taken_;
+    taken_ +=
+        (static_cast<std::size_t>(c10::multiply_integers(shape)) * c10::elementSize(dtype) + kLine - 1) / kLine * kLine;
+    if (place_.step == Step::kMeasure) return at::empty(shape, at::TensorOptions(dtype).device(at::kMeta));
+    if (!place_.block) return at::empty(shape, options_.dtype(dtype));
+    return at::from_blob(
+        place_.block + at, shape, [keep = place_.keep](void*) {}, dtype);
+  }
+
+  at::Tensor stacked(const WeightSource& source) {
     std::vector<std::int64_t> shape = source[0].shape;
     shape[0] = 0;
     for (const SourceTensor& tensor : source) shape[0] += tensor.shape[0];
-    const at::Tensor stack = at::empty(shape, options);
+    const at::Tensor stack = take(shape, options_.dtype().toScalarType());
+    if (!makes_) return stack;
     std::int64_t row = 0;
     for (const SourceTensor& tensor : source) {
       copy(tensor, stack.narrow(0, row, tensor.shape[0]).view(-1));
@@ -77,29 +136,76 @@ class WeightReader {
   const ModelConfig& config_;
   at::TensorOptions options_;
   std::stop_token stop_;
+  Place place_;
+  bool makes_;
+  std::size_t taken_ = 0;
   std::map<std::string, std::uint64_t> digests_;
 };
 
-LayerWeights load_layer(WeightReader& read, const ModelConfig& config, const LayerSources& from) {
+LayerWeights make_layer(WeightMaker& make, const ModelConfig& config, const LayerSources& from) {
   LayerWeights layer;
-  layer.attention_norm = read.norm(from.attention_norm);
-  layer.after_attention_norm = read.norm(from.after_attention_norm);
-  layer.mlp_norm = read.norm(from.mlp_norm);
-  layer.after_mlp_norm = read.norm(from.after_mlp_norm);
-  layer.qkv = read(from.qkv);
-  layer.qkv_bias = read(from.qkv_bias);
-  if (config.qk_norm) {
-    const at::Tensor q_norm = read.norm(from.q_norm), k_norm = read.norm(from.k_norm);
-    layer.qk_norm =
-        at::cat({q_norm.expand({config.num_attention_heads, -1}), k_norm.expand({config.num_key_value_heads, -1})});
-  }
-  layer.out = read(from.out);
-  layer.out_bias = read(from.out_bias);
-  layer.gate_up = read(from.gate_up);
-  layer.gate_up_bias = read(from.gate_up_bias);
-  layer.down = read(from.down);
-  layer.down_bias = read(from.down_bias);
+  layer.attention_norm = make.norm(from.attention_norm);
+  layer.after_attention_norm = make.norm(from.after_attention_norm);
+  layer.mlp_norm = make.norm(from.mlp_norm);
+  layer.after_mlp_norm = make.norm(from.after_mlp_norm);
+  layer.qkv = make(from.qkv);
+  layer.qkv_bias = make(from.qkv_bias);
+  if (config.qk_norm) layer.qk_norm = make.head_norms(from);
+  layer.out = make(from.out);
+  layer.out_bias = make(from.out_bias);
+  layer.gate_up = make(from.gate_up);
+  layer.gate_up_bias = make(from.gate_up_bias);
+  layer.down = make(from.down);
+  layer.down_bias = make(from.down_bias);
   return layer;
+}
+
+Weights make_weights(WeightMaker& make, const WeightSources& sources, const ModelConfig& config) {
+  Weights weights;
+  weights.embed_tokens = make(sources.embed_tokens);
+  weights.final_norm = make.norm(sources.final_norm);
+  const bool tied = sources.lm_head[0].name == sources.embed_tokens[0].name;
+  weights.lm_head = tied ? weights.embed_tokens : make(sources.lm_head);
+  for (const LayerSources& layer : sources.layers) weights.layers.push_back(make_layer(make, config, layer));
+  weights.unused = sources.unused;
+  weights.notes = sources.notes;
+  return weights;
+}
+
+/// Tells apart all blocks that may be made: the files, what is taken out of them, and what is made of it.
+std::uint64_t key_of(const Checkpoint& checkpoint, const WeightSources& sources, const ModelConfig& config,
+                     at::ScalarType dtype) {
+  std::string text = cat("1 ", c10::toString(dtype), ' ', config.norm_plus_one, ' ', config.num_attention_heads, ' ',
+                         config.num_key_value_heads, '\n');
+  for (const SafetensorsFile& file : checkpoint.files()) text += file.identity() + '\n';
+  for_each_source(sources, [&](const WeightSource& source) {
+    for (const SourceTensor& tensor : source) text += tensor.name + ' ' + describe_shape(tensor.shape) + ' ';
+    text += '\n';
+  });
+  return XXH3_64bits(text.data(), text.size());
+}
+
+/// Weights on the CPU, made by whichever process of this host needs them first and read by all.
+Weights share_weights(const Checkpoint& checkpoint, const WeightSources& sources, const ModelConfig& config,
+                      at::ScalarType dtype, const std::stop_token& stop) {
+  using Step = WeightMaker::Step;
+  WeightMaker measure(checkpoint, config, dtype, stop, {.step = Step::kMeasure, .block = nullptr, .keep = nullptr});
+  make_weights(measure, sources, config);
+  // Behind the weights stands their fingerprint, so that who finds them made has nothing to read.
+  const std::size_t size = measure.taken();
+  const auto fill = [&](std::span<std::byte> bytes) {
+    WeightMaker make(checkpoint, config, dtype, stop, {.step = Step::kMake, .block = bytes.data(), .keep = nullptr});
+    make_weights(make, sources, config);
+    const std::string fingerprint = checkpoint.fingerprint(make.digests(), stop);
+    std::memcpy(bytes.data() + size, fingerprint.data(), kFingerprintDigits);
+  };
+  const OwnedBytes block =
+      SharedBlock::get(key_of(checkpoint, sources, config, dtype), size + kFingerprintDigits, fill, stop);
+  auto* bytes = const_cast<std::byte*>(block.data());  // from_blob has no const form
+  WeightMaker view(checkpoint, config, dtype, stop, {.step = Step::kView, .block = bytes, .keep = block.owner()});
+  Weights weights = make_weights(view, sources, config);
+  weights.fingerprint = block.part(size, kFingerprintDigits).text();
+  return weights;
 }
 
 }  // namespace
@@ -129,16 +235,10 @@ at::Tensor as_tensor(const StoredTensor& stored) {
 
 Weights load_weights(const Checkpoint& checkpoint, const WeightSources& sources, const ModelConfig& config,
                      at::ScalarType dtype, at::Device device, const std::stop_token& stop) {
-  WeightReader read(checkpoint, config, at::TensorOptions().dtype(dtype).device(device), stop);
-  Weights weights;
-  weights.embed_tokens = read(sources.embed_tokens);
-  weights.final_norm = read.norm(sources.final_norm);
-  const bool tied = sources.lm_head[0].name == sources.embed_tokens[0].name;
-  weights.lm_head = tied ? weights.embed_tokens : read(sources.lm_head);
-  for (const LayerSources& layer : sources.layers) weights.layers.push_back(load_layer(read, config, layer));
-  weights.unused = sources.unused;
-  weights.notes = sources.notes;
-  weights.fingerprint = checkpoint.fingerprint(read.digests(), stop);
+  if (device.is_cpu()) return share_weights(checkpoint, sources, config, dtype, stop);
+  WeightMaker make(checkpoint, config, at::TensorOptions(dtype).device(device), stop, {});
+  Weights weights = make_weights(make, sources, config);
+  weights.fingerprint = checkpoint.fingerprint(make.digests(), stop);
   return weights;
 }
 

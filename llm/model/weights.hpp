@@ -38,8 +38,10 @@ at::ScalarType scalar_type_of(StoredDtype dtype);
 /// A read-only view of the mapped file, which it keeps mapped; a copy where the tensor's bytes are not aligned.
 at::Tensor as_tensor(const StoredTensor& stored);
 
-/// Reads every byte once, piece by piece. Throws Error{kFixInput} that names file and tensor where a number is not
-/// finite; Error{kGiveUp} soon after `stop` is requested.
+/// Reads every byte once, piece by piece; on the CPU, once for all processes of this user on this host: what is not the
+/// mapped file itself stands in memory that they share (shared_block.hpp). The weights must not be written. Throws
+/// Error{kFixInput} that names file and tensor where a number is not finite; Error{kGiveUp} soon after `stop` is
+/// requested.
 Weights load_weights(const Checkpoint& checkpoint, const WeightSources& sources, const ModelConfig& config,
                      at::ScalarType dtype, at::Device device, const std::stop_token& stop = {});
 
