@@ -41,10 +41,11 @@ std::map<std::string, std::string> read_index(const std::filesystem::path& path)
 
 /// What a folder without weights holds in their place, for the message.
 std::string describe_other_weights(const std::filesystem::path& model_dir) {
-  if (!std::filesystem::is_directory(model_dir)) return "; there is no such folder";
+  if (!is_there(model_dir)) return "; there is no such folder";
   for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
-    if (std::filesystem::exists(model_dir / name)) return "; pytorch_model.bin is not read, convert it to safetensors";
-  for (const auto& entry : std::filesystem::directory_iterator(model_dir))
+    if (is_there(model_dir / name)) return "; pytorch_model.bin is not read, convert it to safetensors";
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(model_dir, ignored))
     if (entry.path().extension() == ".safetensors")
       return "; " + entry.path().filename().string() + " is not read under that name";
   return "";
@@ -54,15 +55,15 @@ std::string describe_other_weights(const std::filesystem::path& model_dir) {
 
 Checkpoint Checkpoint::open(const std::filesystem::path& model_dir) {
   const auto single = model_dir / "model.safetensors", index = model_dir / "model.safetensors.index.json";
-  if (std::filesystem::exists(model_dir / "adapter_config.json"))
+  if (is_there(model_dir / "adapter_config.json"))
     fail_input((model_dir / "adapter_config.json").string(),
                ": describes an adapter (LoRA), which is not applied; merge it into the weights, or move it away");
   Checkpoint checkpoint;
-  if (std::filesystem::exists(index)) {
+  if (is_there(index)) {
     checkpoint.source_ = index;
     checkpoint.open_shards(model_dir);
   } else {
-    if (!std::filesystem::exists(single))
+    if (!is_there(single))
       fail_input(model_dir.string(), ": holds neither model.safetensors nor model.safetensors.index.json",
                  describe_other_weights(model_dir));
     checkpoint.source_ = single;
@@ -82,7 +83,7 @@ void Checkpoint::open_shards(const std::filesystem::path& model_dir) {
   for (const auto& [name, file] : read_index(source_)) {
     auto [at, fresh] = opened.try_emplace(file, files_.size());
     if (fresh) {
-      if (!std::filesystem::exists(model_dir / file))
+      if (!is_there(model_dir / file))
         fail_input(source_.string(), ": names ", file, " for \"", name, "\", which is not in ", model_dir.string());
       add_file(model_dir / file);
     }
@@ -103,7 +104,8 @@ void Checkpoint::open_shards(const std::filesystem::path& model_dir) {
 
 void Checkpoint::note_unread_files(const std::filesystem::path& model_dir) {
   std::set<std::filesystem::path> unread;
-  for (const auto& entry : std::filesystem::directory_iterator(model_dir))
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(model_dir, ignored))
     if (entry.path().extension() == ".safetensors") unread.insert(entry.path().filename());
   for (const SafetensorsFile& file : files_) unread.erase(file.path().filename());
   for (const std::filesystem::path& file : unread)

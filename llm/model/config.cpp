@@ -65,7 +65,7 @@ std::string describe_position_limit(const ModelConfig& config) {
 
 ModelConfig read_config(const std::filesystem::path& model_dir) {
   const std::filesystem::path path = model_dir / "config.json";
-  if (!std::filesystem::exists(path))
+  if (!is_there(path))
     fail_input(path.string(), ": is not there; a model folder holds config.json as it was downloaded");
   ConfigFile file(path.string(), read_json_object(path));
   const nlohmann::json& names = file.find("architectures");
@@ -123,7 +123,7 @@ wire::Manifest read_manifest(const std::filesystem::path& model_dir) { return ma
 std::vector<std::int64_t> read_stop_tokens(const std::filesystem::path& model_dir) {
   for (const char* name : {"generation_config.json", "config.json"}) {
     const std::filesystem::path path = model_dir / name;
-    if (!std::filesystem::exists(path)) continue;
+    if (!is_there(path)) continue;
     const nlohmann::json json = read_json_object(path);
     if (!json.contains("eos_token_id") || json["eos_token_id"].is_null()) continue;
     const nlohmann::json& ids = json["eos_token_id"];

@@ -11,6 +11,11 @@
 
 namespace kvmesh::llm {
 
+bool is_there(const std::filesystem::path& path) {
+  std::error_code ignored;
+  return std::filesystem::exists(std::filesystem::symlink_status(path, ignored));
+}
+
 void refuse_lfs_pointer(const std::filesystem::path& path, std::string_view beginning) {
   if (!beginning.starts_with("version https://git-lfs.github.com/spec/")) return;
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";

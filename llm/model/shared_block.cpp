@@ -188,9 +188,9 @@ class Holders {
 
 /// A finished block is mapped whole at once: a fault per page would be the first request's to wait for.
 std::byte* map(int fd, std::size_t size, int protection) {
-  const int flags = fd < 0                            ? MAP_PRIVATE | MAP_ANONYMOUS
+  const int flags = fd < 0                           ? MAP_PRIVATE | MAP_ANONYMOUS
                     : (protection & PROT_WRITE) != 0 ? MAP_SHARED
-                                                      : MAP_SHARED | MAP_POPULATE;
+                                                     : MAP_SHARED | MAP_POPULATE;
   void* address = ::mmap(nullptr, size, protection, flags, fd, 0);
   if (address == MAP_FAILED)
     throw Error(ErrorKind::kGiveUp,

@@ -66,6 +66,17 @@ TEST_CASE("a git-LFS pointer in place of a file is named with the command that f
   CHECK_THROWS_WITH(llm::read_stop_tokens(model.dir()), Contains("generation_config.json") && Contains("git lfs pull"));
 }
 
+TEST_CASE("links that lead nowhere or to themselves are told with their file") {
+  for (const char* file : {"model.safetensors", "config.json"}) {
+    for (const char* target : {"/nowhere/blob", "itself"}) {
+      ModelCopy model;
+      std::filesystem::remove(model.dir() / file);
+      std::filesystem::create_symlink(target == std::string("itself") ? file : target, model.dir() / file);
+      CHECK_THAT(problem_of(model.dir()), Contains(file) && Contains("cannot be opened"));
+    }
+  }
+}
+
 TEST_CASE("truncated weights are one sentence with the file, its size and the size that its header asks for") {
   ModelCopy model;
   const auto whole = std::filesystem::file_size(model.weights());
