@@ -10,6 +10,7 @@ using Action = std::function<int()>;
 
 // Each adds its subcommand to `app`; docs/cli.md has the table of all of them.
 void add_agent_command(CLI::App& app, Action& action);
+void add_agents_command(CLI::App& app, Action& action);
 void add_bench_command(CLI::App& app, Action& action);
 void add_check_command(CLI::App& app, Action& action);
 void add_calibrate_command(CLI::App& app, Action& action);

@@ -1,13 +1,10 @@
-#include <ATen/ATen.h>
-
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
 #include "cli/table.hpp"
-#include "llm/model/checkpoint.hpp"
+#include "llm/model/check.hpp"
 #include "llm/model/config.hpp"
-#include "llm/model/weights.hpp"
 
 namespace kvmesh::cli {
 namespace {
@@ -44,9 +41,9 @@ nlohmann::ordered_json positions_of(const llm::ModelConfig& config) {
 int inspect(const std::string& model_dir, bool as_json) {
   const llm::ModelConfig config = llm::read_config(model_dir);
   const llm::Checkpoint checkpoint = llm::Checkpoint::open(model_dir);
-  const at::ScalarType dtype = llm::stored_dtype(checkpoint, config);
-  const auto element = static_cast<std::int64_t>(c10::elementSize(dtype));
-  const llm::Weights weights = llm::load_weights(checkpoint, config, dtype, at::kMeta);
+  const llm::WeightSources weights = llm::find_weights(checkpoint, config);
+  const auto element = static_cast<std::int64_t>(llm::element_size(weights.dtype));
+  const std::string fingerprint = checkpoint.fingerprint(llm::read_every_number(checkpoint, weights));
   nlohmann::ordered_json facts = {{"family", config.family},
                                   {"architecture", config.architecture},
                                   {"num_hidden_layers", config.num_hidden_layers},
@@ -58,12 +55,14 @@ int inspect(const std::string& model_dir, bool as_json) {
                                   {"vocab_size", config.vocab_size}};
   facts.update(positions_of(config));
   facts.update({{"tie_word_embeddings", config.tie_word_embeddings},
-                {"dtype", c10::toString(dtype)},
+                {"dtype", llm::name_of(weights.dtype)},
                 {"parameters", checkpoint.parameter_count()},
                 {"kv_bytes_per_token", llm::kv_bytes_per_token(config, element)},
-                {"fingerprint", weights.fingerprint}});
+                {"fingerprint", fingerprint}});
   if (!weights.unused.empty()) facts["unused_tensors"] = weights.unused;
-  if (!config.notes.empty()) facts["notes"] = config.notes;
+  std::vector<std::string> notes = config.notes;
+  notes.insert(notes.end(), weights.notes.begin(), weights.notes.end());
+  if (!notes.empty()) facts["notes"] = notes;
   if (as_json) {
     std::cout << facts.dump() << '\n';
     return kExitOk;

@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
   cli::add_check_command(app, action);
   cli::add_orchestrate_command(app, action);
   cli::add_agent_command(app, action);
+  cli::add_agents_command(app, action);
   cli::add_inspect_command(app, action);
   cli::add_generate_command(app, action);
   cli::add_logits_command(app, action);

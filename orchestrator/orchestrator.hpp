@@ -23,7 +23,8 @@ struct OrchestratorOptions {
   std::optional<bus::Endpoint> bind;
   /// Start every agent as a child process; otherwise agents come by themselves.
   bool spawn = true;
-  /// The kvmesh program, run as `PROGRAM agent NAME --connect ENDPOINT`. Needed with `spawn`.
+  /// The kvmesh program, run as `PROGRAM agents NAME... --connect ENDPOINT`, which becomes the agents (see
+  /// orchestrator/agent_copies.hpp). Needed with `spawn`.
   std::filesystem::path program;
   int threads = 0;  ///< compute threads an agent; 0: compute_threads() of this host's cores (orchestrator/routes.hpp)
   int concurrency = 1;  ///< records on their way at the same time, at most, in run_all(); up to kMaxRequestsInFlight

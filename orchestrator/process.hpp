@@ -35,9 +35,12 @@ class ChildProcess {
   static constexpr std::chrono::milliseconds kGrace{2'000};
 
   /// Throws Error{kFixInput} that names `program` where it cannot be started. `on_exit` is called on the loop, once,
-  /// after the child was reaped; never after the destructor.
+  /// after the child was reaped; never after the destructor. `output`: the descriptor that is its standard output in
+  /// place of our standard error.
   ChildProcess(boost::asio::io_context& loop, const std::filesystem::path& program,
-               const std::vector<std::string>& arguments, OnExit on_exit);
+               const std::vector<std::string>& arguments, OnExit on_exit, int output = -1);
+  /// A child of ours that another process made, and that tied itself to us: see AgentCopies.
+  ChildProcess(boost::asio::io_context& loop, pid_t child, OnExit on_exit);
   /// Kills what still runs, and reaps it.
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;

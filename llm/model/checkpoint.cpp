@@ -4,12 +4,13 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/error.hpp"
 #include "llm/model/finite.hpp"
+#include "llm/model/folder_files.hpp"
 
 namespace kvmesh::llm {
 namespace {
@@ -26,9 +27,8 @@ Hash new_hash() {
 
 /// Tensor name to file name, as the index gives it.
 std::map<std::string, std::string> read_index(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  const nlohmann::json json = nlohmann::json::parse(in, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object())
+  const nlohmann::json json = read_json_object(path);
+  if (!json.contains("weight_map") || !json["weight_map"].is_object())
     fail_input(path.string(), ": holds no \"weight_map\" of tensor names to files");
   std::map<std::string, std::string> files;
   for (const auto& [name, file] : json["weight_map"].items()) {
@@ -39,38 +39,81 @@ std::map<std::string, std::string> read_index(const std::filesystem::path& path)
   return files;
 }
 
+/// What a folder without weights holds in their place, for the message.
+std::string describe_other_weights(const std::filesystem::path& model_dir) {
+  if (!is_there(model_dir)) return "; there is no such folder";
+  for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
+    if (is_there(model_dir / name)) return "; pytorch_model.bin is not read, convert it to safetensors";
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(model_dir, ignored))
+    if (entry.path().extension() == ".safetensors")
+      return "; " + entry.path().filename().string() + " is not read under that name";
+  return "";
+}
+
 }  // namespace
 
 Checkpoint Checkpoint::open(const std::filesystem::path& model_dir) {
-  const auto single = model_dir / "model.safetensors";
-  const auto index = model_dir / "model.safetensors.index.json";
+  const auto single = model_dir / "model.safetensors", index = model_dir / "model.safetensors.index.json";
+  if (is_there(model_dir / "adapter_config.json"))
+    fail_input((model_dir / "adapter_config.json").string(),
+               ": describes an adapter (LoRA), which is not applied; merge it into the weights, or move it away");
   Checkpoint checkpoint;
-  if (!std::filesystem::exists(index)) {
-    if (!std::filesystem::exists(single))
+  if (is_there(index)) {
+    checkpoint.source_ = index;
+    checkpoint.open_shards(model_dir);
+  } else {
+    if (!is_there(single))
       fail_input(model_dir.string(), ": holds neither model.safetensors nor model.safetensors.index.json",
-                 std::filesystem::exists(model_dir / "pytorch_model.bin") ||
-                         std::filesystem::exists(model_dir / "pytorch_model.bin.index.json")
-                     ? "; pytorch_model.bin is not read, convert it to safetensors"
-                     : "");
+                 describe_other_weights(model_dir));
     checkpoint.source_ = single;
-    checkpoint.files_.push_back(SafetensorsFile::open(single));
+    checkpoint.add_file(single);
     for (const auto& [name, entry] : checkpoint.files_[0].entries()) checkpoint.files_by_tensor_.emplace(name, 0);
-    return checkpoint;
   }
-  checkpoint.source_ = index;
-  std::map<std::string, std::size_t> opened;
-  for (const auto& [name, file] : read_index(index)) {
-    auto [at, fresh] = opened.try_emplace(file, checkpoint.files_.size());
-    if (fresh) {
-      if (!std::filesystem::exists(model_dir / file))
-        fail_input(index.string(), ": names ", file, " for \"", name, "\", which is not in ", model_dir.string());
-      checkpoint.files_.push_back(SafetensorsFile::open(model_dir / file));
-    }
-    if (!checkpoint.files_[at->second].contains(name))
-      fail_input(index.string(), ": says that \"", name, "\" is in ", file, ", but it is not");
-    checkpoint.files_by_tensor_.emplace(name, at->second);
-  }
+  checkpoint.note_unread_files(model_dir);
   return checkpoint;
+}
+
+void Checkpoint::add_file(const std::filesystem::path& path) { files_.push_back(SafetensorsFile::open(path)); }
+
+/// The index decides where a tensor is. Tensors of its files that it does not name count too, as in transformers, which
+/// loads the files whole.
+void Checkpoint::open_shards(const std::filesystem::path& model_dir) {
+  std::map<std::string, std::size_t> opened;
+  for (const auto& [name, file] : read_index(source_)) {
+    auto [at, fresh] = opened.try_emplace(file, files_.size());
+    if (fresh) {
+      if (!is_there(model_dir / file))
+        fail_input(source_.string(), ": names ", file, " for \"", name, "\", which is not in ", model_dir.string());
+      add_file(model_dir / file);
+    }
+    if (!files_[at->second].contains(name))
+      fail_input(source_.string(), ": says that \"", name, "\" is in ", file, ", but it is not");
+    files_by_tensor_.emplace(name, at->second);
+  }
+  const std::map<std::string, std::size_t> named = files_by_tensor_;
+  for (std::size_t file = 0; file < files_.size(); ++file) {
+    for (const auto& [name, entry] : files_[file].entries()) {
+      const auto [at, fresh] = files_by_tensor_.emplace(name, file);
+      if (!fresh && at->second != file && named.count(name) == 0)
+        fail_input(source_.string(), ": does not say whether \"", name, "\" is that of ",
+                   files_[at->second].path().filename().string(), " or of ", files_[file].path().filename().string());
+    }
+  }
+}
+
+void Checkpoint::note_unread_files(const std::filesystem::path& model_dir) {
+  std::set<std::filesystem::path> unread;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(model_dir, ignored))
+    if (entry.path().extension() == ".safetensors") unread.insert(entry.path().filename());
+  for (const SafetensorsFile& file : files_) unread.erase(file.path().filename());
+  for (const std::filesystem::path& file : unread)
+    notes_.push_back(cat(file.string(), " is not read: the weights are those of ", source_.filename().string()));
+}
+
+void Checkpoint::refuse_stopped(const std::stop_token& stop) const {
+  if (stop.stop_requested()) throw Error(ErrorKind::kGiveUp, cat(source_.string(), ": loading was stopped"));
 }
 
 const SafetensorsFile& Checkpoint::file_of(const std::string& name) const {
@@ -79,36 +122,33 @@ const SafetensorsFile& Checkpoint::file_of(const std::string& name) const {
   return files_[found->second];
 }
 
-at::Tensor Checkpoint::get(const std::string& name, at::IntArrayRef shape) const {
+StoredTensor Checkpoint::get(const std::string& name, std::span<const std::int64_t> shape) const {
   const SafetensorsFile& file = file_of(name);
-  at::Tensor tensor = file.get(name);
-  if (tensor.sizes() != shape)
-    fail_input(file.path().string(), ": tensor \"", name, "\" has shape ", tensor.sizes(), ", config.json asks for ",
-               shape);
-  if (!tensor.is_floating_point())
-    fail_input(file.path().string(), ": tensor \"", name, "\" holds ", c10::toString(tensor.scalar_type()),
+  StoredTensor tensor = file.get(name);
+  if (!std::equal(shape.begin(), shape.end(), tensor.shape.begin(), tensor.shape.end()))
+    fail_input(file.path().string(), ": tensor \"", name, "\" has shape ", describe_shape(tensor.shape),
+               ", config.json asks for ", describe_shape(shape));
+  if (!is_floating_point(tensor.dtype))
+    fail_input(file.path().string(), ": tensor \"", name, "\" holds ", name_of(tensor.dtype),
                "; weights are F32, BF16 or F16, quantised ones are not supported");
   return tensor;
 }
 
-std::uint64_t Checkpoint::read(const std::string& name, at::IntArrayRef shape, const at::Tensor& into) const {
+std::uint64_t Checkpoint::read(const std::string& name, std::span<const std::int64_t> shape,
+                               const ReadOptions& options) const {
   const SafetensorsFile& file = file_of(name);
-  const at::Tensor tensor = get(name, shape).view(-1);
-  const at::Tensor target = into.defined() ? into.view(-1) : into;
-  const auto element = static_cast<std::int64_t>(tensor.element_size());
-  const std::int64_t step = static_cast<std::int64_t>(kPieceBytes) / element;
-  const std::size_t first_byte = file.entries().at(name).begin;
+  const StoredTensor tensor = get(name, shape);
+  const std::size_t element = element_size(tensor.dtype), first_byte = file.entries().at(name).begin;
   Hash hash = new_hash();
-  for (std::int64_t begin = 0; begin < tensor.numel(); begin += step) {
-    const std::int64_t count = std::min(step, tensor.numel() - begin);
-    const at::Tensor piece = tensor.narrow(0, begin, count);
-    XXH3_64bits_update(hash.get(), piece.data_ptr(), piece.nbytes());
-    if (!all_finite(piece.data_ptr(), piece.numel(), piece.scalar_type()))
+  for (std::size_t begin = 0; begin < tensor.bytes.size(); begin += kPieceBytes) {
+    refuse_stopped(options.stop);
+    const std::size_t size = std::min(kPieceBytes, tensor.bytes.size() - begin);
+    const std::span<const std::byte> piece = tensor.bytes.span().subspan(begin, size);
+    XXH3_64bits_update(hash.get(), piece.data(), size);
+    if (!all_finite(piece.data(), static_cast<std::int64_t>(size / element), tensor.dtype))
       fail_input(file.path().string(), ": tensor \"", name, "\" holds NaN or infinity; the weights are damaged");
-    if (!target.defined()) continue;
-    if (!target.is_meta()) target.narrow(0, begin, count).copy_(piece);
-    file.release(first_byte + static_cast<std::size_t>(begin * element),
-                 first_byte + static_cast<std::size_t>((begin + count) * element));
+    if (options.on_piece) options.on_piece(static_cast<std::int64_t>(begin / element), piece);
+    if (options.release) file.release(first_byte + begin, first_byte + begin + size);
   }
   return XXH3_64bits_digest(hash.get());
 }
@@ -121,23 +161,24 @@ std::vector<std::string> Checkpoint::names() const {
 
 std::int64_t Checkpoint::parameter_count() const {
   std::int64_t count = 0;
-  for (const auto& [name, file] : files_by_tensor_) count += files_[file].get(name).numel();
+  for (const auto& [name, file] : files_by_tensor_) count += files_[file].get(name).count();
   return count;
 }
 
-std::string Checkpoint::fingerprint(std::map<std::string, std::uint64_t> digests) const {
+std::string Checkpoint::fingerprint(std::map<std::string, std::uint64_t> digests, const std::stop_token& stop) const {
   Hash hash = new_hash();
   for (const auto& [name, index] : files_by_tensor_) {
     const SafetensorsFile& file = files_[index];
     const SafetensorsFile::Entry& entry = file.entries().at(name);
     auto [digest, unread] = digests.try_emplace(name, 0);
     if (unread) {
-      const at::Tensor tensor = file.get(name);
-      digest->second = XXH3_64bits(tensor.data_ptr(), tensor.nbytes());
+      refuse_stopped(stop);
+      const StoredTensor tensor = file.get(name);
+      digest->second = XXH3_64bits(tensor.bytes.data(), tensor.bytes.size());
       file.release(entry.begin, entry.end);
     }
     const std::string line =
-        cat(name, ' ', at::IntArrayRef(entry.shape), ' ', c10::toString(entry.dtype), ' ', digest->second, '\n');
+        cat(name, ' ', describe_shape(entry.shape), ' ', name_of(entry.dtype), ' ', digest->second, '\n');
     XXH3_64bits_update(hash.get(), line.data(), line.size());
   }
   char text[17];

@@ -1,9 +1,11 @@
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
+#include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -18,28 +20,44 @@ class Checkpoint {
   static Checkpoint open(const std::filesystem::path& model_dir);
 
   bool contains(const std::string& name) const { return files_by_tensor_.count(name) != 0; }
-  /// A read-only view of the mapped file. Throws Error{kFixInput}: no such tensor, or a shape other than `shape`.
-  at::Tensor get(const std::string& name, at::IntArrayRef shape) const;
+  /// Where the tensor lies. Throws Error{kFixInput}: no such tensor, a shape other than `shape`, numbers that are not
+  /// floating-point.
+  StoredTensor get(const std::string& name, std::span<const std::int64_t> shape) const;
 
-  /// One pass over a tensor, piece by piece: looks for NaN and infinity in floating-point numbers, makes its digest and
-  /// copies it into `into`, converting, where that is defined (on the meta device: only looks); pages that were copied
-  /// are released as it goes, so that no more than a piece is resident beside the copy. Throws Error{kFixInput} as
-  /// get() does, and where a number is not finite. Returns XXH3-64 of the stored bytes.
-  std::uint64_t read(const std::string& name, at::IntArrayRef shape, const at::Tensor& into) const;
+  struct ReadOptions {
+    /// Given each piece of the tensor in turn, 1 MiB at most, with its place among the tensor's numbers.
+    std::function<void(std::int64_t first, std::span<const std::byte> numbers)> on_piece;
+    bool release = true;   ///< pages of the file that were read stop being resident
+    std::stop_token stop;  ///< asked before each piece
+  };
+  /// One pass over a tensor, piece by piece: looks for NaN and infinity and makes its digest. Throws Error{kFixInput}
+  /// as get() does, and where a number is not finite; Error{kGiveUp} when it is asked to stop. Returns XXH3-64 of the
+  /// stored bytes.
+  std::uint64_t read(const std::string& name, std::span<const std::int64_t> shape, const ReadOptions& options) const;
 
   std::vector<std::string> names() const;
+  /// The file that the tensors' names come from: model.safetensors, or the index.
+  const std::filesystem::path& source() const { return source_; }
+  const std::vector<SafetensorsFile>& files() const { return files_; }
   /// Elements of all tensors, each counted once.
   std::int64_t parameter_count() const;
   /// 16 hex digits: XXH3-64 over name, shape, dtype and digest of each tensor, in name order. `digests` are those that
-  /// read() gave; other tensors are read now, and released.
-  std::string fingerprint(std::map<std::string, std::uint64_t> digests = {}) const;
+  /// read() gave; other tensors are read now, and released. Throws as read() does when it is asked to stop.
+  std::string fingerprint(std::map<std::string, std::uint64_t> digests = {}, const std::stop_token& stop = {}) const;
+  /// What was found beside the weights and is not read, a line each.
+  const std::vector<std::string>& notes() const { return notes_; }
 
  private:
+  void refuse_stopped(const std::stop_token& stop) const;
+  void add_file(const std::filesystem::path& path);
+  void open_shards(const std::filesystem::path& model_dir);
+  void note_unread_files(const std::filesystem::path& model_dir);
   const SafetensorsFile& file_of(const std::string& name) const;
 
   std::filesystem::path source_;
   std::vector<SafetensorsFile> files_;
   std::map<std::string, std::size_t> files_by_tensor_;
+  std::vector<std::string> notes_;
 };
 
 }  // namespace kvmesh::llm

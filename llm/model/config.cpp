@@ -2,10 +2,10 @@
 
 #include <array>
 #include <cmath>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "llm/model/families/family.hpp"
+#include "llm/model/folder_files.hpp"
 
 namespace kvmesh::llm {
 namespace {
@@ -21,14 +21,6 @@ constexpr std::array kFamilies = {
     Family{"Gemma3ForCausalLM", read_gemma3_config},
     Family{"Gemma3ForConditionalGeneration", read_gemma3_multimodal_config},
 };
-
-nlohmann::json read_json(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  if (!in) fail_input(path.string(), ": cannot be read; a model folder holds config.json as it was downloaded");
-  nlohmann::json json = nlohmann::json::parse(in, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) fail_input(path.string(), ": is not a JSON object");
-  return json;
-}
 
 /// What must hold in every family, once the family has had its say.
 void finish(const ConfigFile& file, ModelConfig& config) {
@@ -73,7 +65,9 @@ std::string describe_position_limit(const ModelConfig& config) {
 
 ModelConfig read_config(const std::filesystem::path& model_dir) {
   const std::filesystem::path path = model_dir / "config.json";
-  ConfigFile file(path.string(), read_json(path));
+  if (!is_there(path))
+    fail_input(path.string(), ": is not there; a model folder holds config.json as it was downloaded");
+  ConfigFile file(path.string(), read_json_object(path));
   const nlohmann::json& names = file.find("architectures");
   if (!names.is_array() || names.empty() || !names[0].is_string())
     fail_input(file.path(), ": \"architectures\" is missing; it names the model's class, as in [\"LlamaForCausalLM\"]");
@@ -129,8 +123,8 @@ wire::Manifest read_manifest(const std::filesystem::path& model_dir) { return ma
 std::vector<std::int64_t> read_stop_tokens(const std::filesystem::path& model_dir) {
   for (const char* name : {"generation_config.json", "config.json"}) {
     const std::filesystem::path path = model_dir / name;
-    if (!std::filesystem::exists(path)) continue;
-    const nlohmann::json json = read_json(path);
+    if (!is_there(path)) continue;
+    const nlohmann::json json = read_json_object(path);
     if (!json.contains("eos_token_id") || json["eos_token_id"].is_null()) continue;
     const nlohmann::json& ids = json["eos_token_id"];
     std::vector<std::int64_t> stop;

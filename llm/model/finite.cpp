@@ -25,18 +25,18 @@ constexpr ExponentTest kHalf{lanes(0x7c00, 16), lanes(0x0400, 16), lanes(0x8000,
 constexpr ExponentTest kFloat{lanes(0x7f800000, 32), lanes(0x00800000, 32), lanes(0x80000000, 32)};
 constexpr ExponentTest kDouble{0x7ff0000000000000, 0x0010000000000000, 0x8000000000000000};
 
-ExponentTest test_of(c10::ScalarType dtype) {
-  if (dtype == c10::ScalarType::BFloat16) return kBFloat16;
-  if (dtype == c10::ScalarType::Half) return kHalf;
-  return dtype == c10::ScalarType::Double ? kDouble : kFloat;
+ExponentTest test_of(StoredDtype dtype) {
+  if (dtype == StoredDtype::kBFloat16) return kBFloat16;
+  if (dtype == StoredDtype::kHalf) return kHalf;
+  return dtype == StoredDtype::kDouble ? kDouble : kFloat;
 }
 
 }  // namespace
 
-bool all_finite(const void* data, std::int64_t count, c10::ScalarType dtype) {
+bool all_finite(const void* data, std::int64_t count, StoredDtype dtype) {
   const ExponentTest test = test_of(dtype);
   const auto* bytes = static_cast<const std::byte*>(data);
-  const std::size_t size = static_cast<std::size_t>(count) * c10::elementSize(dtype);
+  const std::size_t size = static_cast<std::size_t>(count) * element_size(dtype);
   std::uint64_t found = 0, word = 0;
   std::size_t at = 0;
   for (; at + sizeof word <= size; at += sizeof word) {

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
-#include "llm/model/checkpoint.hpp"
+#include "llm/model/compute_options.hpp"
 #include "llm/model/pass.hpp"
 #include "llm/model/rope.hpp"
 
@@ -26,30 +26,25 @@ bool multiplies_fp16(at::Device device) {
   }
 }
 
-at::ScalarType compute_dtype(const std::string& asked, at::ScalarType stored, at::Device device) {
-  if (asked == "fp32") return at::kFloat;
-  if (asked == "bf16") return at::kBFloat16;
-  if (asked == "fp16") {
-    if (!multiplies_fp16(device))
-      fail_input("dtype \"fp16\" cannot be computed on ", device.str(), " by this libtorch; use bf16 or fp32");
-    return at::kHalf;
+at::ScalarType compute_dtype(ComputeDtype asked, StoredDtype stored, at::Device device) {
+  switch (asked) {
+    case ComputeDtype::kFp32: return at::kFloat;
+    case ComputeDtype::kBf16: return at::kBFloat16;
+    case ComputeDtype::kFp16:
+      if (!multiplies_fp16(device))
+        fail_input("dtype \"fp16\" cannot be computed on ", device.str(), " by this libtorch; use bf16 or fp32");
+      return at::kHalf;
+    case ComputeDtype::kAuto: break;
   }
-  if (asked == "auto") {
-    if (stored == at::kHalf && device.is_cuda()) return at::kHalf;
-    return stored == at::kHalf || stored == at::kBFloat16 ? at::kBFloat16 : at::kFloat;
-  }
-  fail_input("dtype \"", asked, "\" is not known; use auto, fp32, bf16 or fp16");
+  if (stored == StoredDtype::kHalf && device.is_cuda()) return at::kHalf;
+  return stored == StoredDtype::kHalf || stored == StoredDtype::kBFloat16 ? at::kBFloat16 : at::kFloat;
 }
 
 at::Device device_of(const std::string& name) {
-  try {
-    const at::Device device(name);
-    if (device.is_cuda() && !at::hasCUDA()) fail_input("device \"", name, "\": this build has no CUDA");
-    if (!device.is_cpu() && !device.is_cuda()) fail_input("device \"", name, "\" is not supported; use cpu or cuda:N");
-    return device;
-  } catch (const c10::Error&) {
-    fail_input("device \"", name, "\" is not known; use cpu or cuda:N");
-  }
+  refuse_unknown_device(name);
+  const at::Device device(name);
+  if (device.is_cuda() && !at::hasCUDA()) fail_input("device \"", name, "\": this build has no CUDA");
+  return device;
 }
 
 /// The last row of `hidden` combined with the injected state; trailing coordinates where widths differ.
@@ -70,9 +65,11 @@ Model Model::load(const std::filesystem::path& model_dir, const Options& options
   c10::InferenceMode guard;
   ModelConfig config = read_config(model_dir);
   const at::Device device = device_of(options.device);
+  const ComputeDtype asked = parse_compute_dtype(options.dtype);
   const Checkpoint checkpoint = Checkpoint::open(model_dir);
-  const at::ScalarType dtype = compute_dtype(options.dtype, stored_dtype(checkpoint, config), device);
-  Weights weights = load_weights(checkpoint, config, dtype, device);
+  const WeightSources sources = find_weights(checkpoint, config);
+  const at::ScalarType dtype = compute_dtype(asked, sources.dtype, device);
+  Weights weights = load_weights(checkpoint, sources, config, dtype, device, options.stop);
   return Model(std::move(config), std::move(weights));
 }
 

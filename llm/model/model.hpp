@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -56,9 +57,11 @@ class Model {
     /// the weights are stored in, bf16 for fp16 ones on a CPU.
     std::string dtype = "auto";
     std::string device = "cpu";  ///< or "cuda:0"
+    std::stop_token stop;        ///< asked between pieces of 1 MiB while weights are read
   };
 
-  /// Reads config.json and the weights. Throws Error{kFixInput} that names file and tensor.
+  /// Reads config.json and the weights. Throws Error{kFixInput} that names file and tensor; Error{kGiveUp} soon after
+  /// `options.stop` is requested.
   static Model load(const std::filesystem::path& model_dir, const Options& options);
 
   /// A model of weights that are in memory: in the compute dtype, on the device that they lie on.
@@ -78,6 +81,8 @@ class Model {
   const std::string& fingerprint() const { return weights_.fingerprint; }
   /// Names of tensors in the checkpoint that the architecture does not use.
   const std::vector<std::string>& unused_tensors() const { return weights_.unused; }
+  /// What was found in the checkpoint that a reader of the model's answers should know, a line each.
+  const std::vector<std::string>& notes() const { return weights_.notes; }
 
   /// Its rows stand in memory of `room` where that has any.
   KvCache make_cache(std::int64_t capacity, const MakeRoom& room = nullptr) const;

@@ -1,6 +1,5 @@
 #include "llm/model/safetensors.hpp"
 
-#include <ATen/ATen.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -11,8 +10,11 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string_view>
 
 #include "base/error.hpp"
+#include "kvcodec/wire/json_text.hpp"
+#include "llm/model/folder_files.hpp"
 
 namespace kvmesh::llm {
 namespace {
@@ -23,7 +25,13 @@ constexpr std::size_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
 struct Mapping {
   std::shared_ptr<const std::byte> bytes;
   std::size_t size = 0;
+  std::string identity;
 };
+
+std::string identity_of(const struct stat& status) {
+  return cat(status.st_dev, ' ', status.st_ino, ' ', status.st_size, ' ', status.st_mtim.tv_sec, '.',
+             status.st_mtim.tv_nsec, ' ', status.st_ctim.tv_sec, '.', status.st_ctim.tv_nsec);
+}
 
 Mapping map_file(const std::filesystem::path& path) {
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -36,17 +44,7 @@ Mapping map_file(const std::filesystem::path& path) {
   if (size < kLengthBytes) fail_input(path.string(), ": ", size, " bytes are too few for a safetensors file");
   if (address == MAP_FAILED) fail_input(path.string(), ": cannot be mapped: ", std::strerror(errno));
   auto unmap = [address, size](const std::byte*) { ::munmap(address, size); };
-  return {std::shared_ptr<const std::byte>(static_cast<const std::byte*>(address), unmap), size};
-}
-
-std::optional<at::ScalarType> find_dtype(const std::string& name) {
-  static const std::map<std::string, at::ScalarType> known = {{"F64", at::kDouble}, {"F32", at::kFloat},
-                                                              {"F16", at::kHalf},   {"BF16", at::kBFloat16},
-                                                              {"I64", at::kLong},   {"I32", at::kInt},
-                                                              {"I16", at::kShort},  {"I8", at::kChar},
-                                                              {"U8", at::kByte},    {"BOOL", at::kBool}};
-  auto found = known.find(name);
-  return found == known.end() ? std::nullopt : std::optional(found->second);
+  return {std::shared_ptr<const std::byte>(static_cast<const std::byte*>(address), unmap), size, identity_of(status)};
 }
 
 /// One tensor's header entry, checked against the size of the data part.
@@ -58,15 +56,14 @@ SafetensorsFile::Entry read_entry(const std::string& where, const nlohmann::json
       json["data_offsets"].size() != 2 || !std::all_of(json["shape"].begin(), json["shape"].end(), is_count) ||
       !std::all_of(json["data_offsets"].begin(), json["data_offsets"].end(), is_count))
     fail_input(where, "needs \"dtype\", \"shape\" and \"data_offsets\" [begin, end]");
-  const auto dtype = find_dtype(json["dtype"].get<std::string>());
+  const auto dtype = find_stored_dtype(json["dtype"].get<std::string>());
   if (!dtype) fail_input(where, "has dtype ", json["dtype"].dump(), ", which is not supported");
   SafetensorsFile::Entry entry{*dtype, json["shape"].get<std::vector<std::int64_t>>(), 0, 0};
   const auto begin = json["data_offsets"][0].get<std::size_t>();
   const auto end = json["data_offsets"][1].get<std::size_t>();
   if (begin > end || end > file_size - data_begin)
-    fail_input(where, "lies at bytes ", begin, " to ", end, " of ", file_size - data_begin,
-               " in the file; is it truncated?");
-  std::size_t expected = c10::elementSize(*dtype);
+    fail_input(where, "lies at bytes ", begin, " to ", end, " of ", file_size - data_begin, " in the file");
+  std::size_t expected = element_size(*dtype);
   for (std::int64_t extent : entry.shape)
     if (__builtin_mul_overflow(expected, static_cast<std::size_t>(extent), &expected))
       fail_input(where, "has a shape beyond any memory: ", json["shape"].dump());
@@ -76,6 +73,21 @@ SafetensorsFile::Entry read_entry(const std::string& where, const nlohmann::json
   entry.begin = data_begin + begin;
   entry.end = data_begin + end;
   return entry;
+}
+
+/// The header says how long the file is: to the end of the tensor that lies last.
+void refuse_truncated(const std::filesystem::path& path, const nlohmann::json& header, std::size_t data_begin,
+                      std::size_t file_size) {
+  std::size_t data_bytes = 0;
+  for (const auto& [name, json] : header.items()) {
+    const auto offsets = json.is_object() ? json.find("data_offsets") : json.end();
+    if (offsets == json.end() || !offsets->is_array() || offsets->size() != 2) continue;
+    const nlohmann::json& end = (*offsets)[1];
+    if (end.is_number_unsigned()) data_bytes = std::max(data_bytes, end.get<std::size_t>());
+  }
+  if (data_bytes > file_size - data_begin)
+    fail_input(path.string(), ": is truncated: it has ", file_size, " bytes, by its header it should have ",
+               data_begin + data_bytes, "; fetch it again");
 }
 
 void refuse_overlaps(const std::string& file, const std::map<std::string, SafetensorsFile::Entry>& entries) {
@@ -92,17 +104,21 @@ void refuse_overlaps(const std::string& file, const std::map<std::string, Safete
 
 SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
   Mapping mapping = map_file(path);
+  const std::string_view all(reinterpret_cast<const char*>(mapping.bytes.get()), mapping.size);
+  refuse_lfs_pointer(path, all);
   std::uint64_t header_bytes = 0;
-  std::memcpy(&header_bytes, mapping.bytes.get(), kLengthBytes);
+  std::memcpy(&header_bytes, all.data(), kLengthBytes);
   if (header_bytes > std::min(mapping.size - kLengthBytes, kMaxHeaderBytes))
     fail_input(path.string(), ": its header claims ", header_bytes, " bytes, the file has ", mapping.size,
                "; it is truncated or not a safetensors file");
-  const char* text = reinterpret_cast<const char*>(mapping.bytes.get()) + kLengthBytes;
-  const nlohmann::json header = nlohmann::json::parse(text, text + header_bytes, nullptr, /*allow_exceptions=*/false);
+  const nlohmann::json header =
+      wire::parse_json(all.substr(kLengthBytes, header_bytes), {.file = path.string() + " header"});
   if (!header.is_object()) fail_input(path.string(), ": its header is not a JSON object");
+  refuse_truncated(path, header, kLengthBytes + header_bytes, mapping.size);
 
   SafetensorsFile file;
   file.path_ = path;
+  file.identity_ = mapping.identity;
   file.mapping_ = mapping.bytes;
   for (const auto& [name, json] : header.items())
     if (name != "__metadata__")
@@ -112,21 +128,11 @@ SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
   return file;
 }
 
-at::Tensor SafetensorsFile::get(const std::string& name) const {
+StoredTensor SafetensorsFile::get(const std::string& name) const {
   auto found = entries_.find(name);
   if (found == entries_.end()) fail_input(path_.string(), ": tensor \"", name, "\" is missing");
   const Entry& entry = found->second;
-  // The mapping is private and read-only; from_blob has no const form.
-  auto* data = const_cast<std::byte*>(mapping_.get() + entry.begin);
-  auto keep = [mapping = mapping_](void*) {};
-  const auto options = at::TensorOptions().dtype(entry.dtype);
-  at::Tensor tensor = at::from_blob(data, entry.shape, keep, options);
-  const bool aligned = reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(entry.dtype) == 0;
-  if (aligned) return tensor;
-  at::Tensor copy = at::empty(entry.shape, options);
-  std::memcpy(copy.data_ptr(), data, entry.end - entry.begin);
-  release(entry.begin, entry.end);
-  return copy;
+  return {entry.dtype, entry.shape, OwnedBytes(mapping_, {mapping_.get() + entry.begin, entry.end - entry.begin})};
 }
 
 void SafetensorsFile::release(std::size_t begin, std::size_t end) const {

@@ -1,136 +1,244 @@
 #include "llm/model/weights.hpp"
 
 #include <ATen/ATen.h>
+#include <xxhash.h>
 
+#include <cstring>
 #include <map>
-#include <optional>
+#include <memory>
 
 #include "base/error.hpp"
+#include "llm/model/shared_block.hpp"
 
 namespace kvmesh::llm {
 namespace {
 
-/// Parts that are stacked: name and rows of each.
-using Parts = std::vector<std::pair<std::string, std::int64_t>>;
+constexpr std::size_t kFingerprintDigits = 16;
 
-/// Takes tensors out of a checkpoint in the compute dtype and remembers which it took. Where stored and computed dtype
-/// are the same and nothing is stacked, the mapped file itself is the weight.
-class WeightReader {
+bool is_aligned(const void* data, at::ScalarType dtype) {
+  return reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(dtype) == 0;
+}
+
+at::Tensor view_of(std::span<const std::byte> bytes, at::IntArrayRef shape, at::ScalarType dtype) {
+  // Mapped bytes are read-only; from_blob has no const form.
+  auto* data = const_cast<std::byte*>(bytes.data());
+  if (is_aligned(data, dtype)) return at::from_blob(data, shape, dtype);
+  const at::Tensor copy = at::empty(shape, dtype);
+  std::memcpy(copy.data_ptr(), data, bytes.size());
+  return copy;
+}
+
+/// Makes weights of tensors, in the compute dtype, and keeps the digests of what it read. Where stored and computed
+/// dtype are the same and nothing is stacked, the mapped file itself is the weight; what has to be made stands in a
+/// block of memory, one weight behind the other.
+class WeightMaker {
  public:
-  WeightReader(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype, at::Device device)
-      : checkpoint_(checkpoint), config_(config), options_(at::TensorOptions().dtype(dtype).device(device)) {}
+  enum class Step {
+    kMeasure,  ///< makes nothing: counts the bytes of what would be made
+    kMake,     ///< reads everything, and writes into the block, or without one into memory of its own
+    kView,     ///< reads nothing: the block holds what was made
+  };
+  struct Place {
+    Step step = Step::kMake;
+    std::byte* block = nullptr;
+    std::shared_ptr<const void> keep;  ///< of what is made, as long as a weight lives
+  };
 
-  at::Tensor operator()(const std::string& name, at::IntArrayRef shape) {
-    const at::Tensor stored = checkpoint_.get(name, shape);
-    const bool as_it_is = stored.scalar_type() == options_.dtype() && options_.device().is_cpu();
-    if (!as_it_is) return copied(name, at::empty(shape, options_));
-    digests_[name] = checkpoint_.read(name, shape, /*into=*/{});
-    return stored;
+  WeightMaker(const Checkpoint& checkpoint, const ModelConfig& config, at::TensorOptions options, std::stop_token stop,
+              Place place)
+      : checkpoint_(checkpoint),
+        config_(config),
+        options_(options),
+        stop_(std::move(stop)),
+        place_(std::move(place)),
+        makes_(place_.step == Step::kMake) {}
+
+  at::Tensor operator()(const WeightSource& source) {
+    if (source.empty()) return {};
+    const StoredTensor first = checkpoint_.get(source[0].name, source[0].shape);
+    const at::ScalarType stored = scalar_type_of(first.dtype);
+    const bool as_it_is = source.size() == 1 && stored == options_.dtype() && options_.device().is_cpu();
+    if (!as_it_is || !is_aligned(first.bytes.data(), stored)) return stacked(source);
+    if (makes_) read(source[0], {.on_piece = nullptr, .release = false, .stop = stop_});
+    return as_tensor(first);
   }
 
-  at::Tensor norm(const std::string& name, std::int64_t width) {
-    if (!config_.norm_plus_one) return (*this)(name, {width});
-    return copied(name, at::empty({width}, options_.dtype(at::kFloat))) + 1;
+  at::Tensor norm(const WeightSource& source) {
+    if (source.empty() || !config_.norm_plus_one) return (*this)(source);
+    const at::Tensor made = take(source[0].shape, at::kFloat);
+    if (!makes_) return made;
+    copy(source[0], made);
+    return made.add_(1);
   }
 
-  at::Tensor stacked(const std::string& prefix, const Parts& parts, const std::string& suffix,
-                     std::optional<std::int64_t> columns) {
-    std::vector<std::int64_t> shape{0};
-    if (columns) shape.push_back(*columns);
-    std::int64_t all_rows = 0;
-    for (const auto& [name, rows] : parts) {
-      shape[0] = rows;
-      checkpoint_.get(prefix + name + suffix, shape);  // what config.json asks for is there, before it is allocated
-      all_rows += rows;
+  /// A row per head: `queries` times that of queries, then that of keys.
+  at::Tensor head_norms(const LayerSources& from) {
+    const std::int64_t heads = config_.num_attention_heads, kv_heads = config_.num_key_value_heads;
+    const at::ScalarType dtype = config_.norm_plus_one ? at::kFloat : options_.dtype().toScalarType();
+    const at::Tensor norms = take({heads + kv_heads, config_.head_dim}, dtype);
+    if (!makes_) return norms;
+    copy(from.q_norm[0], norms[0]);
+    copy(from.k_norm[0], norms[heads]);
+    if (config_.norm_plus_one) {
+      norms[0].add_(1);
+      norms[heads].add_(1);
     }
-    shape[0] = all_rows;
-    const at::Tensor stack = at::empty(shape, options_);
+    norms.narrow(0, 1, heads - 1).copy_(norms.narrow(0, 0, 1).expand({heads - 1, -1}));
+    norms.narrow(0, heads + 1, kv_heads - 1).copy_(norms.narrow(0, heads, 1).expand({kv_heads - 1, -1}));
+    return norms;
+  }
+
+  const std::map<std::string, std::uint64_t>& digests() const { return digests_; }
+  /// Of the block, that were handed out.
+  std::size_t taken() const { return taken_; }
+
+ private:
+  at::Tensor take(std::vector<std::int64_t> shape, at::ScalarType dtype) {
+    constexpr std::size_t kLine = 64;  // what vectors are loaded by
+    const std::size_t at = taken_;
+    taken_ +=
+        (static_cast<std::size_t>(c10::multiply_integers(shape)) * c10::elementSize(dtype) + kLine - 1) / kLine * kLine;
+    if (place_.step == Step::kMeasure) return at::empty(shape, at::TensorOptions(dtype).device(at::kMeta));
+    if (!place_.block) return at::empty(shape, options_.dtype(dtype));
+    return at::from_blob(
+        place_.block + at, shape, [keep = place_.keep](void*) {}, dtype);
+  }
+
+  at::Tensor stacked(const WeightSource& source) {
+    std::vector<std::int64_t> shape = source[0].shape;
+    shape[0] = 0;
+    for (const SourceTensor& tensor : source) shape[0] += tensor.shape[0];
+    const at::Tensor stack = take(shape, options_.dtype().toScalarType());
+    if (!makes_) return stack;
     std::int64_t row = 0;
-    for (const auto& [name, rows] : parts) {
-      copied(prefix + name + suffix, stack.narrow(0, row, rows));
-      row += rows;
+    for (const SourceTensor& tensor : source) {
+      copy(tensor, stack.narrow(0, row, tensor.shape[0]).view(-1));
+      row += tensor.shape[0];
     }
     return stack;
   }
 
-  const std::map<std::string, std::uint64_t>& digests() const { return digests_; }
-  std::vector<std::string> unused() const {
-    std::vector<std::string> names;
-    for (const std::string& name : checkpoint_.names())
-      if (digests_.count(name) == 0) names.push_back(name);
-    return names;
+  void copy(const SourceTensor& tensor, const at::Tensor& into) {
+    const at::ScalarType stored = scalar_type_of(checkpoint_.get(tensor.name, tensor.shape).dtype);
+    const auto element = static_cast<std::int64_t>(c10::elementSize(stored));
+    const auto on_piece = [&](std::int64_t first, std::span<const std::byte> numbers) {
+      const std::int64_t count = static_cast<std::int64_t>(numbers.size()) / element;
+      into.narrow(0, first, count).copy_(view_of(numbers, count, stored));
+    };
+    read(tensor, {.on_piece = on_piece, .stop = stop_});
   }
 
- private:
-  at::Tensor copied(const std::string& name, const at::Tensor& into) {
-    digests_[name] = checkpoint_.read(name, into.sizes(), into);
-    return into;
+  void read(const SourceTensor& tensor, const Checkpoint::ReadOptions& how) {
+    digests_[tensor.name] = checkpoint_.read(tensor.name, tensor.shape, how);
   }
 
   const Checkpoint& checkpoint_;
   const ModelConfig& config_;
   at::TensorOptions options_;
+  std::stop_token stop_;
+  Place place_;
+  bool makes_;
+  std::size_t taken_ = 0;
   std::map<std::string, std::uint64_t> digests_;
 };
 
-LayerWeights load_layer(WeightReader& read, const ModelConfig& c, const std::string& at) {
-  const std::int64_t hidden = c.hidden_size, q = c.num_attention_heads * c.head_dim, ffn = c.intermediate_size;
-  const std::int64_t kv = c.num_key_value_heads * c.head_dim;
-  const std::string attention = at + "self_attn.", mlp = at + "mlp.";
-  const Parts qkv = {{"q_proj", q}, {"k_proj", kv}, {"v_proj", kv}};
-  const Parts gate_up = {{"gate_proj", ffn}, {"up_proj", ffn}};
-
+LayerWeights make_layer(WeightMaker& make, const ModelConfig& config, const LayerSources& from) {
   LayerWeights layer;
-  layer.attention_norm = read.norm(at + "input_layernorm.weight", hidden);
-  if (c.post_norms) {
-    layer.after_attention_norm = read.norm(at + "post_attention_layernorm.weight", hidden);
-    layer.mlp_norm = read.norm(at + "pre_feedforward_layernorm.weight", hidden);
-    layer.after_mlp_norm = read.norm(at + "post_feedforward_layernorm.weight", hidden);
-  } else {
-    layer.mlp_norm = read.norm(at + "post_attention_layernorm.weight", hidden);
-  }
-  layer.qkv = read.stacked(attention, qkv, ".weight", hidden);
-  if (c.qkv_bias) layer.qkv_bias = read.stacked(attention, qkv, ".bias", std::nullopt);
-  if (c.qk_norm) {
-    const at::Tensor q_norm = read.norm(attention + "q_norm.weight", c.head_dim);
-    const at::Tensor k_norm = read.norm(attention + "k_norm.weight", c.head_dim);
-    layer.qk_norm = at::cat({q_norm.expand({c.num_attention_heads, -1}), k_norm.expand({c.num_key_value_heads, -1})});
-  }
-  layer.out = read(attention + "o_proj.weight", {hidden, q});
-  if (c.attention_output_bias) layer.out_bias = read(attention + "o_proj.bias", {hidden});
-  layer.gate_up = read.stacked(mlp, gate_up, ".weight", hidden);
-  if (c.mlp_bias) layer.gate_up_bias = read.stacked(mlp, gate_up, ".bias", std::nullopt);
-  layer.down = read(mlp + "down_proj.weight", {hidden, ffn});
-  if (c.mlp_bias) layer.down_bias = read(mlp + "down_proj.bias", {hidden});
+  layer.attention_norm = make.norm(from.attention_norm);
+  layer.after_attention_norm = make.norm(from.after_attention_norm);
+  layer.mlp_norm = make.norm(from.mlp_norm);
+  layer.after_mlp_norm = make.norm(from.after_mlp_norm);
+  layer.qkv = make(from.qkv);
+  layer.qkv_bias = make(from.qkv_bias);
+  if (config.qk_norm) layer.qk_norm = make.head_norms(from);
+  layer.out = make(from.out);
+  layer.out_bias = make(from.out_bias);
+  layer.gate_up = make(from.gate_up);
+  layer.gate_up_bias = make(from.gate_up_bias);
+  layer.down = make(from.down);
+  layer.down_bias = make(from.down_bias);
   return layer;
 }
 
-/// The first of the family's prefixes under which the checkpoint has an embedding table.
-std::string find_prefix(const Checkpoint& checkpoint, const ModelConfig& config) {
-  for (const std::string& prefix : config.weight_prefixes)
-    if (checkpoint.contains(prefix + "embed_tokens.weight")) return prefix;
-  return config.weight_prefixes.front();
+Weights make_weights(WeightMaker& make, const WeightSources& sources, const ModelConfig& config) {
+  Weights weights;
+  weights.embed_tokens = make(sources.embed_tokens);
+  weights.final_norm = make.norm(sources.final_norm);
+  const bool tied = sources.lm_head[0].name == sources.embed_tokens[0].name;
+  weights.lm_head = tied ? weights.embed_tokens : make(sources.lm_head);
+  for (const LayerSources& layer : sources.layers) weights.layers.push_back(make_layer(make, config, layer));
+  weights.unused = sources.unused;
+  weights.notes = sources.notes;
+  return weights;
+}
+
+/// Tells apart all blocks that may be made: the files, what is taken out of them, and what is made of it.
+std::uint64_t key_of(const Checkpoint& checkpoint, const WeightSources& sources, const ModelConfig& config,
+                     at::ScalarType dtype) {
+  std::string text = cat("1 ", c10::toString(dtype), ' ', config.norm_plus_one, ' ', config.num_attention_heads, ' ',
+                         config.num_key_value_heads, '\n');
+  for (const SafetensorsFile& file : checkpoint.files()) text += file.identity() + '\n';
+  for_each_source(sources, [&](const WeightSource& source) {
+    for (const SourceTensor& tensor : source) text += tensor.name + ' ' + describe_shape(tensor.shape) + ' ';
+    text += '\n';
+  });
+  return XXH3_64bits(text.data(), text.size());
+}
+
+/// Weights on the CPU, made by whichever process of this host needs them first and read by all.
+Weights share_weights(const Checkpoint& checkpoint, const WeightSources& sources, const ModelConfig& config,
+                      at::ScalarType dtype, const std::stop_token& stop) {
+  using Step = WeightMaker::Step;
+  WeightMaker measure(checkpoint, config, dtype, stop, {.step = Step::kMeasure, .block = nullptr, .keep = nullptr});
+  make_weights(measure, sources, config);
+  // Behind the weights stands their fingerprint, so that who finds them made has nothing to read.
+  const std::size_t size = measure.taken();
+  const auto fill = [&](std::span<std::byte> bytes) {
+    WeightMaker make(checkpoint, config, dtype, stop, {.step = Step::kMake, .block = bytes.data(), .keep = nullptr});
+    make_weights(make, sources, config);
+    const std::string fingerprint = checkpoint.fingerprint(make.digests(), stop);
+    std::memcpy(bytes.data() + size, fingerprint.data(), kFingerprintDigits);
+  };
+  const OwnedBytes block =
+      SharedBlock::get(key_of(checkpoint, sources, config, dtype), size + kFingerprintDigits, fill, stop);
+  auto* bytes = const_cast<std::byte*>(block.data());  // from_blob has no const form
+  WeightMaker view(checkpoint, config, dtype, stop, {.step = Step::kView, .block = bytes, .keep = block.owner()});
+  Weights weights = make_weights(view, sources, config);
+  weights.fingerprint = block.part(size, kFingerprintDigits).text();
+  return weights;
 }
 
 }  // namespace
 
-at::ScalarType stored_dtype(const Checkpoint& checkpoint, const ModelConfig& config) {
-  const std::string name = find_prefix(checkpoint, config) + "embed_tokens.weight";
-  return checkpoint.get(name, {config.vocab_size, config.hidden_size}).scalar_type();
+at::ScalarType scalar_type_of(StoredDtype dtype) {
+  switch (dtype) {
+    case StoredDtype::kDouble: return at::kDouble;
+    case StoredDtype::kFloat: return at::kFloat;
+    case StoredDtype::kHalf: return at::kHalf;
+    case StoredDtype::kBFloat16: return at::kBFloat16;
+    case StoredDtype::kLong: return at::kLong;
+    case StoredDtype::kInt: return at::kInt;
+    case StoredDtype::kShort: return at::kShort;
+    case StoredDtype::kChar: return at::kChar;
+    case StoredDtype::kByte: return at::kByte;
+    case StoredDtype::kBool: return at::kBool;
+  }
+  return at::kFloat;
 }
 
-Weights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype, at::Device device) {
-  WeightReader read(checkpoint, config, dtype, device);
-  const std::string prefix = find_prefix(checkpoint, config);
-  Weights weights;
-  weights.embed_tokens = read(prefix + "embed_tokens.weight", {config.vocab_size, config.hidden_size});
-  weights.final_norm = read.norm(prefix + "norm.weight", config.hidden_size);
-  weights.lm_head = config.tie_word_embeddings ? weights.embed_tokens
-                                               : read("lm_head.weight", {config.vocab_size, config.hidden_size});
-  for (std::int64_t l = 0; l < config.num_hidden_layers; ++l)
-    weights.layers.push_back(load_layer(read, config, cat(prefix, "layers.", l, ".")));
-  weights.unused = read.unused();
-  weights.fingerprint = checkpoint.fingerprint(read.digests());
+at::Tensor as_tensor(const StoredTensor& stored) {
+  const at::ScalarType dtype = scalar_type_of(stored.dtype);
+  if (!is_aligned(stored.bytes.data(), dtype)) return view_of(stored.bytes.span(), stored.shape, dtype);
+  auto keep = [bytes = stored.bytes](void*) {};
+  return at::from_blob(const_cast<std::byte*>(stored.bytes.data()), stored.shape, keep, dtype);
+}
+
+Weights load_weights(const Checkpoint& checkpoint, const WeightSources& sources, const ModelConfig& config,
+                     at::ScalarType dtype, at::Device device, const std::stop_token& stop) {
+  if (device.is_cpu()) return share_weights(checkpoint, sources, config, dtype, stop);
+  WeightMaker make(checkpoint, config, at::TensorOptions(dtype).device(device), stop, {});
+  Weights weights = make_weights(make, sources, config);
+  weights.fingerprint = checkpoint.fingerprint(make.digests(), stop);
   return weights;
 }
 

@@ -2,11 +2,11 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <stop_token>
 #include <string>
 #include <vector>
 
-#include "llm/model/checkpoint.hpp"
-#include "llm/model/config.hpp"
+#include "llm/model/weight_sources.hpp"
 
 namespace kvmesh::llm {
 
@@ -28,15 +28,21 @@ struct Weights {
   at::Tensor final_norm;    ///< [hidden]
   at::Tensor lm_head;       ///< [vocab_size, hidden]; embed_tokens where they are tied
   std::vector<LayerWeights> layers;
-  std::vector<std::string> unused;  ///< tensors in the checkpoint that the architecture does not use
+  std::vector<std::string> unused;  ///< WeightSources::unused
+  std::vector<std::string> notes;   ///< WeightSources::notes
   std::string fingerprint;          ///< Checkpoint::fingerprint
 };
 
-/// What the weights are stored in: the dtype of the embedding table, which every decoder has.
-at::ScalarType stored_dtype(const Checkpoint& checkpoint, const ModelConfig& config);
+at::ScalarType scalar_type_of(StoredDtype dtype);
 
-/// Reads every byte once, tensor by tensor. On the meta device: looks at all tensors and keeps none. Throws
-/// Error{kFixInput} that names file and tensor: missing, of another shape, not a number.
-Weights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype, at::Device device);
+/// A read-only view of the mapped file, which it keeps mapped; a copy where the tensor's bytes are not aligned.
+at::Tensor as_tensor(const StoredTensor& stored);
+
+/// Reads every byte once, piece by piece; on the CPU, once for all processes of this user on this host: what is not the
+/// mapped file itself stands in memory that they share (shared_block.hpp). The weights must not be written. Throws
+/// Error{kFixInput} that names file and tensor where a number is not finite; Error{kGiveUp} soon after `stop` is
+/// requested.
+Weights load_weights(const Checkpoint& checkpoint, const WeightSources& sources, const ModelConfig& config,
+                     at::ScalarType dtype, at::Device device, const std::stop_token& stop = {});
 
 }  // namespace kvmesh::llm

@@ -99,15 +99,27 @@ Fingerprints MeshLoop::start() {
 }
 
 void MeshLoop::spawn_agents() {
-  for (const AgentSpec& agent : topology_.agents) {
-    auto exited = [this, name = agent.name](ProcessExit exit) {
-      guarded([&] { on_child_exit(name, children_.at(name)->pid(), exit); });
-    };
-    children_[agent.name] =
-        std::make_unique<ChildProcess>(loop_, options_.program,
-                                       std::vector<std::string>{"agent", agent.name, "--connect", endpoint().string()},
-                                       std::move(exited));
+  std::vector<std::string> names;
+  for (const AgentSpec& agent : topology_.agents) names.push_back(agent.name);
+  const auto failed = [this](const std::string& reason) {
+    guarded([&] {
+      perform(supervisor_.fail(ErrorKind::kGiveUp, cat(options_.program.string(), ", started for the agents, ", reason),
+                               Clock::now()));
+      end_if_childless();
+    });
+  };
+  copies_ = std::make_unique<AgentCopies>(
+      loop_, options_.program, names, endpoint().string(),
+      [this](const std::vector<pid_t>& agents) { guarded([&] { adopt_agents(agents); }); }, failed);
+}
+
+void MeshLoop::adopt_agents(const std::vector<pid_t>& agents) {
+  for (std::size_t i = 0; i < agents.size(); ++i) {
+    const std::string& name = topology_.agents[i].name;
+    auto exited = [this, name, pid = agents[i]](ProcessExit exit) { guarded([&] { on_child_exit(name, pid, exit); }); };
+    children_[name] = std::make_unique<ChildProcess>(loop_, agents[i], std::move(exited));
   }
+  if (ending_) stop_children();
 }
 
 void MeshLoop::submit(const RecordTasks& record) {
@@ -156,6 +168,7 @@ void MeshLoop::stop() {
   work_.reset();
   loop_.stop();
   thread_.join();
+  copies_.reset();
   children_.clear();
   node_.reset();
   remove_sockets();
@@ -264,13 +277,15 @@ void MeshLoop::arm_timer() {
 
 void MeshLoop::stop_children() {
   ending_ = true;
+  if (copies_) copies_->stop();
   for (auto& [name, child] : children_) child->stop();
   end_if_childless();
 }
 
 void MeshLoop::end_if_childless() {
-  const bool childless =
-      std::none_of(children_.begin(), children_.end(), [](const auto& child) { return child.second->running(); });
+  const bool starting = copies_ && copies_->starting();
+  const bool childless = !starting && std::none_of(children_.begin(), children_.end(),
+                                                   [](const auto& child) { return child.second->running(); });
   if (!ending_ || !childless || std::exchange(told_ended_, true)) return;
   leaving_.cancel();
   timer_.cancel();

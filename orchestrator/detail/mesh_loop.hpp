@@ -15,6 +15,7 @@
 
 #include "base/error.hpp"
 #include "bus/node.hpp"
+#include "orchestrator/agent_copies.hpp"
 #include "orchestrator/detail/private_folder.hpp"
 #include "orchestrator/orchestrator.hpp"
 #include "orchestrator/process.hpp"
@@ -53,6 +54,7 @@ class MeshLoop {
   void guarded(const std::function<void()>& action);
   void wait_for_signal();
   void spawn_agents();
+  void adopt_agents(const std::vector<pid_t>& agents);
   void on_event(bus::Event event);
   void on_control(const bus::ControlReceived& received);
   void on_child_exit(const std::string& agent, std::int64_t pid, ProcessExit exit);
@@ -79,6 +81,7 @@ class MeshLoop {
   boost::asio::steady_timer timer_;
   boost::asio::steady_timer leaving_;  ///< how long children may take to go by themselves after bye
   Supervisor supervisor_;
+  std::unique_ptr<AgentCopies> copies_;  ///< of what becomes the children
   std::map<std::string, std::unique_ptr<ChildProcess>> children_;
   std::optional<Error> failure_;
   bool ending_ = false;   ///< children are to go; once none is left, `ended_` is told

@@ -20,6 +20,8 @@ TENSOR_HEADERS = ("ATen/", "c10/", "torch/")
 # Libraries whose headers stay in sources and detail/.
 HIDDEN_LIBRARIES = ("CLI/", "boost/", "nlohmann/", "pcre2", "spdlog/", "utf8proc", "xxh", "yaml-cpp/", "zmq")
 FORWARD_DECLARATIONS = ("nlohmann/json_fwd.hpp",)
+# The files of kvmesh_llm_files, which programs without libtorch link.
+TENSORLESS_LISTS = ("llm/files.cmake", "llm/text.cmake")
 STANDARD_LIBRARY = re.compile(r"[a-z0-9_]+")
 
 
@@ -55,8 +57,22 @@ def third_party_complaint(include: Include) -> str | None:
     return None
 
 
+def tensorless_complaints() -> list[str]:
+    """Tensor headers that a source of kvmesh_llm_files reaches."""
+    queue = [f"llm/{name}" for path in TENSORLESS_LISTS for name in re.findall(r"[\w/]+\.cpp", (ROOT / path).read_text())]
+    complaints, seen = [], set(queue)
+    while queue:
+        for include in includes_of(queue.pop()):
+            if include.target.startswith(TENSOR_HEADERS):
+                complaints.append(f"{include.where()}: <{include.target}>, though kvmesh_llm_files knows no tensors")
+            if include.quoted and include.target not in seen and (ROOT / include.target).is_file():
+                seen.add(include.target)
+                queue.append(include.target)
+    return complaints
+
+
 def run() -> list[str]:
-    complaints = []
+    complaints = tensorless_complaints()
     for path in room_sources():
         for include in includes_of(path):
             judge = own_header_complaint if include.quoted else third_party_complaint

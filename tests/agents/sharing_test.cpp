@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "kvcodec/layer_score.hpp"
 #include "kvcodec/layer_selection.hpp"
-#include "llm/model/checkpoint.hpp"
+#include "llm/model/weights.hpp"
 #include "tests/support/golden.hpp"
 
 using namespace kvmesh;
@@ -81,7 +81,7 @@ class DenseReference {
     else if (ends("o_proj")) shape = bias ? std::vector<std::int64_t>{h} : std::vector<std::int64_t>{h, q};
     else if (ends("down_proj")) shape = bias ? std::vector<std::int64_t>{h} : std::vector<std::int64_t>{h, f};
     else shape = bias ? std::vector<std::int64_t>{f} : std::vector<std::int64_t>{f, h};
-    return checkpoint_.get(name, shape).to(at::kDouble);
+    return llm::as_tensor(checkpoint_.get(name, shape)).to(at::kDouble);
   }
   at::Tensor linear(const at::Tensor& x, const std::string& name) const {
     const at::Tensor y = x.matmul(weight(name + ".weight").t());

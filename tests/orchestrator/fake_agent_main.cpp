@@ -1,5 +1,5 @@
-// What `kvmesh agent NAME --connect ENDPOINT` is, without a model. Its name says how it ends: "killed" by SIGKILL at
-// its first task, "exits" with status 9 at its start, "deaf" to SIGTERM; any other answers with its pid.
+// What `kvmesh agents NAME... --connect ENDPOINT` becomes, without models. An agent's name says how it ends: "killed"
+// by SIGKILL at its first task, "exits" with status 9 at its start, "deaf" to SIGTERM; any other answers with its pid.
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -8,11 +8,13 @@
 
 #include "fake_agent.hpp"
 #include "kvcodec/wire/manifest.hpp"
+#include "orchestrator/agent_copies.hpp"
 
 int main(int argc, char** argv) {
   using namespace kvmesh;
-  if (argc != 5 || std::string(argv[1]) != "agent" || std::string(argv[3]) != "--connect") return 8;
-  const std::string name = argv[2];
+  if (argc < 5 || std::string(argv[1]) != "agents" || std::string(argv[argc - 2]) != "--connect") return 8;
+  const std::string endpoint = argv[argc - 1];
+  const std::string name = orchestrator::become_agent({argv + 2, argv + argc - 2}, endpoint);
   if (name == "exits") return 9;
   if (name == "deaf") ::signal(SIGTERM, SIG_IGN);
   wire::Manifest manifest;
@@ -20,7 +22,7 @@ int main(int argc, char** argv) {
   manifest.num_key_value_heads = manifest.head_dim = manifest.num_hidden_layers = manifest.hidden_size = 2;
   manifest.max_position_embeddings = 2048;
   manifest.rope_theta = 10000;
-  orchestrator::test::FakeAgent agent(name, bus::Endpoint::parse(argv[4]),
+  orchestrator::test::FakeAgent agent(name, bus::Endpoint::parse(endpoint),
                                       {.manifest = wire::to_json(manifest),
                                        .answer = [&](const bus::Task& task) -> std::optional<bus::Control> {
                                          if (name == "killed") ::raise(SIGKILL);

@@ -2,17 +2,14 @@
 
 #include "llm/model/checkpoint.hpp"
 
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <cstring>
-#include <fstream>
-#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "llm/model/model.hpp"
 #include "tests/support/golden.hpp"
+#include "tests/support/model_copy.hpp"
 
 using namespace kvmesh;
 using namespace kvmesh::test;
@@ -21,57 +18,11 @@ namespace fs = std::filesystem;
 namespace {
 
 /// A copy of the demo model to be broken.
-class BrokenModel {
+class BrokenModel : public ModelCopy {
  public:
-  BrokenModel() {
-    char name[] = "/tmp/kvmesh-test-XXXXXX";
-    dir_ = ::mkdtemp(name);
-    for (const char* file : {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"})
-      fs::copy_file(tiny_model() / file, dir_ / file);
-    fs::copy_file(tiny_model() / "model.safetensors", weights());
-    fs::permissions(dir_, fs::perms::owner_all);
-  }
-  ~BrokenModel() { fs::remove_all(dir_); }
-  BrokenModel(const BrokenModel&) = delete;
-  BrokenModel& operator=(const BrokenModel&) = delete;
-
-  const fs::path& dir() const { return dir_; }
-  fs::path weights() const { return dir_ / "model.safetensors"; }
-
-  void set_config(const std::string& field, const nlohmann::json& value) {
-    nlohmann::json config = read_json(dir_ / "config.json");
-    if (value.is_discarded()) config.erase(field);
-    else config[field] = value;
-    write(dir_ / "config.json", config.dump());
-  }
-  void remove_config(const std::string& field) {
-    set_config(field, nlohmann::json(nlohmann::json::value_t::discarded));
-  }
-
-  /// Changes the header of the weights; the data stays.
-  void edit_header(const std::function<void(nlohmann::json&)>& edit) {
-    const std::string all = read(weights());
-    std::uint64_t length = 0;
-    std::memcpy(&length, all.data(), 8);
-    nlohmann::json header = nlohmann::json::parse(all.substr(8, length));
-    edit(header);
-    const std::string text = header.dump(), data = all.substr(8 + length);
-    length = text.size();
-    write(weights(), std::string(reinterpret_cast<const char*>(&length), 8) + text + data);
-  }
-
-  static std::string read(const fs::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-  static void write(const fs::path& path, const std::string& bytes) {
-    fs::remove(path);
-    std::ofstream(path, std::ios::binary) << bytes;
-  }
-
   std::string error() const {
     try {
-      llm::Model::load(dir_, {.dtype = "fp32"});
+      llm::Model::load(dir(), {.dtype = "fp32"});
     } catch (const Error& error) {
       CHECK(error.kind() == ErrorKind::kFixInput);
       CHECK(std::string(error.what()).find('\n') == std::string::npos);
@@ -79,9 +30,6 @@ class BrokenModel {
     }
     return "loaded without an error";
   }
-
- private:
-  fs::path dir_;
 };
 
 using Catch::Contains;
@@ -114,7 +62,7 @@ TEST_CASE("a header that is not JSON is refused") {
   std::string bytes = BrokenModel::read(model.weights());
   bytes[8] = '!';
   BrokenModel::write(model.weights(), bytes);
-  CHECK_THAT(model.error(), Contains("header is not a JSON object"));
+  CHECK_THAT(model.error(), Contains("model.safetensors header:1:1: not JSON"));
 }
 
 TEST_CASE("a missing tensor is named") {
@@ -364,16 +312,17 @@ TEST_CASE("a config that is not JSON names the file") {
 
 TEST_CASE("weights of the matching dtype are used from the mapped file without a copy") {
   const llm::Checkpoint checkpoint = llm::Checkpoint::open(tiny_model());
-  const at::Tensor once = checkpoint.get("model.norm.weight", {128}),
-                   again = checkpoint.get("model.norm.weight", {128});
-  CHECK(once.data_ptr() == again.data_ptr());
+  const std::int64_t shape[] = {128};
+  const llm::StoredTensor stored = checkpoint.get("model.norm.weight", shape);
+  CHECK(llm::as_tensor(stored).data_ptr() == stored.bytes.data());
 }
 
 TEST_CASE("a tensor outlives the checkpoint that it came from") {
   at::Tensor tensor;
   {
     const llm::Checkpoint checkpoint = llm::Checkpoint::open(tiny_model());
-    tensor = checkpoint.get("model.norm.weight", {128});
+    const std::int64_t shape[] = {128};
+    tensor = llm::as_tensor(checkpoint.get("model.norm.weight", shape));
   }
   CHECK(at::isfinite(tensor).all().item<bool>());
 }

@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "llm/model/finite.hpp"
 #include "llm/model/model.hpp"
+#include "llm/model/weights.hpp"
 #include "tests/support/golden.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/support/tiny_checkpoint.hpp"
@@ -104,20 +105,29 @@ TEST_CASE("loading never holds more than 1.15 times the weights, whatever is sta
 }
 
 TEST_CASE("NaN and infinity are seen in every dtype and at every place, and nothing else is") {
-  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kHalf, at::kDouble}) {
+  using llm::StoredDtype;
+  for (const auto stored : {StoredDtype::kFloat, StoredDtype::kBFloat16, StoredDtype::kHalf, StoredDtype::kDouble}) {
+    const at::ScalarType dtype = llm::scalar_type_of(stored);
     for (std::int64_t count : {1, 2, 3, 7, 16, 33}) {
       at::Tensor numbers = at::randn({count}, at::kFloat).mul_(100).to(dtype);
       numbers[0] = dtype == at::kHalf ? -65504.0 : -3e38;
-      CHECK(llm::all_finite(numbers.data_ptr(), count, dtype));
+      CHECK(llm::all_finite(numbers.data_ptr(), count, stored));
       for (std::int64_t i = 0; i < count; ++i) {
         for (const double wrong : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
           at::Tensor broken = numbers.clone();
           broken[i] = wrong;
-          CHECK_FALSE(llm::all_finite(broken.data_ptr(), count, dtype));
+          CHECK_FALSE(llm::all_finite(broken.data_ptr(), count, stored));
         }
       }
     }
   }
+}
+
+TEST_CASE("loading ends soon after it is asked to stop, and says that it was stopped") {
+  std::stop_source source;
+  source.request_stop();
+  CHECK_THROWS_WITH(llm::Model::load(tiny_model(), {.dtype = "fp32", .device = "cpu", .stop = source.get_token()}),
+                    Catch::Contains("loading was stopped"));
 }
 
 TEST_CASE("a weight that is not a number is an error that names its tensor") {
