@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 
-#include "kvcodec/wire/detail/msgpack_reader.hpp"
-#include "kvcodec/wire/detail/msgpack_writer.hpp"
+#include "kvcodec/wire/detail/msgpack_pack.hpp"
+#include "kvcodec/wire/detail/msgpack_values.hpp"
 #include "kvcodec/wire/limits.hpp"
 
 namespace kvmesh::wire {
@@ -14,7 +14,11 @@ namespace {
 
 using detail::MsgpackFields;
 using detail::MsgpackValue;
-using detail::MsgpackWriter;
+using detail::Packer;
+using detail::write_array;
+using detail::write_entry;
+using detail::write_map;
+using detail::write_value;
 
 constexpr std::size_t kIdBytes = 16;
 /// Of layers in an answer: far more than any model has.
@@ -49,40 +53,41 @@ void check_version(const MsgpackFields& fields) {
 }
 
 // Keys in ascending order.
-void write(MsgpackWriter& out, const Offer& offer) {
-  out.map(2);
-  out.entry("request", offer.request);
-  out.entry("version", kProtocolVersion);
+void write(Packer& out, const Offer& offer) {
+  write_map(out, 2);
+  write_entry(out, "request", offer.request);
+  write_entry(out, "version", kProtocolVersion);
 }
 
-void write(MsgpackWriter& out, const Held& held) {
-  out.map(4);
-  out.write("blocks");
-  out.array(held.blocks.size());
-  for (const std::int64_t count : held.blocks) out.write(count);
-  out.entry("request", held.request);
-  out.entry("type", "held");
-  out.entry("version", kProtocolVersion);
+void write(Packer& out, const Held& held) {
+  write_map(out, 4);
+  write_value(out, "blocks");
+  write_array(out, held.blocks.size());
+  for (const std::int64_t count : held.blocks) write_value(out, count);
+  write_entry(out, "request", held.request);
+  write_entry(out, "type", "held");
+  write_entry(out, "version", kProtocolVersion);
 }
 
-void write(MsgpackWriter& out, const Again& again) {
-  out.map(4);
-  out.entry("request", again.request);
-  out.entry("sequence", again.sequence);
-  out.entry("type", "again");
-  out.entry("version", kProtocolVersion);
+void write(Packer& out, const Again& again) {
+  write_map(out, 4);
+  write_entry(out, "request", again.request);
+  write_entry(out, "sequence", again.sequence);
+  write_entry(out, "type", "again");
+  write_entry(out, "version", kProtocolVersion);
 }
 
-void write(MsgpackWriter& out, const Done& done) {
-  out.map(3);
-  out.entry("request", done.request);
-  out.entry("type", "done");
-  out.entry("version", kProtocolVersion);
+void write(Packer& out, const Done& done) {
+  write_map(out, 3);
+  write_entry(out, "request", done.request);
+  write_entry(out, "type", "done");
+  write_entry(out, "version", kProtocolVersion);
 }
 
 OwnedBytes to_msgpack(const auto& message) {
   std::string bytes;
-  MsgpackWriter out(bytes);
+  detail::StringBuffer end{bytes};
+  Packer out(end);
   write(out, message);
   return OwnedBytes::from_string(std::move(bytes));
 }
