@@ -161,6 +161,10 @@ class AgentProcess {
     bus::Control message = bus::decode_control(received.body);
     std::visit([this](auto& m) { on(m); }, message);
   }
+  void on(bus::ControlComing&) {
+    heard_from_orchestrator_ = true;
+    liveness_.heard(Clock::now());
+  }
   void on(bus::SubscriptionOpened& opened) {
     seen_.insert(opened.topic);
     offering_.on_subscription(opened.topic, true);

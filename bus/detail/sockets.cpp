@@ -33,7 +33,7 @@ Socket make_control(zmq::context_t& context, bool binds) {
   auto socket = make_socket(context, binds ? zmq::socket_type::router : zmq::socket_type::dealer);
   socket.zmq().set(zmq::sockopt::sndhwm, Sockets::kControlHighWater);
   socket.zmq().set(zmq::sockopt::rcvhwm, Sockets::kControlHighWater);
-  socket.zmq().set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(kMaxControlBytes));
+  socket.zmq().set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(kControlPieceBytes));
   if (binds) socket.zmq().set(zmq::sockopt::router_mandatory, true);
   return socket;
 }
@@ -143,11 +143,25 @@ void Sockets::receive_control() {
       event.peer = frames.front().text();
       body_at = 1;
     }
-    // A message of another shape is no control message; it is handed on without a body, which does not decode, so that
-    // the one who knows the peer turns it away.
-    if (frames.size() == body_at + 1) event.body = std::move(frames[body_at]);
-    handler_(std::move(event));
+    frames.erase(frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(body_at));
+    receive_body(std::move(event), std::move(frames));
   }
+}
+
+void Sockets::receive_body(ControlReceived event, Message frames) {
+  if (frames.size() == 1) {
+    event.body = std::move(frames.front());
+    return handler_(std::move(event));
+  }
+  try {
+    auto body = control_pieces_.add(event.peer, frames);
+    if (!body) return handler_(ControlComing{std::move(event.peer)});
+    event.body = *std::move(body);
+  } catch (const Error&) {
+    // What is no control message is handed on without a body, which does not decode, so that the one who knows the peer
+    // turns it away.
+  }
+  handler_(std::move(event));
 }
 
 // XPUB reports each subscribe (that is XPUB_VERBOSE), and an unsubscribe only when the last subscriber is gone, also
@@ -207,8 +221,12 @@ void Sockets::send_control(const std::string& peer, OwnedBytes body) {
     return;
   }
   int failure = 0;
-  if (binds_control_) failure = control_.send(peer, /*more=*/true);
-  if (failure == 0) failure = control_.send(std::move(body), nullptr, /*more=*/false);
+  for (std::size_t piece = 0, pieces = control_pieces(body.size()); piece < pieces && failure == 0; ++piece) {
+    Message frames = pieces == 1 ? Message{body} : control_piece(body, piece);
+    if (binds_control_) failure = control_.send(peer, /*more=*/true);
+    for (std::size_t i = 0; i < frames.size() && failure == 0; ++i)
+      failure = control_.send(std::move(frames[i]), nullptr, /*more=*/i + 1 < frames.size());
+  }
   if (failure == 0) return;
   if (failure == EHOSTUNREACH) {
     handler_(SendFailed{{}, peer, "the peer is not connected"});

@@ -3,8 +3,7 @@
 #include <array>
 
 #include "kvcodec/wire/detail/envelope_place.hpp"
-#include "kvcodec/wire/detail/msgpack_pack.hpp"
-#include "kvcodec/wire/detail/msgpack_values.hpp"
+#include "kvcodec/wire/detail/sealed_map.hpp"
 
 namespace kvmesh::wire {
 namespace {
@@ -16,15 +15,6 @@ using detail::write_array;
 using detail::write_entry;
 using detail::write_map;
 using detail::write_value;
-
-int read_version(const MsgpackFields& fields) {
-  const auto version = fields.integer<std::int64_t>("version");
-  if (version != kProtocolVersion) {
-    fields.refuse(cat("protocol version ", version, ", but this build speaks version ", kProtocolVersion,
-                      ": run the same kvmesh at both ends"));
-  }
-  return static_cast<int>(version);
-}
 
 Medium read_kind(const MsgpackFields& fields) {
   const std::string name = fields.string("kind");
@@ -131,7 +121,8 @@ void write_positions(Packer& out, const std::vector<PositionRange>& positions) {
   }
 }
 
-/// Keys in ascending order: an envelope is the same bytes each time, and its checksum where checksum_place() says.
+/// Keys in ascending order: an envelope is the same bytes each time, its payload's checksum where checksum_place() says
+/// and its own at the end.
 std::string to_msgpack(const Envelope& envelope) {
   const bool kv = envelope.kind == Medium::kKv;
   std::string bytes;
@@ -156,7 +147,9 @@ std::string to_msgpack(const Envelope& envelope) {
   write_entry(out, "sequence", envelope.sequence);
   write_tensors(out, envelope.tensors);
   write_entry(out, "to", envelope.to);
-  write_entry(out, "version", envelope.version);
+  write_entry(out, "version", kProtocolVersion);
+  detail::write_seal(out);
+  detail::seal_map(bytes);
   return bytes;
 }
 
@@ -183,10 +176,9 @@ OwnedBytes encode_envelope(const Envelope& envelope) {
 }
 
 Envelope decode_envelope(const OwnedBytes& bytes) {
-  const std::vector<MsgpackValue> values = detail::read_msgpack(bytes, "envelope");
+  const std::vector<MsgpackValue> values = detail::read_sealed_map(bytes, "envelope");
   const MsgpackFields fields(values.front(), "envelope");
   Envelope envelope;
-  envelope.version = read_version(fields);  // first: another version may have other fields
   envelope.kind = read_kind(fields);
   // In the order in which this build writes them, so that each is found at once.
   envelope.checksum = fields.integer<std::uint64_t>("checksum");
