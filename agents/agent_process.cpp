@@ -189,6 +189,10 @@ class AgentProcess {
     for (const wire::Back& back : outcome.back) node_.send_back(offer_topic(spec), wire::encode_back(back));
     act({.turn = std::move(outcome.turn), .failures = std::move(outcome.failures)});
   }
+  void on(bus::ConnectionRenewed& renewed) {
+    const auto edge = inbound_by_topic_.find(renewed.topic);
+    if (edge != inbound_by_topic_.end()) act(agent_.on_renewed(edge->second));
+  }
   void on(bus::CameBack& back) {
     try {
       if (const auto failure = offering_.on_back(back)) report(*failure);

@@ -42,6 +42,11 @@ struct Delivered {
   std::string problem;
   std::shared_ptr<const void> charge;
 };
+/// The connection that `topic` is heard over broke and has been made anew. What was under way is lost; what came before
+/// has been delivered.
+struct ConnectionRenewed {
+  std::string topic;
+};
 /// A subscriber sent `body` back on `topic`. What it sends back goes to every publisher that it hears, so the topic may
 /// be one of theirs: who is told looks at it.
 struct CameBack {
@@ -60,8 +65,8 @@ struct NodeFailed {
   std::string reason;
 };
 
-using Event = std::variant<ControlReceived, ControlComing, SubscriptionOpened, SubscriptionClosed, Delivered, CameBack,
-                           SendFailed, NodeFailed>;
+using Event = std::variant<ControlReceived, ControlComing, SubscriptionOpened, SubscriptionClosed, Delivered,
+                           ConnectionRenewed, CameBack, SendFailed, NodeFailed>;
 
 /// What a large message on the bus usually has: ZeroMQ's high-water marks count messages.
 inline constexpr std::size_t kMessageBytes = std::size_t{2} << 20;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -11,6 +12,7 @@
 #include "bus/detail/control_pieces.hpp"
 #include "bus/detail/local_connections.hpp"
 #include "bus/detail/outstanding.hpp"
+#include "bus/detail/reconnections.hpp"
 #include "bus/detail/shared_view.hpp"
 #include "bus/detail/socket.hpp"
 #include "bus/detail/socket_file.hpp"
@@ -60,6 +62,7 @@ class Sockets {
   void receive_from_subscribers();
   void receive_back(const Frame& frame);
   void receive_published();
+  void note_renewed_connections();
   void send_upstream(std::optional<char> kind, std::string_view topic, std::string_view rest = {});
 
   const Node::Handler& handler_;
@@ -72,6 +75,7 @@ class Sockets {
   Socket publisher_;                                   ///< closed on a node that publishes nothing
   std::optional<LocalConnections> local_connections_;  ///< to the publisher
   Socket subscriber_;
+  Reconnections reconnections_;  ///< of the subscriber
   Endpoint control_endpoint_;
   std::optional<Endpoint> publish_endpoint_;
   std::optional<SocketFile> control_file_;  ///< of bound ipc sockets
@@ -80,7 +84,8 @@ class Sockets {
   std::set<std::string> subscribed_to_;   ///< topics that we hear
   std::set<std::string> shared_;          ///< of these, those whose messages have a trailer
   SharedViews views_;
-  std::set<std::string> connected_to_;  ///< publishers that we hear them from
+  std::map<std::string, std::set<std::string>> topics_at_;  ///< that we hear, by publisher
+  std::set<std::string> renewed_;  ///< topics whose connection is new, until what came over the old one is delivered
 };
 
 }  // namespace kvmesh::bus::detail
