@@ -90,6 +90,20 @@ Agent::Outcome Agent::on_damage(std::size_t edge, const Error& error) {
                       /*named=*/"");
 }
 
+Agent::Outcome Agent::on_renewed(std::size_t edge) {
+  Outcome outcome;
+  for (const auto& [name, request] : requests_) {
+    if (!request.task || request.inbox.at(edge).complete()) continue;
+    outcome.failures.push_back(
+        {name, ErrorKind::kRetry,
+         cat("edge ", wire::describe(wiring_.inbound.at(edge).spec), ", request \"", name, "\": its connection broke ",
+             "after ", request.inbox[edge].received(), " messages and was made anew; what was under way is lost; run ",
+             "the record again")});
+  }
+  for (const Failure& failure : outcome.failures) close(failure.request);
+  return outcome;
+}
+
 /// Whom a bad message hurts. `named`: the request that it says it is of, if that could be read.
 Agent::Outcome Agent::fail_waiting(std::size_t edge, const Error& error, const std::string& named) {
   const auto waits = [&](const Request& request) { return request.task && !request.inbox.at(edge).complete(); };

@@ -65,6 +65,9 @@ class Agent {
   Outcome on_refused(std::size_t edge, const std::string& request, const Error& error);
   /// Something came over the edge that cannot be read at all.
   Outcome on_damage(std::size_t edge, const Error& error);
+  /// The connection that `edge` is heard over broke and was made anew: messages may be lost, and no later one need show
+  /// it. Fails every request that still waits on the edge.
+  Outcome on_renewed(std::size_t edge);
   void on_cancel(const std::string& request);
   /// The request's turn has ended, well or not; what still comes for it is dropped.
   void on_turn_end(const std::string& request);

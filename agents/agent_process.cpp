@@ -161,6 +161,10 @@ class AgentProcess {
     bus::Control message = bus::decode_control(received.body);
     std::visit([this](auto& m) { on(m); }, message);
   }
+  void on(bus::ControlComing&) {
+    heard_from_orchestrator_ = true;
+    liveness_.heard(Clock::now());
+  }
   void on(bus::SubscriptionOpened& opened) {
     seen_.insert(opened.topic);
     offering_.on_subscription(opened.topic, true);
@@ -184,6 +188,10 @@ class AgentProcess {
     KvReceiver::Outcome outcome = kv_->on_message(edge->second, delivered.message, Clock::now());
     for (const wire::Back& back : outcome.back) node_.send_back(offer_topic(spec), wire::encode_back(back));
     act({.turn = std::move(outcome.turn), .failures = std::move(outcome.failures)});
+  }
+  void on(bus::ConnectionRenewed& renewed) {
+    const auto edge = inbound_by_topic_.find(renewed.topic);
+    if (edge != inbound_by_topic_.end()) act(agent_.on_renewed(edge->second));
   }
   void on(bus::CameBack& back) {
     try {

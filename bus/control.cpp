@@ -1,8 +1,11 @@
 #include "bus/control.hpp"
 
+#include <xxhash.h>
+
 #include <cstddef>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -32,8 +35,10 @@ template <typename T>
 json write_fields(const T& value) {
   json object = json::object();
   for_each_field<T>([&](const auto& field) {
-    // A value that is not there has no key, so that an absent key and null mean the same to every reader.
-    if (json written = write(value.*(field.member)); !written.is_null()) object[field.name] = std::move(written);
+    // A value that is not there has no key, so that an absent key and null mean the same to every reader; but a key
+    // that must be there says null, so that its loss is no meaning.
+    json written = write(value.*(field.member));
+    if (field.required || !written.is_null()) object[field.name] = std::move(written);
   });
   return object;
 }
@@ -94,6 +99,7 @@ void read_fields(const json& value, const Place& place, T& into) {
   for_each_field<T>([&](const auto& field) {
     const auto found = value.find(field.name);
     if (found != value.end()) read(*found, place.field(field.name), into.*(field.member));
+    else if (field.required) fail(cat("\"", place.type, "\" has no field \"", place.field(field.name).path, "\""));
   });
 }
 
@@ -155,6 +161,48 @@ json parse(std::string_view text) {
   }
 }
 
+/// How the text of a message ends: the key, 16 hex digits, and this.
+constexpr std::string_view kSealKey = ",\"xxh3\":\"", kSealEnd = "\"}";
+constexpr std::size_t kSealDigits = 16, kSealBytes = kSealKey.size() + kSealDigits + kSealEnd.size();
+
+/// XXH3-64 of all that stands before the digits.
+std::string seal_of(std::string_view before) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  const std::uint64_t hash = XXH3_64bits(before.data(), before.size());
+  std::string digits;
+  for (int shift = 60; shift >= 0; shift -= 4) digits += kDigits[hash >> shift & 15];
+  return digits;
+}
+
+/// Throws where the text was damaged; false where it carries no checksum at its end.
+bool is_sealed(std::string_view text) {
+  if (text.size() < kSealBytes || !text.ends_with(kSealEnd)) return false;
+  const std::string_view before = text.substr(0, text.size() - kSealDigits - kSealEnd.size());
+  if (!before.ends_with(kSealKey)) return false;
+  const std::string_view says = text.substr(before.size(), kSealDigits);
+  if (const std::string is = seal_of(before); says != is)
+    fail(cat("its checksum is ", is, ", but it says ", json(says).dump(-1, ' ', true, json::error_handler_t::replace),
+             ": it was damaged on its way"));
+  return true;
+}
+
+/// What a build of version 1 says first has no checksum, and is read so that both ends can name the versions.
+bool is_of_version_1(const json& object, const std::string& type) {
+  const auto version = object.find("version");
+  return type == detail::kTypeName<Refused> ||
+         (type == detail::kTypeName<Join> && version != object.end() && *version == 1);
+}
+
+/// Whatever else a message holds, these name what a reader must know to take it right.
+void check_needs(const json& object) {
+  const auto needs = object.find("needs");
+  if (needs == object.end()) return;
+  if (!needs->is_array()) fail(cat("its \"needs\" is of type ", needs->type_name(), " and should be an array"));
+  for (const json& need : *needs)
+    fail(cat("it needs ", need.dump(-1, ' ', true, json::error_handler_t::replace).substr(0, 60),
+             ", which this build does not know; run the newer kvmesh at both ends"));
+}
+
 }  // namespace
 
 OwnedBytes encode_control(const Control& message) {
@@ -166,16 +214,27 @@ OwnedBytes encode_control(const Control& message) {
         return fields;
       },
       message);
-  return OwnedBytes::from_string(object.dump(-1, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace));
+  std::string text = object.dump(-1, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
+  text.pop_back();  // the object's end
+  text += kSealKey;
+  text.append(seal_of(text)).append(kSealEnd);
+  return OwnedBytes::from_string(std::move(text));
 }
 
 Control decode_control(const OwnedBytes& body) {
   if (body.size() > kMaxControlBytes) fail(cat("it has ", body.size(), " bytes and may have ", kMaxControlBytes));
+  if (body.empty()) fail("it has no body; it is no control message, or a piece of one without those before it");
+  const bool sealed = is_sealed(body.text());
   const json object = parse(body.text());
   if (!object.is_object()) fail(cat("it is of JSON type ", object.type_name(), " and should be an object"));
   const auto type = object.find("type");
   if (type == object.end() || !type->is_string()) fail("it has no \"type\", which should be a string");
-  return read_message(object, type->get_ref<const std::string&>());
+  const std::string& name = type->get_ref<const std::string&>();
+  if (!sealed && !is_of_version_1(object, name))
+    fail(cat("it does not end with its checksum, \"xxh3\": it was damaged on its way, or its sender does not speak ",
+             "version ", kControlVersion, " of the control protocol"));
+  check_needs(object);
+  return read_message(object, name);
 }
 
 }  // namespace kvmesh::bus

@@ -15,12 +15,13 @@
 ///   agent -> orchestrator: join; <- assign; -> hello; <- edges; -> ready; <- task, -> result or task_error;
 ///   <- bye, -> bye
 /// and at any time heartbeat (both ways), cancel and scores (to an agent), failed (from one), refused (to one).
-/// On the wire each is one frame of JSON, {"type": ..., ...}; see docs/wire.md. Unknown keys are skipped, missing ones
-/// take the value that stands here. Texts that other rooms own (an edge's spec, a manifest) are JSON in a string.
+/// On the wire each is JSON, {"type": ..., ..., "xxh3": ...}, sealed by its checksum; see docs/wire.md. Unknown keys
+/// are skipped. Missing ones take the value that stands here, but for those that bus/detail/control_fields.hpp calls
+/// required. Texts that other rooms own (an edge's spec, a manifest) are JSON in a string.
 namespace kvmesh::bus {
 
-inline constexpr int kControlVersion = 1;
-inline constexpr std::size_t kMaxControlBytes = std::size_t{16} << 20;
+inline constexpr int kControlVersion = 2;
+inline constexpr std::size_t kMaxControlBytes = std::size_t{256} << 20;
 inline constexpr int kMaxControlDepth = 16;
 /// Requests that a mesh works on at the same time, at most: what each of its agents keeps room for.
 inline constexpr std::size_t kMaxRequestsInFlight = 8;
@@ -113,7 +114,7 @@ struct EdgeScores {
 
 struct Result {
   std::string request;
-  std::optional<std::string> answer;  ///< none: this agent was not asked to generate
+  std::optional<std::string> answer;  ///< none: this agent was not asked to generate; always on the wire, null then
   std::vector<EdgeReport> edges;      ///< outbound
   std::vector<EdgeScores> scores;     ///< of a calibrating task, inbound kv edges
   double ttft_ms = 0;                 ///< from the task's receipt to the first generated token
@@ -161,11 +162,13 @@ struct Bye {
 using Control = std::variant<Join, Assign, Hello, Edges, Ready, Task, Result, TaskError, Cancel, Scores, Heartbeat,
                              Refused, Failed, Bye>;
 
-/// One JSON object; text that is not UTF-8 has its bad bytes replaced by U+FFFD.
+/// One JSON object with its checksum; text that is not UTF-8 has its bad bytes replaced by U+FFFD.
 OwnedBytes encode_control(const Control& message);
 
-/// Throws Error{kReconnect}: not JSON, nested too deeply, longer than 16 MiB, an unknown type, a field of a wrong type.
-/// The text of the error names the type and the field.
+/// Throws Error{kReconnect}: damaged on the way, not JSON, nested too deeply, longer than kMaxControlBytes, an unknown
+/// type, a field that is missing or of a wrong type, something needed that this build does not know. The text of the
+/// error names the type and the field. What another version says first is read without a checksum: a join, so that it
+/// can be refused by its version, and the refusal.
 Control decode_control(const OwnedBytes& body);
 
 }  // namespace kvmesh::bus

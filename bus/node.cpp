@@ -160,9 +160,16 @@ class Node::Impl {
 
   void publish(const std::string& topic, Message message, std::function<void()> seal) {
     publish_endpoint();
-    auto shared = sharing_.share(topic, std::move(message), Deadline::after(send_deadline_));
+    const Deadline deadline = Deadline::after(send_deadline_);
+    auto shared = sharing_.share(topic, std::move(message), deadline);
     const std::size_t bytes = topic.size() + total_size(shared.message);
-    auto charge = budget_->take(bytes, topic, Deadline::after(send_deadline_));
+    std::shared_ptr<const void> charge;
+    try {
+      charge = budget_->take(bytes, topic, deadline);
+    } catch (...) {
+      if (shared.rows) sharing_.take_back(*shared.rows);
+      throw;
+    }
     inbox_->post(Publish{{.topic = topic,
                           .message = std::move(shared.message),
                           .shared = shared.rows,

@@ -20,6 +20,10 @@ struct ControlReceived {
   std::string peer;
   OwnedBytes body;
 };
+/// Part of a long control message came in: `peer` lives. The whole comes as ControlReceived.
+struct ControlComing {
+  std::string peer;
+};
 /// A subscriber to `topic` is there: what is published from now on reaches it. Said again for each one that joins, so
 /// that a restarted subscriber is heard before the loss of its predecessor is noticed.
 struct SubscriptionOpened {
@@ -37,6 +41,11 @@ struct Delivered {
   Message message;
   std::string problem;
   std::shared_ptr<const void> charge;
+};
+/// The connection that `topic` is heard over broke and has been made anew. What was under way is lost; what came before
+/// has been delivered.
+struct ConnectionRenewed {
+  std::string topic;
 };
 /// A subscriber sent `body` back on `topic`. What it sends back goes to every publisher that it hears, so the topic may
 /// be one of theirs: who is told looks at it.
@@ -56,8 +65,8 @@ struct NodeFailed {
   std::string reason;
 };
 
-using Event =
-    std::variant<ControlReceived, SubscriptionOpened, SubscriptionClosed, Delivered, CameBack, SendFailed, NodeFailed>;
+using Event = std::variant<ControlReceived, ControlComing, SubscriptionOpened, SubscriptionClosed, Delivered,
+                           ConnectionRenewed, CameBack, SendFailed, NodeFailed>;
 
 /// What a large message on the bus usually has: ZeroMQ's high-water marks count messages.
 inline constexpr std::size_t kMessageBytes = std::size_t{2} << 20;

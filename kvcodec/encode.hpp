@@ -15,12 +15,12 @@
 
 namespace kvmesh::kvcodec {
 
-/// Each returns the frames [envelope, payload...] of one message, ready to go behind a topic. The caller fills in who,
-/// what for and how many (mesh, from, to, request, sequence, count, manifest; for a layer also layer, context_start and
-/// context_end); kind, tensors, positions and checksum are filled in here.
-///
-/// A payload frame points into its tensor's memory and keeps the tensor alive: nothing is copied where the tensor is on
-/// the CPU and contiguous. Nobody may write to that memory before the frames are gone. Safe from any thread.
+// What goes behind a topic: the frames [envelope, payload...] of one message. The caller fills in who, what for and how
+// many (mesh, from, to, request, sequence, count, manifest; for a layer also layer, context_start and context_end);
+// kind, tensors, positions and checksum are filled in here.
+//
+// A payload frame points into its tensor's memory and keeps the tensor alive: nothing is copied where the tensor is on
+// the CPU and contiguous. Nobody may write to that memory before the frames are gone. Safe from any thread.
 
 /// Rows of one layer as they travel, whoever they go to: a sender with several receivers packs once.
 struct PackedRows {
@@ -31,14 +31,14 @@ struct PackedRows {
   std::shared_ptr<wire::LateChecksum> checksum;
 };
 
-/// Converts rows to what `wire` says. kSame: views of the tensors, nothing is copied where
-/// they are on the CPU and contiguous. Other forms are written into memory from `room`, or of their own where that is
-/// null. Throws Error{kFixInput} where keys, values and positions do not fit each other, and where int8 or int4 rows
-/// hold numbers that fp16 scales cannot express.
+/// Converts rows to what `wire` says. kSame: views of the tensors; nothing is copied where they are on the CPU and
+/// contiguous. Other forms are written into memory from `room`, or of their own where that is null. Throws
+/// Error{kFixInput} where keys, values and positions do not fit each other, and where int8 or int4 rows hold numbers
+/// that fp16 scales cannot express.
 PackedRows pack_rows(const LayerKv& layer, wire::WireDtype wire, const MakeRoom& room = nullptr);
 
-/// The packed rows as one message. `base` as below. The checksum is computed when the first message of these rows is
-/// sealed.
+/// The packed rows as one message; the caller has filled in `base`. The checksum is computed when the first message of
+/// these rows is sealed.
 wire::UnsealedMessage address_rows(const PackedRows& rows, wire::Envelope base);
 
 /// pack_rows() as they are, then address_rows(), sealed: frames "keys" and "values". Throws Error{kFixInput} where

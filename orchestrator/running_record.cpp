@@ -23,9 +23,16 @@ void append_report(const bus::Result& sender, const wire::EdgeSpec& edge, std::v
 
 }  // namespace
 
-RunningRecord::RunningRecord(std::string id, std::string request, const Topology& topology, Deadline deadline)
-    : id_(std::move(id)), request_(std::move(request)), topology_(&topology), deadline_(deadline) {
+RunningRecord::RunningRecord(const RecordTasks& record, const Topology& topology, Deadline deadline)
+    : id_(record.id), request_(record.request), topology_(&topology), deadline_(deadline) {
   for (const AgentSpec& agent : topology.agents) waiting_.insert(agent.name);
+  for (const auto& [agent, task] : record.tasks) {
+    if (task.generate) asked_.insert(agent);
+  }
+}
+
+bool RunningRecord::lacks_answer(const std::string& agent, const bus::Result& result) const {
+  return !result.answer && asked_.contains(agent);
 }
 
 void RunningRecord::on_result(const std::string& agent, const bus::Result& result) {

@@ -7,6 +7,7 @@
 #include "base/deadline.hpp"
 #include "bus/control.hpp"
 #include "orchestrator/record_outcome.hpp"
+#include "orchestrator/tasks.hpp"
 #include "orchestrator/topology.hpp"
 
 namespace kvmesh::orchestrator {
@@ -14,7 +15,7 @@ namespace kvmesh::orchestrator {
 /// The book of one record on its way: who has answered, who has not, what came. Decides nothing.
 class RunningRecord {
  public:
-  RunningRecord(std::string id, std::string request, const Topology& topology, Deadline deadline);
+  RunningRecord(const RecordTasks& record, const Topology& topology, Deadline deadline);
 
   const std::string& id() const { return id_; }
   const std::string& request() const { return request_; }
@@ -23,6 +24,8 @@ class RunningRecord {
   const std::set<std::string>& waiting() const { return waiting_; }
   bool complete() const { return waiting_.empty(); }
 
+  /// The agent was asked for an answer, and `result` has none.
+  bool lacks_answer(const std::string& agent, const bus::Result& result) const;
   /// A second result of the same agent is ignored.
   void on_result(const std::string& agent, const bus::Result& result);
 
@@ -35,6 +38,7 @@ class RunningRecord {
   const Topology* topology_;
   Deadline deadline_;
   std::set<std::string> waiting_;
+  std::set<std::string> asked_;  ///< agents whose answer is wanted
   std::map<std::string, bus::Result> results_;
 };
 

@@ -78,6 +78,12 @@ Actions Supervisor::fail(ErrorKind kind, const std::string& reason, Time now) {
   return take();
 }
 
+Actions Supervisor::on_coming(const std::string& peer, Time now) {
+  if (const auto known = agent_of_peer_.find(peer); known != agent_of_peer_.end())
+    members_.at(known->second).liveness->heard(now);
+  return take();
+}
+
 Actions Supervisor::on_message(const std::string& peer, const bus::Control& message, Time now) {
   if (const auto* join = std::get_if<bus::Join>(&message)) {
     handle(peer, *join, now);
@@ -129,7 +135,7 @@ void Supervisor::handle(const std::string& peer, const bus::Join& join, Time now
 void Supervisor::handle(const std::string& name, Member& member, const bus::Control& message, Time now) {
   if (std::holds_alternative<bus::Heartbeat>(message)) return;
   if (const auto* hello = std::get_if<bus::Hello>(&message)) return on_hello(name, member, *hello, now);
-  if (const auto* result = std::get_if<bus::Result>(&message)) return on_result(name, *result);
+  if (const auto* result = std::get_if<bus::Result>(&message)) return on_result(name, *result, now);
   if (const auto* error = std::get_if<bus::TaskError>(&message)) return on_task_error(name, *error, now);
   if (std::holds_alternative<bus::Bye>(message)) return on_bye(name, member, now);
   if (const auto* ready = std::get_if<bus::Ready>(&message); ready != nullptr && member.state == State::kEdgesSent) {
@@ -222,7 +228,7 @@ void Supervisor::on_ready(const std::string& name, Member& member, const bus::Re
 
 Actions Supervisor::submit(const RecordTasks& record, Time now) {
   if (!ready()) throw Error(ErrorKind::kGiveUp, "a record was submitted while the mesh was not ready");
-  records_.emplace_back(record.id, record.request, topology_, Deadline::after(options_.deadlines.record, now));
+  records_.emplace_back(record, topology_, Deadline::after(options_.deadlines.record, now));
   for (auto& [name, member] : members_) send(member, record.tasks.at(name), now);
   return take();
 }
@@ -245,9 +251,14 @@ std::vector<RunningRecord>::iterator Supervisor::find_record(const std::string& 
                       [&request](const RunningRecord& record) { return record.request() == request; });
 }
 
-void Supervisor::on_result(const std::string& name, const bus::Result& result) {
+void Supervisor::on_result(const std::string& name, const bus::Result& result, Time now) {
   const auto record = find_record(result.request);
   if (record == records_.end()) return;  // it was given up
+  if (record->lacks_answer(name, result)) {
+    give_up(*record, cat("agent ", name, " sent a result without the answer that it was asked for"), now);
+    records_.erase(record);
+    return;
+  }
   record->on_result(name, result);
   if (!record->complete()) return;
   actions_.push_back(RecordDone{record->outcome()});

@@ -67,6 +67,8 @@ class Supervisor {
   Supervisor(const Topology& topology, SupervisorOptions options, Time now);
 
   Actions on_message(const std::string& peer, const bus::Control& message, Time now);
+  /// Part of a long message has come: its sender lives.
+  Actions on_coming(const std::string& peer, Time now);
   /// A message that could not be read, or did not reach its peer.
   Actions on_broken(const std::string& peer, const std::string& reason, Time now);
   /// An agent that runs as our child has ended; `how` is "was killed by signal 9", `killed` tells that from an exit.
@@ -114,7 +116,7 @@ class Supervisor {
   void handle(const std::string& name, Member& member, const bus::Control& message, Time now);
   void on_hello(const std::string& name, Member& member, const bus::Hello& hello, Time now);
   void on_ready(const std::string& name, Member& member, const bus::Ready& ready);
-  void on_result(const std::string& name, const bus::Result& result);
+  void on_result(const std::string& name, const bus::Result& result, Time now);
   std::vector<RunningRecord>::iterator find_record(const std::string& request);
   void check_records(Time now);
   void on_task_error(const std::string& name, const bus::TaskError& error, Time now);

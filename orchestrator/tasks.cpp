@@ -7,6 +7,22 @@
 
 namespace kvmesh::orchestrator {
 
+namespace {
+
+/// What a task takes on the wire is counted exactly only where it may be too much.
+void check_size(const std::string& id, const std::string& agent, const bus::Task& task) {
+  std::size_t text = task.system.size();
+  for (const bus::PromptPiece& piece : task.prompt) text += piece.text.size();
+  constexpr std::size_t kMostEscaped = 8;  // a byte is at most \u0000 in JSON
+  if (text < bus::kMaxControlBytes / kMostEscaped) return;
+  const std::size_t bytes = bus::encode_control(task).size();
+  if (bytes <= bus::kMaxControlBytes) return;
+  fail_input("record ", id, ": the prompt of agent ", agent, " takes ", bytes, " bytes on its way to the agent, and ",
+             bus::kMaxControlBytes, " are the limit; shorten the record's fields");
+}
+
+}  // namespace
+
 RecordTasks make_tasks(const Topology& topology, const nlohmann::json& record, std::uint64_t index,
                        const std::string& request, bool calibrate, std::chrono::milliseconds deadline) {
   RecordTasks all{.id = record.value("id", ""), .request = request, .tasks = {}};
@@ -24,6 +40,7 @@ RecordTasks make_tasks(const Topology& topology, const nlohmann::json& record, s
                              .stop = how.stop,
                              .calibrate = calibrate,
                              .deadline_ms = deadline.count()};
+    check_size(all.id, agent.name, all.tasks[agent.name]);
   }
   return all;
 }

@@ -132,7 +132,14 @@ void read_agents(const YamlFields& top, Topology& topology) {
 Topology read_topology(const YamlFields& top, const std::filesystem::path& file) {
   const YamlValue version = top.get("kvmesh", "add kvmesh: 1, the version of the grammar");
   if (!version.is_scalar() || version.text() != "1") {
-    version.fail("this program reads version 1 of the grammar, and the file's is another", "write kvmesh: 1");
+    const bool newer = version.is_scalar() && !version.text().empty() &&
+                       version.text().find_first_not_of("0123456789") == std::string::npos &&
+                       !version.text().starts_with('0');
+    if (newer)
+      version.fail(cat("the file is written in version ", version.text(),
+                       " of the grammar, and this kvmesh reads version 1"),
+                   cat("install a kvmesh that reads version ", version.text()));
+    version.fail("the version of the grammar is a whole number, and this program reads version 1", "write kvmesh: 1");
   }
   top.refuse_others({"kvmesh", "name", "models", "agents", "edges", "output", "calibration", "profile"});
   Topology topology;

@@ -12,11 +12,16 @@ template <typename Owner, typename Value>
 struct Field {
   const char* name;
   Value Owner::*member;
+  bool required = false;  ///< a message without it is refused
 };
 
 template <typename Owner, typename Value>
 constexpr Field<Owner, Value> field(const char* name, Value Owner::*member) {
   return {name, member};
+}
+template <typename Owner, typename Value>
+constexpr Field<Owner, Value> required(const char* name, Value Owner::*member) {
+  return {name, member, true};
 }
 
 /// `kFields<T>` is a tuple of T's fields; `kTypeName<T>` what "type" says of a message T.
@@ -26,7 +31,7 @@ template <typename T>
 inline constexpr const char* kTypeName = nullptr;
 
 template <>
-inline constexpr auto kFields<Join> = std::tuple(field("version", &Join::version), field("agent", &Join::agent),
+inline constexpr auto kFields<Join> = std::tuple(required("version", &Join::version), field("agent", &Join::agent),
                                                  field("pid", &Join::pid), field("host", &Join::host));
 template <>
 inline constexpr auto kFields<Assign> = std::tuple(field("mesh", &Assign::mesh),
@@ -60,7 +65,7 @@ inline constexpr auto kFields<SamplingOptions> = std::tuple(
     field("repetition_penalty", &SamplingOptions::repetition_penalty), field("seed", &SamplingOptions::seed));
 template <>
 inline constexpr auto kFields<Task> = std::tuple(
-    field("request", &Task::request), field("record_index", &Task::record_index), field("prompt", &Task::prompt),
+    required("request", &Task::request), field("record_index", &Task::record_index), field("prompt", &Task::prompt),
     field("chat", &Task::chat), field("system", &Task::system), field("generate", &Task::generate),
     field("max_tokens", &Task::max_tokens), field("sampling", &Task::sampling), field("stop", &Task::stop),
     field("calibrate", &Task::calibrate), field("deadline_ms", &Task::deadline_ms));
@@ -73,19 +78,19 @@ template <>
 inline constexpr auto kFields<EdgeScores> = std::tuple(field("from", &EdgeScores::from), field("to", &EdgeScores::to),
                                                        field("scores", &EdgeScores::scores));
 template <>
-inline constexpr auto kFields<Result> = std::tuple(field("request", &Result::request), field("answer", &Result::answer),
-                                                   field("edges", &Result::edges), field("scores", &Result::scores),
-                                                   field("ttft_ms", &Result::ttft_ms),
+inline constexpr auto kFields<Result> = std::tuple(required("request", &Result::request),
+                                                   required("answer", &Result::answer), field("edges", &Result::edges),
+                                                   field("scores", &Result::scores), field("ttft_ms", &Result::ttft_ms),
                                                    field("receiver_ttft_ms", &Result::receiver_ttft_ms),
                                                    field("prefill_tokens", &Result::prefill_tokens),
                                                    field("generated_tokens", &Result::generated_tokens),
                                                    field("flops", &Result::flops));
 template <>
-inline constexpr auto kFields<TaskError> = std::tuple(field("request", &TaskError::request),
+inline constexpr auto kFields<TaskError> = std::tuple(required("request", &TaskError::request),
                                                       field("kind", &TaskError::kind),
                                                       field("reason", &TaskError::reason));
 template <>
-inline constexpr auto kFields<Cancel> = std::tuple(field("request", &Cancel::request));
+inline constexpr auto kFields<Cancel> = std::tuple(required("request", &Cancel::request));
 template <>
 inline constexpr auto kFields<Scores> = std::tuple(field("edge", &Scores::edge));
 template <>

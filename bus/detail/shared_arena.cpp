@@ -27,15 +27,12 @@ SharedArena::SharedArena(const std::vector<std::string>& topics)
     const auto number = static_cast<std::uint32_t>(receivers_.size());
     if (number == kMostReceivers) break;  // the rest is served by the socket
     receivers_.emplace(topic, number);
-    memory_->header().receivers |= std::uint32_t{1} << number;
   }
 }
 
-// The memory itself stays as long as somebody has a part of it.
-SharedArena::~SharedArena() { memory_->remove_name(); }
-
 template <typename Attempt>
-auto SharedArena::wait_for(const char* what, const std::string& topic, const Deadline& deadline, Attempt attempt) {
+auto SharedArena::wait_for(Lock& lock, const char* what, const std::string& topic, const Deadline& deadline,
+                           Attempt attempt) {
   for (;;) {
     const std::uint32_t seen = memory_->header().released.load();
     collect();
@@ -43,19 +40,21 @@ auto SharedArena::wait_for(const char* what, const std::string& topic, const Dea
     if (deadline.expired())
       throw Error(ErrorKind::kRetry, cat("cannot publish on \"", topic, "\": all ", what, " of shared memory are ",
                                          "still held by receivers that do not keep up; try again later"));
+    lock.unlock();  // others take memory meanwhile
     await_release(memory_->header(), seen, deadline.remaining());
+    lock.lock();
   }
 }
 
 SharedMessage SharedArena::share(const std::string& topic, Message message, const Deadline& deadline) {
   const std::uint32_t receiver = receivers_.at(topic);
-  const std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
   std::vector<SharedFrame> shared;
   std::vector<Frame> held;
   for (std::size_t i = 1; i < message.size(); ++i) {
     Frame& frame = message[i];
     if (frame.size() < kSmallestShared || frame.size() > kCopyBytes) continue;
-    Frame there = in_arena(frame, topic, deadline);
+    Frame there = in_arena(lock, frame, topic, deadline);
     if (there.empty()) continue;
     held.push_back(std::move(there));
     shared.push_back({.frame = i, .offset = *memory_->offset_of(held.back()), .bytes = frame.size()});
@@ -63,7 +62,7 @@ SharedMessage SharedArena::share(const std::string& topic, Message message, cons
   }
   SharedRows rows{.receiver = receiver};
   if (!held.empty()) {
-    rows.ticket = free_ticket(topic, deadline);
+    rows.ticket = free_ticket(lock, topic, deadline);
     rows.bytes = total_size(held);
     out_.emplace(rows.ticket, std::move(held));
     memory_->header().holders[rows.ticket].store(receiver + 1);
@@ -72,12 +71,12 @@ SharedMessage SharedArena::share(const std::string& topic, Message message, cons
   append(trailer,
          TrailerHead{.frames = static_cast<std::uint32_t>(shared.size()), .receiver = receiver, .ticket = rows.ticket});
   for (const SharedFrame& frame : shared) append(trailer, frame);
-  trailer += name();
+  trailer += memory_->name();
   message.push_back(Frame::from_string(std::move(trailer)));
   return {std::move(message), shared.empty() ? std::nullopt : std::optional(rows)};
 }
 
-Frame SharedArena::in_arena(const Frame& frame, const std::string& topic, const Deadline& deadline) {
+Frame SharedArena::in_arena(Lock& lock, const Frame& frame, const std::string& topic, const Deadline& deadline) {
   if (memory_->offset_of(frame)) return frame;
   std::erase_if(copies_, [](const Copy& copy) { return copy.place.expired() || copy.owner.expired(); });
   for (const Copy& copy : copies_) {
@@ -85,7 +84,7 @@ Frame SharedArena::in_arena(const Frame& frame, const std::string& topic, const 
     const auto place = copy.place.lock();
     if (same && place) return Frame(place, {place.get(), frame.size()});
   }
-  const auto place = *wait_for("places", topic, deadline, [&] { return room_for_copy(frame.size()); });
+  const auto place = *wait_for(lock, "places", topic, deadline, [&] { return room_for_copy(frame.size()); });
   if (!place) return {};
   std::memcpy(const_cast<std::byte*>(place.get()), frame.data(), frame.size());
   copies_.push_back({.owner = frame.owner(), .data = frame.data(), .place = place});
@@ -103,8 +102,8 @@ std::optional<std::shared_ptr<const std::byte>> SharedArena::room_for_copy(std::
                                           }};
 }
 
-std::uint32_t SharedArena::free_ticket(const std::string& topic, const Deadline& deadline) {
-  return *wait_for("tickets", topic, deadline, [&]() -> std::optional<std::uint32_t> {
+std::uint32_t SharedArena::free_ticket(Lock& lock, const std::string& topic, const Deadline& deadline) {
+  return *wait_for(lock, "tickets", topic, deadline, [&]() -> std::optional<std::uint32_t> {
     if (out_.size() == kTickets) return std::nullopt;
     while (out_.contains(next_ticket_ % kTickets)) ++next_ticket_;
     return next_ticket_++ % kTickets;
@@ -120,6 +119,13 @@ std::shared_ptr<std::byte> SharedArena::take(std::size_t bytes) {
   const std::lock_guard lock(mutex_);
   collect();
   return memory_->take(bytes);
+}
+
+void SharedArena::take_back(const SharedRows& rows) {
+  const std::lock_guard lock(mutex_);
+  memory_->header().holders[rows.ticket].store(0);
+  out_.erase(rows.ticket);
+  wake_sender(memory_->header());
 }
 
 void SharedArena::drop(const std::string& topic) {
@@ -155,6 +161,8 @@ SharedMessage Sharing::share(const std::string& topic, Message message, const De
   message.push_back(Frame::from_string(std::move(trailer)));
   return {std::move(message), std::nullopt};
 }
+
+void Sharing::take_back(const SharedRows& rows) { arena()->take_back(rows); }
 
 void Sharing::before_sending(const SharedRows& rows) { arena()->before_sending(rows); }
 

@@ -38,7 +38,6 @@ class SharedArena {
 
   /// `topics`: one for each receiver. Reserves room for copies; throws Error{kGiveUp} where it cannot be had.
   explicit SharedArena(const std::vector<std::string>& topics);
-  ~SharedArena();
   SharedArena(const SharedArena&) = delete;
   SharedArena& operator=(const SharedArena&) = delete;
 
@@ -46,14 +45,14 @@ class SharedArena {
   /// `message` with its frames in the arena, and its trailer. Throws Error{kRetry}, naming the topic, where nothing is
   /// returned in time.
   SharedMessage share(const std::string& topic, Message message, const Deadline& deadline);
+  /// What share() gave is not sent after all: its ticket is free, and its frames are let go.
+  void take_back(const SharedRows& rows);
   /// As ReadAhead: on the thread that seals and sends.
   void before_sending(const SharedRows& rows) { read_ahead_.before(rows); }
   /// Memory that leaves without a copy; null where there is none.
   std::shared_ptr<std::byte> take(std::size_t bytes);
   /// The receiver of `topic` is gone: what it held is free.
   void drop(const std::string& topic);
-
-  const std::string& name() const { return memory_->name(); }
 
  private:
   struct Copy {
@@ -62,16 +61,19 @@ class SharedArena {
     std::weak_ptr<const std::byte> place;
   };
 
+  using Lock = std::unique_lock<std::mutex>;
+
   /// `frame` or its copy in the arena; empty where that has no room left.
-  Frame in_arena(const Frame& frame, const std::string& topic, const Deadline& deadline);
+  Frame in_arena(Lock& lock, const Frame& frame, const std::string& topic, const Deadline& deadline);
   /// Null where the arena is full; none while copies that are out take all that copies may.
   std::optional<std::shared_ptr<const std::byte>> room_for_copy(std::size_t bytes);
-  std::uint32_t free_ticket(const std::string& topic, const Deadline& deadline);
+  std::uint32_t free_ticket(Lock& lock, const std::string& topic, const Deadline& deadline);
   /// Lets go of what was returned.
   void collect();
-  /// Calls `attempt` until it gives something, each time that a ticket is returned.
+  /// Calls `attempt` until it gives something, each time that a ticket is returned. Not locked while it sleeps: take()
+  /// and another topic's share() go on.
   template <typename Attempt>
-  auto wait_for(const char* what, const std::string& topic, const Deadline& deadline, Attempt attempt);
+  auto wait_for(Lock& lock, const char* what, const std::string& topic, const Deadline& deadline, Attempt attempt);
 
   std::map<std::string, std::uint32_t> receivers_;  ///< number of each topic's
   std::shared_ptr<SharedMemory> memory_;
@@ -91,7 +93,8 @@ class Sharing {
   /// On a topic that shares memory: SharedArena::share(), or where that does not serve it `message` with a trailer
   /// that names no frame. On others `message` itself.
   SharedMessage share(const std::string& topic, Message message, const Deadline& deadline);
-  /// As SharedArena's, for rows that share() gave.
+  /// As SharedArena's, both for rows that share() gave.
+  void take_back(const SharedRows& rows);
   void before_sending(const SharedRows& rows);
   /// As SharedArena::take(); null without an arena.
   std::shared_ptr<std::byte> take(std::size_t bytes);

@@ -14,8 +14,8 @@
 /// What stands in a shared arena and in the trailer of a message that uses one; docs/wire.md describes both.
 namespace kvmesh::bus::detail {
 
-inline constexpr std::uint64_t kArenaMagic = 0x32414d48534d564b;  // "KVMSHMA2"
-/// Receivers that one arena can serve: a bit each in the header.
+inline constexpr std::uint64_t kArenaMagic = 0x33414d48534d564b;  // "KVMSHMA3"
+/// Receivers that one arena can serve.
 inline constexpr std::uint32_t kMostReceivers = 32;
 /// Messages that may be out at once, to all receivers together.
 inline constexpr std::uint32_t kTickets = 4096;
@@ -28,16 +28,17 @@ inline constexpr std::size_t kArenaBytes = std::size_t{1} << 30;
 struct ArenaHeader {
   std::uint64_t magic = kArenaMagic;
   std::uint64_t bytes = kArenaBytes;
+  std::uint64_t id = 0;  ///< random: a process number may come again
   std::uint32_t tickets = kTickets;
-  std::uint32_t receivers = 0;              ///< a bit for each
-  std::atomic<std::uint32_t> mapped = 0;    ///< those that have mapped it; who completes them removes the name
-  std::atomic<std::uint32_t> released = 0;  ///< counts returned tickets; the sender sleeps on it
+  std::atomic<std::uint32_t> released = 0;            ///< counts returned tickets; the sender sleeps on it
   std::atomic<std::uint32_t> holders[kTickets] = {};  ///< who still reads a message's frames, plus 1; 0: nobody
 };
 static_assert(sizeof(ArenaHeader) <= kHeaderBytes);
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
 
-/// The last frame of a message on a topic with shared memory: this, then `frames` SharedFrame, then the arena's name.
+/// The last frame of a message on a topic with shared memory: this, then `frames` SharedFrame, then the arena's name:
+/// PID "/" FD
+/// "/" ID, decimal numbers: the descriptor FD of process PID, and what its header says for `id`.
 struct TrailerHead {
   std::uint32_t frames = 0;
   std::uint32_t receiver = 0;  ///< its number

@@ -2,12 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <ios>
 #include <iterator>
 #include <new>
 #include <random>
@@ -23,44 +23,39 @@ constexpr std::size_t kStep = std::size_t{4} << 20;
 
 std::size_t round_up(std::size_t bytes, std::size_t to) { return (bytes + to - 1) / to * to; }
 
-std::string fresh_name() {
-  // Random, since a pid may come again, or stand for another process in another container.
-  return cat("/kvmesh-", ::getpid(), '-', std::hex, std::random_device{}());
-}
-
 }  // namespace
 
-SharedMemory::SharedMemory() : name_(fresh_name()) {
-  file_ = ::shm_open(name_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file_ < 0) throw Error(ErrorKind::kGiveUp, cat("cannot make /dev/shm", name_, ": ", std::strerror(errno)));
+// A file that never has a name: it is gone with the last process that has it open or mapped, whatever ends them.
+SharedMemory::SharedMemory() : file_(::memfd_create("kvmesh", MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
+  const auto fail = [this](const char* what) {
+    const int error = errno;
+    if (file_ >= 0) ::close(file_);
+    throw Error(ErrorKind::kGiveUp, cat("cannot ", what, " shared memory: ", std::strerror(error)));
+  };
+  // Sealed against shrinking: to read where the file has ended would be a signal in a receiver.
+  if (file_ < 0 || ::fchmod(file_, 0600) != 0 || ::fcntl(file_, F_ADD_SEALS, F_SEAL_SHRINK) != 0) fail("make");
   void* memory = MAP_FAILED;
   if (const int error = ::posix_fallocate(file_, 0, kHeaderBytes); error != 0) errno = error;
   else memory = ::mmap(nullptr, kHeaderBytes + kArenaBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
-  if (memory == MAP_FAILED) {
-    const int error = errno;
-    remove_name();
-    ::close(file_);
-    throw Error(ErrorKind::kGiveUp, cat("cannot map /dev/shm", name_, ": ", std::strerror(error)));
-  }
+  if (memory == MAP_FAILED) fail("map");
   header_ = new (memory) ArenaHeader;
+  std::random_device random;
+  header_->id = std::uint64_t{random()} << 32 | random();
+  name_ = cat(::getpid(), '/', file_, '/', header_->id);
   payload_ = static_cast<std::byte*>(memory) + kHeaderBytes;
 }
 
 std::shared_ptr<SharedMemory> SharedMemory::make(std::size_t bytes) {
   std::shared_ptr<SharedMemory> memory(new SharedMemory);
   if (memory->grow(bytes)) return memory;
-  throw Error(ErrorKind::kGiveUp,
-              cat("cannot reserve ", bytes >> 20, " MiB of shared memory as /dev/shm", memory->name_, ": ",
-                  std::strerror(errno), "; make room there, or say transport: zmq on the edge"));
+  throw Error(ErrorKind::kGiveUp, cat("cannot reserve ", bytes >> 20, " MiB of shared memory: ", std::strerror(errno),
+                                      "; make room in memory, or say transport: zmq on the edge"));
 }
 
 SharedMemory::~SharedMemory() {
-  remove_name();
   ::munmap(header_, kHeaderBytes + kArenaBytes);
   ::close(file_);
 }
-
-void SharedMemory::remove_name() { ::shm_unlink(name_.c_str()); }
 
 bool SharedMemory::grow(std::size_t bytes) {
   if (bytes > kArenaBytes - reserved_) {

@@ -13,11 +13,11 @@
 namespace kvmesh::bus::detail {
 
 /// The memory of an arena and who has which part of it: the sender's end. It grows as it is asked for more, each time
-/// reserved by posix_fallocate, so that a full /dev/shm is an answer here and no signal later; it lives until its last
-/// part is given back. Safe from any thread.
+/// reserved by posix_fallocate, so that memory that is not to be had is an answer here and no signal later; it lives
+/// until its last part is given back. Nothing of it outlives the processes that use it. Safe from any thread.
 class SharedMemory : public std::enable_shared_from_this<SharedMemory> {
  public:
-  /// Reserves `bytes` at once. Throws Error{kGiveUp} that names the arena where they cannot be had.
+  /// Reserves `bytes` at once. Throws Error{kGiveUp} where they cannot be had.
   static std::shared_ptr<SharedMemory> make(std::size_t bytes);
   ~SharedMemory();
   SharedMemory(const SharedMemory&) = delete;
@@ -29,9 +29,8 @@ class SharedMemory : public std::enable_shared_from_this<SharedMemory> {
   std::optional<std::size_t> offset_of(const Frame& frame) const;
 
   ArenaHeader& header() { return *header_; }
+  /// By which receivers find it: a descriptor of ours, which /proc shows to other processes of this user.
   const std::string& name() const { return name_; }
-  /// No receiver that comes later finds it.
-  void remove_name();
 
  private:
   SharedMemory();
@@ -39,8 +38,8 @@ class SharedMemory : public std::enable_shared_from_this<SharedMemory> {
   void give_back(std::size_t offset, std::size_t bytes);
   void add_free(std::size_t offset, std::size_t bytes);
 
-  const std::string name_;
-  int file_ = -1;
+  const int file_;
+  std::string name_;
   ArenaHeader* header_ = nullptr;
   std::byte* payload_ = nullptr;
   std::mutex mutex_;

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -43,29 +45,51 @@ Trailer read_trailer(const Frame& bytes, std::size_t message_frames) {
 
 }  // namespace
 
+/// Where an arena is open, by its name; nothing but a descriptor of a process is ever opened, whoever wrote the
+/// trailer.
+struct ArenaName {
+  std::uint32_t pid = 0, descriptor = 0;
+  std::uint64_t id = 0;
+};
+
+ArenaName read_name(std::string_view name) {
+  ArenaName read;
+  const char *at = name.data(), *const end = at + name.size();
+  const auto take = [&](auto& number, bool last) {
+    const auto result = std::from_chars(at, end, number);
+    at = last ? result.ptr : result.ptr + 1;
+    return result.ec == std::errc() && (last ? result.ptr == end : result.ptr != end && *result.ptr == '/');
+  };
+  if (!take(read.pid, false) || !take(read.descriptor, false) || !take(read.id, true))
+    refuse("a message's trailer names no arena");
+  return read;
+}
+
+/// Of our own user, no socket or device, and never shorter than it is: to read behind its end would be a signal.
+bool is_arena_file(int file) {
+  struct stat status {};
+  const int seals = ::fcntl(file, F_GET_SEALS);
+  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && ::fstat(file, &status) == 0 &&
+         status.st_size >= static_cast<off_t>(kHeaderBytes) && status.st_uid == ::geteuid();
+}
+
 /// One arena: the header may be written, the payload only read.
 class SharedViews::Mapping {
  public:
-  Mapping(const std::string& name, std::uint32_t receiver) : name_(name), receiver_(receiver) {
-    // Only what a kvmesh sender makes is opened, whoever wrote the name.
-    if (!name.starts_with("/kvmesh-") || name.find('/', 1) != std::string::npos)
-      refuse(cat("no arena is called ", name));
-    file_ = ::shm_open(name.c_str(), O_RDWR | O_CLOEXEC, 0);
-    if (file_ < 0) refuse(cat("cannot open /dev/shm", name, ": ", std::strerror(errno)));
-    struct stat status {};
-    const bool fits = ::fstat(file_, &status) == 0 && status.st_size >= static_cast<off_t>(kHeaderBytes) &&
-                      status.st_uid == ::geteuid();
+  Mapping(const ArenaName& name, std::uint32_t receiver)
+      : path_(cat("/proc/", name.pid, "/fd/", name.descriptor)), receiver_(receiver) {
+    file_ = ::open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (file_ < 0) refuse(cat("cannot open ", path_, ": ", std::strerror(errno), "; the sender has ended"));
+    const bool fits = is_arena_file(file_);
     void* header = fits ? ::mmap(nullptr, kHeaderBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0) : MAP_FAILED;
     void* payload = fits ? ::mmap(nullptr, kArenaBytes, PROT_READ, MAP_SHARED, file_, kHeaderBytes) : MAP_FAILED;
     if (header != MAP_FAILED) header_ = static_cast<ArenaHeader*>(header);
     if (payload != MAP_FAILED) payload_ = static_cast<const std::byte*>(payload);
-    if (header_ == nullptr || payload_ == nullptr || header_->magic != kArenaMagic || header_->bytes != kArenaBytes ||
-        header_->tickets != kTickets) {
+    if (header_ == nullptr || payload_ == nullptr || header_->magic != kArenaMagic || header_->id != name.id ||
+        header_->bytes != kArenaBytes || header_->tickets != kTickets) {
       unmap();
-      refuse(cat("/dev/shm", name, " is no arena of this version of kvmesh and this user"));
+      refuse(cat(path_, " is not the arena that the message names, of this version of kvmesh and this user"));
     }
-    const std::uint32_t bit = std::uint32_t{1} << receiver;
-    if ((header_->mapped.fetch_or(bit) | bit) == header_->receivers) ::shm_unlink(name.c_str());
   }
   ~Mapping() { unmap(); }
   Mapping(const Mapping&) = delete;
@@ -84,7 +108,7 @@ class SharedViews::Mapping {
   std::span<const std::byte> bytes(const SharedFrame& shared) {
     if (shared.bytes > kArenaBytes || shared.offset > kArenaBytes - shared.bytes ||
         !stands(shared.offset + shared.bytes))
-      refuse(cat(shared.bytes, " bytes at ", shared.offset, " are not in /dev/shm", name_));
+      refuse(cat(shared.bytes, " bytes at ", shared.offset, " are not in the arena at ", path_));
     return {payload_ + shared.offset, static_cast<std::size_t>(shared.bytes)};
   }
 
@@ -101,7 +125,7 @@ class SharedViews::Mapping {
     if (payload_ != nullptr) ::munmap(const_cast<std::byte*>(payload_), kArenaBytes);
     ::close(file_);
   }
-  const std::string name_;
+  const std::string path_;
   const std::uint32_t receiver_;
   int file_ = -1;
   std::size_t known_ = 0;  ///< bytes of payload that the file had when it was last asked
@@ -115,7 +139,7 @@ Message SharedViews::open(Message message) {
   message.pop_back();
   if (trailer.name.empty()) return message;
   std::shared_ptr<Mapping>& mapping = mappings_[trailer.name];
-  if (!mapping) mapping = std::make_shared<Mapping>(trailer.name, trailer.head.receiver);
+  if (!mapping) mapping = std::make_shared<Mapping>(read_name(trailer.name), trailer.head.receiver);
   if (trailer.frames.empty()) return message;
   const std::shared_ptr<const void> hold = Mapping::hold(mapping, trailer.head.ticket);
   for (const SharedFrame& shared : trailer.frames) {

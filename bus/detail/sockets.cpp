@@ -23,8 +23,17 @@ constexpr std::size_t kMaxTopicBytes = 4'096;
 /// Messages taken from one socket before the next one and the commands have their turn.
 constexpr int kRound = 64;
 
+/// The kernel's own signs of life on tcp: what stands between two hosts does not forget an idle connection, and a host
+/// that is gone is noticed. Not ZeroMQ's heartbeats, which a stopped process would miss: that it may come back is not
+/// the bus's to decide.
+constexpr int kKeepAliveIdleSeconds = 30, kKeepAliveIntervalSeconds = 10, kKeepAliveCount = 6;
+
 Socket make_socket(zmq::context_t& context, zmq::socket_type type) {
   Socket socket(context, type);
+  socket.zmq().set(zmq::sockopt::tcp_keepalive, 1);
+  socket.zmq().set(zmq::sockopt::tcp_keepalive_idle, kKeepAliveIdleSeconds);
+  socket.zmq().set(zmq::sockopt::tcp_keepalive_intvl, kKeepAliveIntervalSeconds);
+  socket.zmq().set(zmq::sockopt::tcp_keepalive_cnt, kKeepAliveCount);
   socket.zmq().set(zmq::sockopt::linger, static_cast<int>(kLinger.count()));
   return socket;
 }
@@ -33,7 +42,7 @@ Socket make_control(zmq::context_t& context, bool binds) {
   auto socket = make_socket(context, binds ? zmq::socket_type::router : zmq::socket_type::dealer);
   socket.zmq().set(zmq::sockopt::sndhwm, Sockets::kControlHighWater);
   socket.zmq().set(zmq::sockopt::rcvhwm, Sockets::kControlHighWater);
-  socket.zmq().set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(kMaxControlBytes));
+  socket.zmq().set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(kControlPieceBytes));
   if (binds) socket.zmq().set(zmq::sockopt::router_mandatory, true);
   return socket;
 }
@@ -96,6 +105,7 @@ Sockets::Sockets(const NodeOptions& options, const Node::Handler& handler, std::
       binds_control_(options.bind_control),
       control_(make_control(context_, options.bind_control)),
       subscriber_(make_subscriber(context_, options)),
+      reconnections_(context_, subscriber_.zmq()),
       control_endpoint_(options.control) {
   if (binds_control_) {
     control_endpoint_ = bind(control_.zmq(), options.control, control_file_);
@@ -116,12 +126,13 @@ bool Sockets::receive(int wake_descriptor, std::chrono::milliseconds timeout) {
   // Without room for what comes in, its socket is not looked at until there is.
   const bool room = received_->bytes() < receive_budget_ || !received_->wake_at(receive_budget_ / 2);
   const bool sleeps = control_.is_empty() && publisher_.is_empty() && (subscriber_.is_empty() || !room);
-  std::array<pollfd, 5> items{
+  std::array<pollfd, 6> items{
       {{.fd = wake_descriptor, .events = POLLIN, .revents = 0},
        {.fd = control_.descriptor(), .events = POLLIN, .revents = 0},
        {.fd = publisher_.descriptor(), .events = POLLIN, .revents = 0},
        {.fd = room ? subscriber_.descriptor() : -1, .events = POLLIN, .revents = 0},
-       {.fd = local_connections_ ? local_connections_->descriptor() : -1, .events = POLLIN, .revents = 0}}};
+       {.fd = local_connections_ ? local_connections_->descriptor() : -1, .events = POLLIN, .revents = 0},
+       {.fd = reconnections_.descriptor(), .events = POLLIN, .revents = 0}}};
   if (::poll(items.data(), items.size(), sleeps ? static_cast<int>(timeout.count()) : 0) < 0) {
     if (errno != EINTR) throw Error(ErrorKind::kGiveUp, cat("cannot wait for messages: ", std::strerror(errno)));
     return false;
@@ -129,7 +140,11 @@ bool Sockets::receive(int wake_descriptor, std::chrono::milliseconds timeout) {
   if (items[4].revents != 0) local_connections_->set_up();
   if (items[1].revents != 0) receive_control();
   if (items[2].revents != 0) receive_from_subscribers();
-  if (items[3].revents != 0) receive_published();
+  if (items[5].revents != 0) note_renewed_connections();
+  if (items[3].revents != 0 || !renewed_.empty()) receive_published();
+  if (!renewed_.empty() && subscriber_.is_empty()) {  // nothing of before is left
+    for (const std::string& topic : std::exchange(renewed_, {})) handler_(ConnectionRenewed{topic});
+  }
   return items[0].revents != 0;
 }
 
@@ -143,11 +158,25 @@ void Sockets::receive_control() {
       event.peer = frames.front().text();
       body_at = 1;
     }
-    // A message of another shape is no control message; it is handed on without a body, which does not decode, so that
-    // the one who knows the peer turns it away.
-    if (frames.size() == body_at + 1) event.body = std::move(frames[body_at]);
-    handler_(std::move(event));
+    frames.erase(frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(body_at));
+    receive_body(std::move(event), std::move(frames));
   }
+}
+
+void Sockets::receive_body(ControlReceived event, Message frames) {
+  if (frames.size() == 1) {
+    event.body = std::move(frames.front());
+    return handler_(std::move(event));
+  }
+  try {
+    auto body = control_pieces_.add(event.peer, frames);
+    if (!body) return handler_(ControlComing{std::move(event.peer)});
+    event.body = *std::move(body);
+  } catch (const Error&) {
+    // What is no control message is handed on without a body, which does not decode, so that the one who knows the peer
+    // turns it away.
+  }
+  handler_(std::move(event));
 }
 
 // XPUB reports each subscribe (that is XPUB_VERBOSE), and an unsubscribe only when the last subscriber is gone, also
@@ -200,6 +229,15 @@ void Sockets::receive_published() {
   }
 }
 
+/// An endpoint that was given with a host's name is reported with its address: then every topic may be the one.
+void Sockets::note_renewed_connections() {
+  for (const std::string& endpoint : reconnections_.take()) {
+    const auto at = topics_at_.find(endpoint);
+    if (at != topics_at_.end()) renewed_.insert(at->second.begin(), at->second.end());
+    else renewed_.insert(subscribed_to_.begin(), subscribed_to_.end());
+  }
+}
+
 void Sockets::send_control(const std::string& peer, OwnedBytes body) {
   if (body.size() > kMaxControlBytes) {
     handler_(
@@ -207,8 +245,12 @@ void Sockets::send_control(const std::string& peer, OwnedBytes body) {
     return;
   }
   int failure = 0;
-  if (binds_control_) failure = control_.send(peer, /*more=*/true);
-  if (failure == 0) failure = control_.send(std::move(body), nullptr, /*more=*/false);
+  for (std::size_t piece = 0, pieces = control_pieces(body.size()); piece < pieces && failure == 0; ++piece) {
+    Message frames = pieces == 1 ? Message{body} : control_piece(body, piece);
+    if (binds_control_) failure = control_.send(peer, /*more=*/true);
+    for (std::size_t i = 0; i < frames.size() && failure == 0; ++i)
+      failure = control_.send(std::move(frames[i]), nullptr, /*more=*/i + 1 < frames.size());
+  }
   if (failure == 0) return;
   if (failure == EHOSTUNREACH) {
     handler_(SendFailed{{}, peer, "the peer is not connected"});
@@ -238,7 +280,9 @@ void Sockets::publish(const std::string& topic, Message message, std::shared_ptr
 void Sockets::subscribe(const Endpoint& publisher, const std::string& topic, bool shared_memory) {
   if (shared_memory) shared_.insert(topic);
   if (subscribed_to_.insert(topic).second) send_upstream('\1', topic);
-  if (connected_to_.insert(publisher.string()).second) connect(subscriber_.zmq(), publisher);
+  const auto [at, is_new] = topics_at_.try_emplace(publisher.string());
+  at->second.insert(topic);
+  if (is_new) connect(subscriber_.zmq(), publisher);
 }
 
 void Sockets::unsubscribe(const std::string& topic) {

@@ -2,14 +2,17 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <zmq.hpp>
 
+#include "bus/detail/control_pieces.hpp"
 #include "bus/detail/local_connections.hpp"
 #include "bus/detail/outstanding.hpp"
+#include "bus/detail/reconnections.hpp"
 #include "bus/detail/shared_view.hpp"
 #include "bus/detail/socket.hpp"
 #include "bus/detail/socket_file.hpp"
@@ -24,13 +27,13 @@ namespace kvmesh::bus::detail {
 /// Bounds. Published messages: ZeroMQ's high-water mark counts messages and not bytes, so the publisher has none and
 /// the node's ByteBudget bounds what it holds; with a mark as well, a run of small layers would block long before the
 /// budget does, and POLLOUT, which XPUB always reports, could not be slept on. Control messages: at most
-/// kControlHighWater unread ones a peer; beyond it a message fails, because such a peer is not a slow one but a stuck
-/// one. Received messages: NodeOptions::receive_budget_bytes in events and as much in ZeroMQ, whose mark is made from
-/// it; the rest stays with the publisher. What subscribers send back: ZeroMQ's own mark of 1,000 messages; beyond it
-/// they are dropped, as Node::send_back() says that they may be.
+/// kControlHighWater unread ones or pieces a peer; beyond it a message fails, because such a peer is not a slow one but
+/// a stuck one. Received messages: NodeOptions::receive_budget_bytes in events and as much in ZeroMQ, whose mark is
+/// made from it; the rest stays with the publisher. What subscribers send back: ZeroMQ's own mark of 1,000 messages;
+/// beyond it they are dropped, as Node::send_back() says that they may be.
 class Sockets {
  public:
-  static constexpr int kControlHighWater = 1'000;
+  static constexpr int kControlHighWater = 4'096;
 
   /// Binds and connects. Throws Error that names the endpoint. `handler` outlives this. `wake`: called on any thread
   /// when there is room again for what comes in; as Outstanding's.
@@ -55,9 +58,11 @@ class Sockets {
 
  private:
   void receive_control();
+  void receive_body(ControlReceived event, Message frames);
   void receive_from_subscribers();
   void receive_back(const Frame& frame);
   void receive_published();
+  void note_renewed_connections();
   void send_upstream(std::optional<char> kind, std::string_view topic, std::string_view rest = {});
 
   const Node::Handler& handler_;
@@ -66,9 +71,11 @@ class Sockets {
   const bool binds_control_;
   zmq::context_t context_;
   Socket control_;
+  ControlPieces control_pieces_;
   Socket publisher_;                                   ///< closed on a node that publishes nothing
   std::optional<LocalConnections> local_connections_;  ///< to the publisher
   Socket subscriber_;
+  Reconnections reconnections_;  ///< of the subscriber
   Endpoint control_endpoint_;
   std::optional<Endpoint> publish_endpoint_;
   std::optional<SocketFile> control_file_;  ///< of bound ipc sockets
@@ -77,7 +84,8 @@ class Sockets {
   std::set<std::string> subscribed_to_;   ///< topics that we hear
   std::set<std::string> shared_;          ///< of these, those whose messages have a trailer
   SharedViews views_;
-  std::set<std::string> connected_to_;  ///< publishers that we hear them from
+  std::map<std::string, std::set<std::string>> topics_at_;  ///< that we hear, by publisher
+  std::set<std::string> renewed_;  ///< topics whose connection is new, until what came over the old one is delivered
 };
 
 }  // namespace kvmesh::bus::detail

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "kvcodec/wire/combine.hpp"
+
 namespace kvmesh::wire {
 
 /// What an edge carries: keys and values, generated text, expected embeddings (CIPHER), a hidden state (AC).
@@ -38,8 +40,6 @@ struct LayerChoice {
 
 /// What a kv edge shares of its sender's turn.
 enum class Share { kPrompt, kPromptAndOutput };
-/// How an activation enters the receiver's state.
-enum class Combine { kReplace, kSum, kMean };
 /// Which mask and positions a kv edge has. The authors' and the two others exist to compare with the released code.
 enum class Mask { kCausal, kAuthors };
 enum class Positions { kContinue, kCompact, kOverlap };

@@ -3,24 +3,18 @@
 #include <array>
 
 #include "kvcodec/wire/detail/envelope_place.hpp"
-#include "kvcodec/wire/detail/msgpack_reader.hpp"
-#include "kvcodec/wire/detail/msgpack_writer.hpp"
+#include "kvcodec/wire/detail/sealed_map.hpp"
 
 namespace kvmesh::wire {
 namespace {
 
 using detail::MsgpackFields;
 using detail::MsgpackValue;
-using detail::MsgpackWriter;
-
-int read_version(const MsgpackFields& fields) {
-  const auto version = fields.integer<std::int64_t>("version");
-  if (version != kProtocolVersion) {
-    fields.refuse(cat("protocol version ", version, ", but this build speaks version ", kProtocolVersion,
-                      ": run the same kvmesh at both ends"));
-  }
-  return static_cast<int>(version);
-}
+using detail::Packer;
+using detail::write_array;
+using detail::write_entry;
+using detail::write_map;
+using detail::write_value;
 
 Medium read_kind(const MsgpackFields& fields) {
   const std::string name = fields.string("kind");
@@ -93,65 +87,69 @@ Encoding read_encoding(const MsgpackFields& fields) {
 }
 
 void read_kv_fields(const MsgpackFields& fields, Envelope& envelope) {
-  envelope.layer = fields.integer<std::int32_t>("layer", 0);
-  envelope.positions = read_positions(fields);
-  envelope.context_start = fields.integer<std::int64_t>("context_start", 0);
   envelope.context_end = fields.integer<std::int64_t>("context_end", 0);
+  envelope.context_start = fields.integer<std::int64_t>("context_start", 0);
   envelope.encoding = read_encoding(fields);
+  envelope.layer = fields.integer<std::int32_t>("layer", 0);
   envelope.layers_complete = fields.integer<std::int32_t>("layers_complete", 0);
+  envelope.positions = read_positions(fields);
   if (envelope.context_end < envelope.context_start || envelope.context_end > kMaxTensorElements) {
     fields.refuse(cat("the context cannot go from ", envelope.context_start, " to ", envelope.context_end));
   }
 }
 
-void write_tensors(MsgpackWriter& out, const std::vector<TensorFrame>& tensors) {
-  out.write("tensors");
-  out.array(tensors.size());
+void write_tensors(Packer& out, const std::vector<TensorFrame>& tensors) {
+  write_value(out, "tensors");
+  write_array(out, tensors.size());
   for (const TensorFrame& tensor : tensors) {
-    out.map(3);
-    out.entry("dtype", to_string(tensor.dtype));
-    out.entry("name", tensor.name);
-    out.write("shape");
-    out.array(tensor.shape.size());
-    for (const std::int64_t extent : tensor.shape) out.write(extent);
+    write_map(out, 3);
+    write_entry(out, "dtype", to_string(tensor.dtype));
+    write_entry(out, "name", tensor.name);
+    write_value(out, "shape");
+    write_array(out, tensor.shape.size());
+    for (const std::int64_t extent : tensor.shape) write_value(out, extent);
   }
 }
 
-void write_positions(MsgpackWriter& out, const std::vector<PositionRange>& positions) {
-  out.write("positions");
-  out.array(positions.size());
+void write_positions(Packer& out, const std::vector<PositionRange>& positions) {
+  write_value(out, "positions");
+  write_array(out, positions.size());
   for (const PositionRange& range : positions) {
-    out.array(2);
-    out.write(range.first);
-    out.write(range.count);
+    write_array(out, 2);
+    write_value(out, range.first);
+    write_value(out, range.count);
   }
 }
 
-/// Keys in ascending order: an envelope is the same bytes each time, and its checksum where checksum_place() says.
+/// Keys in ascending order: an envelope is the same bytes each time, its payload's checksum where checksum_place() says
+/// and its own at the end.
 std::string to_msgpack(const Envelope& envelope) {
   const bool kv = envelope.kind == Medium::kKv;
   std::string bytes;
   bytes.reserve(512);  // more than most take
-  MsgpackWriter out(bytes);
-  out.map(detail::key_count(envelope.kind));
-  out.write("checksum");
-  out.write_uint64(envelope.checksum);
-  if (kv) out.entry("context_end", envelope.context_end);
-  if (kv) out.entry("context_start", envelope.context_start);
-  out.entry("count", envelope.count);
-  if (kv) out.entry("encoding", to_string(envelope.encoding));
-  out.entry("from", envelope.from);
-  out.entry("kind", to_string(envelope.kind));
-  if (kv) out.entry("layer", envelope.layer);
-  if (kv) out.entry("layers_complete", envelope.layers_complete);
-  out.entry("manifest", envelope.manifest);
-  out.entry("mesh", envelope.mesh);
+  detail::StringBuffer end{bytes};
+  Packer out(end);
+  write_map(out, detail::key_count(envelope.kind));
+  write_value(out, "checksum");
+  out.pack_fix_uint64(envelope.checksum);
+  if (kv) write_entry(out, "context_end", envelope.context_end);
+  if (kv) write_entry(out, "context_start", envelope.context_start);
+  write_entry(out, "count", envelope.count);
+  if (kv) write_entry(out, "encoding", to_string(envelope.encoding));
+  write_entry(out, "from", envelope.from);
+  write_entry(out, "kind", to_string(envelope.kind));
+  if (kv) write_entry(out, "layer", envelope.layer);
+  if (kv) write_entry(out, "layers_complete", envelope.layers_complete);
+  write_entry(out, "manifest", envelope.manifest);
+  write_entry(out, "mesh", envelope.mesh);
   if (kv) write_positions(out, envelope.positions);
-  out.entry("request", envelope.request);
-  out.entry("sequence", envelope.sequence);
+  write_entry(out, "request", envelope.request);
+  write_entry(out, "sequence", envelope.sequence);
   write_tensors(out, envelope.tensors);
-  out.entry("to", envelope.to);
-  out.entry("version", envelope.version);
+  write_entry(out, "to", envelope.to);
+  write_entry(out, "version", kProtocolVersion);
+  detail::write_seal(out);
+  detail::seal_map(bytes);
   return bytes;
 }
 
@@ -178,20 +176,20 @@ OwnedBytes encode_envelope(const Envelope& envelope) {
 }
 
 Envelope decode_envelope(const OwnedBytes& bytes) {
-  const std::vector<MsgpackValue> values = detail::read_msgpack(bytes, "envelope");
+  const std::vector<MsgpackValue> values = detail::read_sealed_map(bytes, "envelope");
   const MsgpackFields fields(values.front(), "envelope");
   Envelope envelope;
-  envelope.version = read_version(fields);  // first: another version may have other fields
   envelope.kind = read_kind(fields);
-  envelope.mesh = fields.string("mesh");
-  envelope.from = fields.string("from");
-  envelope.to = fields.string("to");
-  envelope.request = fields.string("request");
-  read_numbering(fields, envelope);
-  envelope.manifest = fields.string("manifest");
+  // In the order in which this build writes them, so that each is found at once.
   envelope.checksum = fields.integer<std::uint64_t>("checksum");
-  envelope.tensors = read_tensors(fields);
   if (envelope.kind == Medium::kKv) read_kv_fields(fields, envelope);
+  read_numbering(fields, envelope);
+  envelope.from = fields.string("from");
+  envelope.manifest = fields.string("manifest");
+  envelope.mesh = fields.string("mesh");
+  envelope.request = fields.string("request");
+  envelope.tensors = read_tensors(fields);
+  envelope.to = fields.string("to");
   return envelope;
 }
 

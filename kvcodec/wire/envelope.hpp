@@ -32,7 +32,6 @@ std::string to_string(Encoding encoding);
 
 /// The second frame of a message: what the payload frames behind it are. A value.
 struct Envelope {
-  int version = kProtocolVersion;
   Medium kind = Medium::kKv;
   std::string mesh;
   std::string from;
@@ -57,8 +56,9 @@ struct Envelope {
 
 /// msgpack map with the names of docs/wire.md.
 OwnedBytes encode_envelope(const Envelope& envelope);
-/// Throws Error{kReconnect}: too long, not msgpack, nested too deeply, another protocol version (named, with ours), a
-/// missing or mistyped field (named), limits exceeded. Unknown keys are skipped.
+/// Throws Error{kReconnect}: too long, damaged on the way, not msgpack, nested too deeply, another protocol version
+/// (named, with ours), something needed that this build does not know (named), a missing or mistyped field (named),
+/// limits exceeded. Unknown keys are skipped.
 Envelope decode_envelope(const OwnedBytes& bytes);
 
 /// A message as it is about to travel: [envelope, payload...], all but the checksum in its envelope. seal() puts that

@@ -6,7 +6,7 @@
 /// The numbers of the wire. docs/wire.md gives their reasons.
 namespace kvmesh::wire {
 
-inline constexpr int kProtocolVersion = 1;
+inline constexpr int kProtocolVersion = 2;
 inline constexpr std::size_t kMaxEnvelopeBytes = 64 * 1024;
 inline constexpr int kMaxEnvelopeDepth = 8;
 inline constexpr std::size_t kMaxTensorRank = 4;

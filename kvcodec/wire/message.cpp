@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "kvcodec/wire/checksum.hpp"
 #include "kvcodec/wire/detail/envelope_place.hpp"
+#include "kvcodec/wire/detail/sealed_map.hpp"
 #include "kvcodec/wire/envelope.hpp"
 
 namespace kvmesh::wire {
@@ -83,6 +84,7 @@ UnsealedMessage frame_unsealed(const Envelope& envelope, std::span<const OwnedBy
     const std::uint64_t value = seal->checksum->get();
     for (std::size_t i = 0; i < 8; ++i)
       seal->envelope[seal->place + i] = static_cast<char>(value >> (56 - 8 * i) & 0xff);
+    detail::seal_map(seal->envelope);
     seal->done = true;
   };
   return message;

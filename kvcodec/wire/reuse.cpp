@@ -5,8 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "kvcodec/wire/detail/msgpack_reader.hpp"
-#include "kvcodec/wire/detail/msgpack_writer.hpp"
+#include "kvcodec/wire/detail/sealed_map.hpp"
 #include "kvcodec/wire/limits.hpp"
 
 namespace kvmesh::wire {
@@ -14,7 +13,11 @@ namespace {
 
 using detail::MsgpackFields;
 using detail::MsgpackValue;
-using detail::MsgpackWriter;
+using detail::Packer;
+using detail::write_array;
+using detail::write_entry;
+using detail::write_map;
+using detail::write_value;
 
 constexpr std::size_t kIdBytes = 16;
 /// Of layers in an answer: far more than any model has.
@@ -42,48 +45,46 @@ BlockId hash_of(std::string_view bytes) {
   return {hash.high64, hash.low64};
 }
 
-void check_version(const MsgpackFields& fields) {
-  const auto version = fields.integer<std::int64_t>("version");
-  if (version != kProtocolVersion)
-    fields.refuse(cat("protocol version ", version, ", but this build speaks version ", kProtocolVersion));
+// Keys in ascending order; the seal, which all have, follows.
+void write(Packer& out, const Offer& offer, std::uint64_t names_checksum) {
+  write_map(out, 4);
+  write_entry(out, "checksum", names_checksum);
+  write_entry(out, "request", offer.request);
+  write_entry(out, "version", kProtocolVersion);
 }
 
-// Keys in ascending order.
-void write(MsgpackWriter& out, const Offer& offer) {
-  out.map(2);
-  out.entry("request", offer.request);
-  out.entry("version", kProtocolVersion);
+void write(Packer& out, const Held& held) {
+  write_map(out, 5);
+  write_value(out, "blocks");
+  write_array(out, held.blocks.size());
+  for (const std::int64_t count : held.blocks) write_value(out, count);
+  write_entry(out, "request", held.request);
+  write_entry(out, "type", "held");
+  write_entry(out, "version", kProtocolVersion);
 }
 
-void write(MsgpackWriter& out, const Held& held) {
-  out.map(4);
-  out.write("blocks");
-  out.array(held.blocks.size());
-  for (const std::int64_t count : held.blocks) out.write(count);
-  out.entry("request", held.request);
-  out.entry("type", "held");
-  out.entry("version", kProtocolVersion);
+void write(Packer& out, const Again& again) {
+  write_map(out, 5);
+  write_entry(out, "request", again.request);
+  write_entry(out, "sequence", again.sequence);
+  write_entry(out, "type", "again");
+  write_entry(out, "version", kProtocolVersion);
 }
 
-void write(MsgpackWriter& out, const Again& again) {
-  out.map(4);
-  out.entry("request", again.request);
-  out.entry("sequence", again.sequence);
-  out.entry("type", "again");
-  out.entry("version", kProtocolVersion);
+void write(Packer& out, const Done& done) {
+  write_map(out, 4);
+  write_entry(out, "request", done.request);
+  write_entry(out, "type", "done");
+  write_entry(out, "version", kProtocolVersion);
 }
 
-void write(MsgpackWriter& out, const Done& done) {
-  out.map(3);
-  out.entry("request", done.request);
-  out.entry("type", "done");
-  out.entry("version", kProtocolVersion);
-}
-
-OwnedBytes to_msgpack(const auto& message) {
+OwnedBytes to_msgpack(const auto&... what) {
   std::string bytes;
-  MsgpackWriter out(bytes);
-  write(out, message);
+  detail::StringBuffer end{bytes};
+  Packer out(end);
+  write(out, what...);
+  detail::write_seal(out);
+  detail::seal_map(bytes);
   return OwnedBytes::from_string(std::move(bytes));
 }
 
@@ -104,16 +105,18 @@ std::vector<BlockId> name_blocks(std::span<const std::int64_t> tokens, std::stri
 std::vector<OwnedBytes> encode_offer(const Offer& offer) {
   std::string ids;
   for (const BlockId& id : offer.blocks) ids += bytes_of(id);
-  return {to_msgpack(offer), OwnedBytes::from_string(std::move(ids))};
+  const OwnedBytes names = OwnedBytes::from_string(std::move(ids));
+  return {to_msgpack(offer, payload_checksum({&names, 1})), names};
 }
 
 Offer decode_offer(std::span<const OwnedBytes> frames) {
   if (frames.size() != 2) throw Error(ErrorKind::kReconnect, cat("offer: ", frames.size(), " frames, not 2"));
-  const std::vector<MsgpackValue> values = detail::read_msgpack(frames[0], "offer");
+  const std::vector<MsgpackValue> values = detail::read_sealed_map(frames[0], "offer");
   const MsgpackFields fields(values.front(), "offer");
-  check_version(fields);
-  Offer offer{.request = fields.string("request"), .blocks = {}};
   const OwnedBytes& ids = frames[1];
+  if (const auto says = fields.integer<std::uint64_t>("checksum"); payload_checksum({&ids, 1}) != says)
+    fields.refuse(cat("the names' checksum is not ", says, ", which it says: they were damaged on their way"));
+  Offer offer{.request = fields.string("request"), .blocks = {}};
   if (ids.size() % kIdBytes != 0 || ids.size() / kIdBytes > kMaxBlocks)
     fields.refuse(cat(ids.size(), " bytes are not the names of up to ", kMaxBlocks, " blocks"));
   for (std::size_t at = 0; at < ids.size(); at += kIdBytes)
@@ -126,9 +129,8 @@ OwnedBytes encode_back(const Back& back) {
 }
 
 Back decode_back(const OwnedBytes& bytes) {
-  const std::vector<MsgpackValue> values = detail::read_msgpack(bytes, "what came back");
+  const std::vector<MsgpackValue> values = detail::read_sealed_map(bytes, "what came back");
   const MsgpackFields fields(values.front(), "what came back");
-  check_version(fields);
   const std::string type = fields.string("type"), request = fields.string("request");
   if (type == "again") return Again{request, fields.integer<std::uint32_t>("sequence")};
   if (type == "done") return Done{request};

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "kvcodec/wire/edge_spec.hpp"
+#include "kvcodec/wire/combine.hpp"
 #include "llm/cache/kv_cache.hpp"
 #include "llm/model/attention.hpp"
 #include "llm/model/config.hpp"

@@ -5,7 +5,6 @@
 #include <csignal>
 #include <filesystem>
 
-#include "bus/memory_host.hpp"
 #include "orchestrator/routes.hpp"
 
 namespace kvmesh::orchestrator::detail {
@@ -202,6 +201,8 @@ void MeshLoop::wait_for_signal() {
 
 void MeshLoop::on_event(bus::Event event) {
   if (const auto* received = std::get_if<bus::ControlReceived>(&event)) return on_control(*received);
+  if (const auto* coming = std::get_if<bus::ControlComing>(&event))
+    return perform(supervisor_.on_coming(coming->peer, Clock::now()));
   if (const auto* failed = std::get_if<bus::SendFailed>(&event)) {
     return perform(
         supervisor_.on_broken(failed->peer, cat("a message could not be sent: ", failed->reason), Clock::now()));
@@ -220,7 +221,6 @@ void MeshLoop::on_control(const bus::ControlReceived& received) {
 }
 
 void MeshLoop::on_child_exit(const std::string& agent, std::int64_t pid, ProcessExit exit) {
-  bus::remove_shared_memory_of(pid);
   perform(supervisor_.on_exit(agent, pid, exit.killed, describe(exit), Clock::now()));
   end_if_childless();
 }

@@ -176,6 +176,21 @@ TEST_CASE("a message that cannot be read fails every request that waits on its e
   CHECK(outcome.failures[1].request == "r2");
 }
 
+TEST_CASE("a connection that was made anew fails the requests that wait on its edge at once, and no others") {
+  Fixture fixture({"reader", "drafter"});
+  fixture.task("r1");
+  fixture.task("r2");
+  fixture.send(0, "r1");
+  CHECK(fixture.agent.on_renewed(0).failures.size() == 1);  // r2's message may have been on its way
+  const auto outcome = fixture.agent.on_renewed(1);
+  REQUIRE(outcome.failures.size() == 1);
+  CHECK(outcome.failures[0].request == "r1");
+  CHECK(outcome.failures[0].kind == ErrorKind::kRetry);
+  CHECK_THAT(outcome.failures[0].reason, Catch::Contains("edge drafter -> solver (text), request \"r1\"") &&
+                                             Catch::Contains("its connection broke after 0 messages"));
+  CHECK(fixture.agent.on_renewed(1).failures.empty());
+}
+
 TEST_CASE("a cancelled request is forgotten, and what still arrives for it is dropped") {
   Fixture fixture({"reader"});
   fixture.task("r1");

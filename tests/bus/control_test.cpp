@@ -1,7 +1,14 @@
 #include "bus/control.hpp"
 
+#include <xxhash.h>
+
 #include <catch2/catch.hpp>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+
+#include "tests/support/places.hpp"
 
 using Catch::Matchers::Contains;
 using kvmesh::Error;
@@ -12,16 +19,42 @@ using namespace kvmesh::bus;
 
 namespace {
 
-Control decode(std::string text) { return decode_control(OwnedBytes::from_string(std::move(text))); }
+/// JSON that ends in an object, with the checksum of docs/wire.md at its end.
+std::string sealed(std::string text) {
+  if (text.size() < 3 || text.back() != '}') return text;
+  text.pop_back();
+  text += ",\"xxh3\":\"";
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx",
+                static_cast<unsigned long long>(XXH3_64bits(text.data(), text.size())));
+  return text + digits + "\"}";
+}
 
-std::string failure(std::string text) {
+Control decode_raw(std::string text) { return decode_control(OwnedBytes::from_string(std::move(text))); }
+Control decode(std::string text) { return decode_raw(sealed(std::move(text))); }
+
+std::string failure_raw(std::string text) {
   try {
-    decode(std::move(text));
+    decode_raw(std::move(text));
   } catch (const Error& error) {
     CHECK(error.kind() == ErrorKind::kReconnect);
     return error.what();
   }
   return "it was taken";
+}
+std::string failure(std::string text) { return failure_raw(sealed(std::move(text))); }
+
+std::string bit_flipped(std::string_view whole, std::size_t bit) {
+  std::string damaged(whole);
+  damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ 1 << bit % 8);
+  return damaged;
+}
+
+/// What a build of version 1 said.
+std::string version_1(const char* name) {
+  std::ifstream file(kvmesh::test::source_dir() / "tests/golden/wire_version_1" / name, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  return text.substr(4);  // behind its length
 }
 
 Task a_task() {
@@ -57,7 +90,7 @@ Result a_result() {
 
 std::vector<Control> one_of_each() {
   return {
-      Join{.version = 1, .agent = "solver", .pid = 4711, .host = "here"},
+      Join{.version = kControlVersion, .agent = "solver", .pid = 4711, .host = "here"},
       Assign{.mesh = "m", .model_path = "/models/tiny", .dtype = "bf16", .device = "cpu", .threads = 2, .keep_mib = 64},
       Hello{.manifest = R"({"family":"llama"})", .publish_endpoint = "ipc:///tmp/p"},
       Edges{.inbound = {{.spec = "{}", .topic = "m/a/b/kv;", .manifest = "{}", .endpoint = "tcp://h:1"}},
@@ -128,12 +161,13 @@ TEST_CASE("a result's fields arrive one by one") {
 
 TEST_CASE("no answer and an empty answer are two things") {
   CHECK_FALSE(std::get<Result>(decode_control(encode_control(Result{.request = "r"}))).answer);
-  CHECK_FALSE(std::get<Result>(decode(R"({"type": "result", "answer": null})")).answer);
+  CHECK_FALSE(std::get<Result>(decode(R"({"type": "result", "request": "r", "answer": null})")).answer);
   CHECK(std::get<Result>(decode_control(encode_control(Result{.answer = ""}))).answer == "");
 }
 
 TEST_CASE("unknown keys are skipped") {
-  const auto join = std::get<Join>(decode(R"({"colour": [1, {"a": 2}], "type": "join", "agent": "a", "pid": 5})"));
+  const auto join =
+      std::get<Join>(decode(R"({"colour": [1, {"a": 2}], "type": "join", "version": 2, "agent": "a", "pid": 5})"));
   CHECK(join.agent == "a");
   CHECK(join.pid == 5);
 }
@@ -143,12 +177,12 @@ TEST_CASE("missing keys take the value that stands in the header") {
   CHECK(task.chat);
   CHECK_FALSE(task.generate);
   CHECK(task.prompt.empty());
-  CHECK(std::get<Join>(decode(R"({"type": "join"})")).version == kControlVersion);
   CHECK(std::get<Edges>(decode(R"({"type": "edges", "inbound": [{}]})")).inbound.at(0).carries_sink);
 }
 
 TEST_CASE("an unknown kind of error is taken for the worst one in a task_error") {
-  CHECK(std::get<TaskError>(decode(R"({"type": "task_error", "kind": "new"})")).kind == ErrorKind::kGiveUp);
+  CHECK(std::get<TaskError>(decode(R"({"type": "task_error", "request": "r", "kind": "new"})")).kind ==
+        ErrorKind::kGiveUp);
 }
 
 TEST_CASE("a field of a wrong type is named with its message's type") {
@@ -157,18 +191,25 @@ TEST_CASE("a field of a wrong type is named with its message's type") {
     std::string says;
   };
   const auto bad = GENERATE(values<Case>({
-      {R"({"type": "join", "agent": 7})", R"("join" has a field "agent" of type number that should be a string)"},
-      {R"({"type": "join", "pid": "7"})", R"("join" has a field "pid" of type string that should be a whole number)"},
-      {R"({"type": "join", "pid": 7.5})", R"("pid" of type number that should be a whole number)"},
+      {R"({"type": "join", "version": 2, "agent": 7})",
+       R"("join" has a field "agent" of type number that should be a string)"},
+      {R"({"type": "join", "version": 2, "agent": "a", "pid": "7"})",
+       R"("join" has a field "pid" of type string that should be a whole number)"},
+      {R"({"type": "join", "version": 2, "agent": "a", "pid": 7.5})",
+       R"("pid" of type number that should be a whole number)"},
       {R"({"type": "join", "version": 4294967296})", R"("version" of 4294967296, outside of)"},
-      {R"({"type": "join", "pid": 18446744073709551615})", R"("pid" of 18446744073709551615, outside of)"},
-      {R"({"type": "task", "record_index": -1})", R"("record_index" of -1, outside of 0 to)"},
-      {R"({"type": "task", "chat": 1})", R"("chat" of type number that should be true or false)"},
-      {R"({"type": "task", "prompt": {}})", R"("prompt" of type object that should be an array)"},
-      {R"({"type": "task", "prompt": [{"text": "a"}, 3]})", R"("prompt[1]" of type number that should be an object)"},
+      {R"({"type": "join", "version": 2, "agent": "a", "pid": 18446744073709551615})",
+       R"("pid" of 18446744073709551615, outside of)"},
+      {R"({"type": "task", "request": "r", "record_index": -1})", R"("record_index" of -1, outside of 0 to)"},
+      {R"({"type": "task", "request": "r", "chat": 1})", R"("chat" of type number that should be true or false)"},
+      {R"({"type": "task", "request": "r", "prompt": {}})", R"("prompt" of type object that should be an array)"},
+      {R"({"type": "task", "request": "r", "prompt": [{"text": "a"}, 3]})",
+       R"("prompt[1]" of type number that should be an object)"},
       {R"({"type": "edges", "inbound": [{"topic": null}]})", R"("edges" has a field "inbound[0].topic" of type null)"},
-      {R"({"type": "result", "answer": 1})", R"("answer" of type number that should be a string or null)"},
-      {R"({"type": "result", "ttft_ms": "1"})", R"("ttft_ms" of type string that should be a number)"},
+      {R"({"type": "result", "request": "r", "answer": 1})",
+       R"("answer" of type number that should be a string or null)"},
+      {R"({"type": "result", "request": "r", "answer": null, "ttft_ms": "1"})",
+       R"("ttft_ms" of type string that should be a number)"},
       {R"({"type": "scores", "edge": []})", R"("scores" has a field "edge" of type array that should be an object)"},
       {R"({"type": "scores", "edge": {"scores": [1, "x"]}})", R"("edge.scores[1]" of type string)"},
       {R"({"type": "failed", "kind": 3})", R"("failed" has a field "kind" of type number)"},
@@ -177,7 +218,7 @@ TEST_CASE("a field of a wrong type is named with its message's type") {
 }
 
 TEST_CASE("what is no control message is refused with the reason") {
-  CHECK_THAT(failure(""), Contains("parse error"));
+  CHECK_THAT(failure(""), Contains("no body"));
   CHECK_THAT(failure("{\"type\": \"bye\""), Contains("parse error"));
   CHECK_THAT(failure("{\"type\": \"bye\"} x"), Contains("parse error"));
   CHECK_THAT(failure("{\"type\": \"bye\", \"reason\": \"\xff\"}"), Contains("parse error"));
@@ -203,12 +244,73 @@ TEST_CASE("nesting has a limit") {
 }
 
 TEST_CASE("length has a limit") {
-  const std::string frame = R"({"type": "bye", "reason": ""})";
-  std::string text = R"({"type": "bye", "reason": ")" + std::string(kMaxControlBytes - frame.size(), 'x') + "\"}";
-  REQUIRE(text.size() == kMaxControlBytes);
-  CHECK(std::holds_alternative<Bye>(decode(text)));
-  text.push_back(' ');
-  CHECK_THAT(failure(text), Contains("16777217 bytes"));
+  CHECK_THAT(failure_raw(std::string(kMaxControlBytes + 1, ' ')), Contains("268435457 bytes"));
+}
+
+TEST_CASE("any flipped bit of a control message is noticed, and said to be damage") {
+  for (const Control& message : one_of_each()) {
+    const OwnedBytes whole = encode_control(message);
+    INFO(whole.text());
+    for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+      const std::string damaged = bit_flipped(whole.text(), bit);
+      try {
+        // A refusal may come from a build of version 1, whose text has no checksum.
+        const Control read = decode_raw(damaged);
+        if (!std::holds_alternative<Refused>(read)) FAIL("taken: " << damaged);
+      } catch (const Error& error) {
+        const std::string says = error.what();
+        if (bit / 8 + 30 < whole.size() && says.find("damaged on its way") == std::string::npos) FAIL(says);
+      }
+    }
+  }
+}
+
+TEST_CASE("the worked control message of docs/wire.md is what this build writes") {
+  std::ifstream file(kvmesh::test::source_dir() / "docs/wire.md");
+  const std::string document{std::istreambuf_iterator<char>(file), {}};
+  CHECK_THAT(document, Contains(std::string(encode_control(Bye{.reason = "done"}).text())));
+}
+
+TEST_CASE("a flipped bit in the name of a key makes no other message") {
+  std::string result(encode_control(a_result()).text());
+  result[result.find("answer")] ^= 4;
+  CHECK_THAT(failure_raw(result), Contains("damaged on its way"));
+}
+
+TEST_CASE("a result without its answer's key is refused, so that a loss is no empty answer") {
+  CHECK_THAT(failure(R"({"type": "result", "request": "r"})"), Contains("\"result\" has no field \"answer\""));
+  CHECK_THAT(failure(R"({"type": "result", "answer": "x"})"), Contains("\"result\" has no field \"request\""));
+  CHECK_THAT(failure(R"({"type": "join", "agent": "a"})"), Contains("\"join\" has no field \"version\""));
+}
+
+TEST_CASE("a message without its checksum is refused") {
+  CHECK_THAT(failure_raw(R"({"type": "bye", "reason": ""})"), Contains("does not end with its checksum"));
+}
+
+TEST_CASE("a message that needs what this build does not know is refused with its name") {
+  CHECK_THAT(failure(R"({"type": "cancel", "request": "r", "needs": ["epoch"]})"),
+             Contains("it needs \"epoch\", which this build does not know; run the newer kvmesh"));
+  CHECK_THAT(failure(R"({"type": "bye", "needs": 3})"), Contains("\"needs\" is of type number"));
+  CHECK(std::holds_alternative<Bye>(decode(R"({"type": "bye", "needs": []})")));
+}
+
+TEST_CASE("what version 1 says first is read, so that both ends can name the versions") {
+  const auto join = std::get<Join>(decode_raw(version_1("join")));
+  CHECK(join.version == 1);
+  CHECK(join.agent == "reader");
+  CHECK(std::get<Refused>(decode_raw(version_1("refused"))).reason == "agent reader speaks version 2");
+}
+
+TEST_CASE("nothing else of version 1 is taken") {
+  for (const char* name : {"task", "result"})
+    CHECK_THAT(failure_raw(version_1(name)), Contains("does not speak version 2 of the control protocol"));
+}
+
+TEST_CASE("version 1 can read the version of our join") {
+  const json join = json::parse(encode_control(Join{.agent = "reader", .pid = 7, .host = "here"}).text());
+  CHECK(join.at("type") == "join");
+  CHECK(join.at("version") == 2);
+  CHECK(join.at("agent") == "reader");
 }
 
 TEST_CASE("bytes that are not UTF-8 are replaced, not refused") {

@@ -2,6 +2,7 @@
 
 #include "base/error.hpp"
 #include "bus/control.hpp"
+#include "bus/detail/control_pieces.hpp"
 #include "tests/bus/event_log.hpp"
 
 using Catch::Matchers::Contains;
@@ -101,6 +102,22 @@ TEST_CASE("a control message beyond the limit is a SendFailed and the connection
   CHECK_THAT(spoke.log.next<SendFailed>().reason, Contains("longer than"));
   spoke.node.send_control("", text("shorter"));
   CHECK(hub.log.next<ControlReceived>().body.text() == "shorter");
+}
+
+TEST_CASE("a long control message arrives whole, in pieces that say that its sender lives") {
+  const Folder folder;
+  TestNode hub(TestNode::hub(folder.ipc("control")));
+  TestNode spoke(TestNode::spoke(folder.ipc("control")));
+  std::string body(detail::kControlPieceBytes * 20 + 5, 'x');
+  for (std::size_t i = 0; i < body.size(); i += 997) body[i] = static_cast<char>('a' + i % 26);
+  spoke.node.send_control("", text(body));
+  spoke.node.send_control("", text("next"));
+  const auto received = hub.log.next<ControlReceived>();
+  CHECK(received.body.text() == body);
+  for (int i = 0; i < 20; ++i) CHECK(hub.log.next<ControlComing>().peer == received.peer);
+  CHECK(hub.log.next<ControlReceived>().body.text() == "next");
+  hub.node.send_control(received.peer, text(body));
+  CHECK(spoke.log.next<ControlReceived>().body.text() == body);
 }
 
 TEST_CASE("what was said last before the end arrives") {

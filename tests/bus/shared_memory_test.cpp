@@ -2,12 +2,15 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <set>
 #include <thread>
 
 #include "base/error.hpp"
@@ -33,13 +36,21 @@ Frame big_frame(char fill, std::size_t bytes = kBig) { return Frame::from_string
 
 Deadline soon() { return Deadline::after(kPatience); }
 
-/// Names in /dev/shm that this process has made.
-std::vector<std::filesystem::path> left_behind() {
-  std::vector<std::filesystem::path> names;
-  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm"))
-    if (entry.path().filename().string().starts_with("kvmesh-" + std::to_string(::getpid()) + "-"))
-      names.push_back(entry.path());
+/// What stands in /dev/shm.
+std::set<std::string> names_in_shared_memory() {
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) names.insert(entry.path().filename());
   return names;
+}
+
+/// Arenas that this process has open: a memfd each.
+int open_arenas() {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code closed;  // the descriptor of this very listing
+    count += std::filesystem::read_symlink(entry.path(), closed).string().starts_with("/memfd:kvmesh");
+  }
+  return count;
 }
 
 /// A publisher of two shared topics and their receivers, with real sockets between.
@@ -90,33 +101,97 @@ TEST_CASE("what goes to two receivers is copied once") {
   CHECK(to_y[1].text() == payload.text());
 }
 
-TEST_CASE("an arena is open to its user alone, and its name is gone once every receiver has mapped it") {
-  SharedArena arena({"x;", "y;"});
-  REQUIRE(left_behind().size() == 1);
-  struct stat status {};
-  REQUIRE(::stat(left_behind().front().c_str(), &status) == 0);
-  CHECK((status.st_mode & 0777) == 0600);
-  SharedViews x, y;
-  x.open(arena.share("x;", {text("e")}, soon()).message);
-  CHECK(left_behind().size() == 1);
-  y.open(arena.share("y;", {text("e")}, soon()).message);
-  CHECK(left_behind().empty());
-}
-
-TEST_CASE("an arena that nobody mapped leaves no name either") {
-  { SharedArena arena({"x;"}); }
-  CHECK(left_behind().empty());
-}
-
-TEST_CASE("a process that died leaves a name that its pid finds") {
-  const auto path = std::filesystem::path("/dev/shm") / ("kvmesh-" + std::to_string(::getpid()) + "-dead");
+TEST_CASE("an arena is open to its user alone, has no name, and is gone when nobody has it") {
+  const auto before = names_in_shared_memory();
   {
-    std::FILE* file = std::fopen(path.c_str(), "w");
-    REQUIRE(file != nullptr);
-    std::fclose(file);
+    SharedArena arena({"x;"});
+    SharedViews x;
+    CHECK(x.open(arena.share("x;", {text("e"), big_frame('k')}, soon()).message).size() == 2);
+    CHECK(names_in_shared_memory() == before);
+    CHECK(open_arenas() == 2);
+    struct stat status {};
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code closed;
+      if (!std::filesystem::read_symlink(entry.path(), closed).string().starts_with("/memfd:kvmesh")) continue;
+      REQUIRE(::stat(entry.path().c_str(), &status) == 0);
+      CHECK((status.st_mode & 0777) == 0600);
+    }
   }
-  remove_shared_memory_of(::getpid());
-  CHECK(left_behind().empty());
+  CHECK(open_arenas() == 0);
+}
+
+TEST_CASE("a sender that is killed before anybody mapped its arena leaves nothing") {
+  const auto before = names_in_shared_memory();
+  int ready[2];
+  REQUIRE(::pipe(ready) == 0);
+  const pid_t sender = ::fork();
+  if (sender == 0) {
+    SharedArena arena({"x;"});
+    const Message message = arena.share("x;", {text("e"), big_frame('k')}, soon()).message;
+    [[maybe_unused]] const auto written = ::write(ready[1], message.back().text().data(), message.back().text().size());
+    for (;;) ::pause();
+  }
+  char trailer[256];
+  const ssize_t size = ::read(ready[0], trailer, sizeof trailer);
+  REQUIRE(size > 0);
+  ::kill(sender, SIGKILL);
+  REQUIRE(::waitpid(sender, nullptr, 0) == sender);
+  CHECK(names_in_shared_memory() == before);
+  SharedViews late;
+  CHECK_THROWS_WITH(late.open(
+                        {text("e"), Frame(), Frame::from_string(std::string(trailer, static_cast<std::size_t>(size)))}),
+                    Catch::Contains("the sender has ended"));
+  ::close(ready[0]);
+  ::close(ready[1]);
+}
+
+TEST_CASE("another arena behind the same descriptor is not taken for the one that a message names") {
+  auto arena = std::make_unique<SharedArena>(std::vector<std::string>{"x;"});
+  const Message old = arena->share("x;", {text("e"), big_frame('k')}, soon()).message;
+  arena.reset();
+  SharedArena next({"x;"});
+  SharedViews views;
+  CHECK_THROWS_WITH(views.open(old), Catch::Contains("is not the arena that the message names"));
+}
+
+TEST_CASE("memory can be taken while a message waits for a receiver that does not keep up") {
+  SharedArena arena({"x;"});
+  for (std::size_t i = 0; i < kMostBig; ++i) arena.share("x;", {text("e"), big_frame('k')}, soon());
+  std::atomic<bool> waiting = true;
+  std::string end;
+  std::thread sender([&] {
+    try {
+      arena.share("x;", {text("e"), big_frame('k')}, Deadline::after(3s));
+    } catch (const Error& error) {
+      end = error.what();
+    }
+    waiting = false;
+  });
+  std::chrono::steady_clock::duration longest{};
+  while (waiting) {
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(arena.take(kBig));
+    longest = std::max(longest, std::chrono::steady_clock::now() - begin);
+  }
+  sender.join();
+  CHECK_THAT(end, Catch::Contains("still held"));
+  CHECK(longest < 2s);
+}
+
+TEST_CASE("a message that finds no room in the publish budget keeps no ticket and no memory") {
+  Folder folder;
+  TestNode sender(NodeOptions{.control = folder.ipc("control"),
+                              .bind_control = true,
+                              .publish = folder.ipc("publish"),
+                              .publish_budget_bytes = 64,
+                              .send_deadline = 20ms});
+  sender.node.share_memory({"m/a/b/kv;"});
+  std::shared_ptr<std::byte> place = sender.node.take_shared_memory(kBig);
+  const std::weak_ptr<std::byte> memory = place;
+  CHECK_THROWS_AS(sender.node.publish("m/a/b/kv;", {text(std::string(100, 'e')), Frame(place, {place.get(), kBig})}),
+                  Error);
+  place.reset();
+  CHECK(memory.expired());
 }
 
 TEST_CASE("a receiver that never lets go of copies holds up the sender, which then says so by topic") {
@@ -189,7 +264,9 @@ TEST_CASE("memory that was taken outlives its node") {
     REQUIRE(place);
   }
   std::memset(place.get(), 'k', kBig);
-  CHECK(left_behind().empty());
+  CHECK(open_arenas() == 1);
+  place.reset();
+  CHECK(open_arenas() == 0);
 }
 
 TEST_CASE("a sender that waits for room goes on as soon as some is returned") {
@@ -225,8 +302,8 @@ TEST_CASE("memory that cannot be reserved is an error that names the place and t
     what = error.what();
   }
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
-  CHECK_THAT(what, Catch::Contains("/dev/shm/kvmesh-") && Catch::Contains("transport: zmq"));
-  CHECK(left_behind().empty());
+  CHECK_THAT(what, Catch::Contains("shared memory") && Catch::Contains("transport: zmq"));
+  CHECK(open_arenas() == 0);
 }
 
 TEST_CASE("without memory to share a node's messages still arrive, over the socket") {
@@ -269,8 +346,9 @@ TEST_CASE("a trailer that lies is refused: another's ticket, bytes beyond the fi
   CHECK_THROWS_WITH(views.open(edited(kEntry, std::uint64_t{7})), Catch::Contains("damaged"));
   CHECK_THROWS_WITH(views.open(edited(0, Number{70'000})), Catch::Contains("damaged"));
   CHECK_THROWS_WITH(views.open(edited(4, Number{40})), Catch::Contains("damaged"));
-  CHECK_THROWS_WITH(views.open({text("e"), Frame::from_string(std::string(12, '\0') + "/etc")}),
-                    Catch::Contains("no arena is called"));
+  for (const char* name : {"/etc", "1/2", "1/2/x", "1/2/3/", "../1/2", "1//3", "1/2/3 "})
+    CHECK_THROWS_WITH(views.open({text("e"), Frame::from_string(std::string(12, '\0') + name)}),
+                      Catch::Contains("names no arena"));
   CHECK_THROWS_WITH(views.open({text("e"), text("x")}), Catch::Contains("without a trailer"));
 }
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "tests/kvcodec/wire_fixture.hpp"
+#include "tests/support/places.hpp"
 
 using namespace kvmesh;
 using namespace kvmesh::test;
@@ -79,24 +80,53 @@ TEST_CASE("offers and what comes back are written with sorted keys and numbers i
 }
 
 TEST_CASE("offers and answers that are none are refused with the field that is wrong") {
-  const auto packed = [](const nlohmann::json& fields) {
-    std::string bytes;
-    nlohmann::json::to_msgpack(fields, bytes);
-    return OwnedBytes::from_string(bytes);
-  };
-  const auto back = [&](const nlohmann::json& fields) { return error_of([&] { wire::decode_back(packed(fields)); }); };
-  CHECK_THAT(back({{"version", 2}}), holds("version 2"));
-  CHECK_THAT(back({{"version", 1}, {"type", "held"}, {"request", "r"}}), holds("blocks"));
-  CHECK_THAT(back({{"version", 1}, {"type", "held"}, {"request", "r"}, {"blocks", {-1}}}), holds("blocks"));
-  CHECK_THAT(back({{"version", 1}, {"type", "later"}, {"request", "r"}}), holds("later"));
-  CHECK_THAT(back({{"version", 1}, {"type", "again"}, {"request", "r"}}), holds("sequence"));
+  const auto back = [&](const nlohmann::json& fields) { return error_of([&] { wire::decode_back(sealed(fields)); }); };
+  CHECK_THAT(back({{"version", 3}}), holds("version 3"));
+  CHECK_THAT(back({{"version", 2}, {"type", "held"}, {"request", "r"}}), holds("blocks"));
+  CHECK_THAT(back({{"version", 2}, {"type", "held"}, {"request", "r"}, {"blocks", {-1}}}), holds("blocks"));
+  CHECK_THAT(back({{"version", 2}, {"type", "later"}, {"request", "r"}}), holds("later"));
+  CHECK_THAT(back({{"version", 2}, {"type", "again"}, {"request", "r"}}), holds("sequence"));
+  CHECK_THAT(back({{"version", 2}, {"type", "done"}, {"request", "r"}, {"needs", {"epoch"}}}), holds("\"epoch\""));
   CHECK_THAT(error_of([] { wire::decode_back(OwnedBytes::from_string("\xc1")); }), holds("not msgpack"));
   const auto offer = wire::encode_offer({"r", wire::name_blocks(tokens(64), "w")});
   CHECK_THAT(error_of([&] { wire::decode_offer({offer.data(), 1}); }), holds("1 frames"));
   CHECK_THAT(error_of([&] {
                wire::decode_offer(std::vector{offer[0], OwnedBytes::from_string("odd")});
              }),
+             holds("damaged"));
+  const OwnedBytes odd = OwnedBytes::from_string("odd");
+  CHECK_THAT(error_of([&] {
+               wire::decode_offer(std::vector{
+                   sealed({{"version", 2}, {"request", "r"}, {"checksum", wire::payload_checksum({&odd, 1})}}), odd});
+             }),
              holds("3 bytes"));
+}
+
+TEST_CASE("any flipped bit of an offer and of what comes back is noticed") {
+  const auto flipped = [](const OwnedBytes& bytes, std::size_t bit) {
+    std::string damaged(bytes.text());
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ 1 << bit % 8);
+    return OwnedBytes::from_string(damaged);
+  };
+  const auto offer = wire::encode_offer({"r", wire::name_blocks(tokens(64), "w")});
+  for (std::size_t frame : {0, 1}) {
+    for (std::size_t bit = 0; bit < 8 * offer[frame].size(); ++bit) {
+      auto damaged = offer;
+      damaged[frame] = flipped(offer[frame], bit);
+      CHECK(!error_of([&] { wire::decode_offer(damaged); }).empty());
+    }
+  }
+  const OwnedBytes back = wire::encode_back(wire::Held{"r7", {4, 0, 2}});
+  for (std::size_t bit = 0; bit < 8 * back.size(); ++bit)
+    CHECK(!error_of([&] { wire::decode_back(flipped(back, bit)); }).empty());
+}
+
+TEST_CASE("offers and answers of version 1 are refused with both numbers") {
+  const auto folder = source_dir() / "tests/golden/wire_version_1";
+  CHECK_THAT(error_of([&] { wire::decode_offer(read_frames(folder / "offer")); }),
+             holds("protocol version 1, but this build speaks version 2"));
+  CHECK_THAT(error_of([&] { wire::decode_back(read_frames(folder / "held").at(0)); }),
+             holds("protocol version 1, but this build speaks version 2"));
 }
 
 TEST_CASE("the blocks of a message are those that it holds whole") {

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <array>
 #include <catch2/catch.hpp>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
@@ -9,6 +13,7 @@
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
+#include "kvcodec/wire/detail/sealed_map.hpp"
 #include "kvcodec/wire/envelope.hpp"
 #include "kvcodec/wire/manifest.hpp"
 
@@ -99,14 +104,35 @@ inline std::string canonical(const OwnedBytes& bytes) {
   return out;
 }
 
+/// `fields` as a map on the wire, with the checksum that it has then.
+inline OwnedBytes sealed(nlohmann::json fields) {
+  fields["xxh3"] = ~std::uint64_t{0};  // the last in order, as nlohmann sorts
+  std::string bytes;
+  nlohmann::json::to_msgpack(fields, bytes);
+  wire::detail::seal_map(bytes);
+  return OwnedBytes::from_string(std::move(bytes));
+}
+
+/// Frames in a file, each behind its length in four bytes, little-endian: tests/kvcodec/wire_peer.py reads and writes
+/// the same.
+inline std::vector<OwnedBytes> read_frames(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<OwnedBytes> frames;
+  std::array<unsigned char, 4> length{};
+  while (file.read(reinterpret_cast<char*>(length.data()), 4)) {
+    std::string bytes(length[0] | length[1] << 8 | length[2] << 16 | length[3] << 24, '\0');
+    file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    frames.push_back(OwnedBytes::from_string(std::move(bytes)));
+  }
+  return frames;
+}
+
 /// The example's envelope after `edit` has changed its fields.
 template <typename Edit>
 OwnedBytes edited_envelope(Edit edit) {
   nlohmann::json fields = envelope_fields(example_frames().front());
   edit(fields);
-  std::string bytes;
-  nlohmann::json::to_msgpack(fields, bytes);
-  return OwnedBytes::from_string(std::move(bytes));
+  return sealed(std::move(fields));
 }
 
 /// The example's message with that envelope.

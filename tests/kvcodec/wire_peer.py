@@ -18,7 +18,8 @@ import sys
 
 import msgpack
 
-VERSION = 1
+VERSION = 2
+SEAL = b"\xa4xxh3\xcf"  # the key of a map's last entry, and the head of a uint 64
 ITEM_SIZES = {"f32": 4, "bf16": 2, "f16": 2, "u8": 1}
 AGREED = ("family", "num_key_value_heads", "head_dim", "rope_theta", "rope_scaling", "position_convention")
 
@@ -47,18 +48,34 @@ def manifest_hash(manifest):
     return f"{xxh3(canonical.encode()):016x}"
 
 
+def encode_map(fields):
+    """A map on the wire: its last entry is the checksum of every byte before it."""
+    fields = {key: value for key, value in fields.items() if key != "xxh3"}
+    data = msgpack.packb({**fields, "xxh3": 2**64 - 1}, use_bin_type=True)[:-8]
+    return data + struct.pack(">Q", xxh3(data))
+
+
+def decode_map(data):
+    """The fields of a map on the wire that is whole, of our version, and needs nothing that we do not know."""
+    fields = msgpack.unpackb(data, raw=False)
+    if fields["version"] != VERSION:
+        raise WireError(f"protocol version {fields['version']}, but this peer speaks {VERSION}")
+    if data[-14:-8] != SEAL or struct.pack(">Q", xxh3(data[:-8])) != data[-8:]:
+        raise WireError("the envelope's checksum is not its own")
+    if fields.get("needs"):
+        raise WireError(f"it needs {fields['needs']}, which this peer does not know")
+    return fields
+
+
 def encode_message(envelope, payload):
-    """Frames [envelope, payload...]; the checksum is filled in."""
-    filled = dict(envelope, checksum=xxh3(b"".join(payload)))
-    return [msgpack.packb(filled, use_bin_type=True)] + list(payload)
+    """Frames [envelope, payload...]; the checksums are filled in."""
+    return [encode_map(dict(envelope, checksum=xxh3(b"".join(payload))))] + list(payload)
 
 
 def decode_message(frames):
     """(envelope, payload) of a message that is whole; raises WireError."""
-    envelope = msgpack.unpackb(frames[0], raw=False)
+    envelope = decode_map(frames[0])
     payload = list(frames[1:])
-    if envelope["version"] != VERSION:
-        raise WireError(f"protocol version {envelope['version']}, but this peer speaks {VERSION}")
     if len(payload) != len(envelope["tensors"]):
         raise WireError(f"{len(payload)} payload frames for {len(envelope['tensors'])} tensors")
     for tensor, frame in zip(envelope["tensors"], payload):

@@ -28,25 +28,13 @@ class ScratchFolder {
   std::filesystem::path path_;
 };
 
-/// Frames in a file, each behind its length in four bytes, little-endian: wire_peer.py reads and writes the same.
+/// As read_frames() reads them.
 void write_frames(const std::filesystem::path& path, const std::vector<OwnedBytes>& frames) {
   std::ofstream file(path, std::ios::binary);
   for (const OwnedBytes& frame : frames) {
     for (int shift : {0, 8, 16, 24}) file.put(static_cast<char>(frame.size() >> shift));
     file.write(frame.text().data(), static_cast<std::streamsize>(frame.size()));
   }
-}
-
-std::vector<OwnedBytes> read_frames(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::vector<OwnedBytes> frames;
-  std::array<unsigned char, 4> length{};
-  while (file.read(reinterpret_cast<char*>(length.data()), 4)) {
-    std::string bytes(length[0] | length[1] << 8 | length[2] << 16 | length[3] << 24, '\0');
-    file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    frames.push_back(OwnedBytes::from_string(std::move(bytes)));
-  }
-  return frames;
 }
 
 /// Runs the script; false, with a warning, where this machine has no python3-msgpack.
@@ -56,9 +44,18 @@ bool peer_is_there() {
   return false;
 }
 
-int run_peer(const std::string& arguments) {
-  return std::system(
-      ("/usr/bin/python3 " + source_dir().string() + "/tests/kvcodec/wire_peer.py " + arguments).c_str());
+int run_peer(const std::string& arguments, const char* peer = "kvcodec/wire_peer.py") {
+  return std::system(("/usr/bin/python3 " + (source_dir() / "tests" / peer).string() + " " + arguments).c_str());
+}
+
+/// What the peer says that refuses a file of `frames`; "" where it takes them.
+std::string refusal_of(const std::vector<OwnedBytes>& frames, const char* peer = "kvcodec/wire_peer.py") {
+  const ScratchFolder folder;
+  write_frames(folder / "ours", frames);
+  const std::string arguments = "answer " + (folder / "ours").string() + " " + (folder / "theirs").string();
+  if (run_peer(arguments + " 2>" + (folder / "errors").string(), peer) == 0) return "";
+  std::ifstream errors(folder / "errors");
+  return std::string(std::istreambuf_iterator<char>(errors), {});
 }
 
 }  // namespace
@@ -82,14 +79,27 @@ TEST_CASE("a Python peer reads our message, and we read what it writes") {
 
 TEST_CASE("a Python peer refuses our message when a byte of it is another") {
   if (!peer_is_there()) return;
-  const ScratchFolder folder;
   std::vector<OwnedBytes> frames = example_frames();
   frames[1] = bytes_of({0, 0, 0, 0, 0, 0, 0, 0});
-  write_frames(folder / "ours", frames);
-  const std::string arguments = "answer " + (folder / "ours").string() + " " + (folder / "theirs").string();
-  CHECK(run_peer(arguments + " 2>" + (folder / "errors").string()) != 0);
-  std::ifstream errors(folder / "errors");
-  CHECK_THAT(std::string(std::istreambuf_iterator<char>(errors), {}), holds("checksum"));
+  CHECK_THAT(refusal_of(frames), holds("payload's checksum"));
+  frames = example_frames();
+  std::string envelope(frames[0].text());
+  envelope[envelope.find("positions") + 12] ^= 1;  // the first row's place
+  frames[0] = OwnedBytes::from_string(envelope);
+  CHECK_THAT(refusal_of(frames), holds("envelope's checksum"));
+}
+
+TEST_CASE("a peer of version 1 is told both versions by our message") {
+  if (!peer_is_there()) return;
+  CHECK_THAT(refusal_of(example_frames(), "golden/wire_version_1/peer.py"),
+             holds("protocol version 2, but this peer speaks 1"));
+}
+
+TEST_CASE("the peer of version 1 that is kept here reads version 1") {
+  if (!peer_is_there()) return;
+  const auto frames = read_frames(source_dir() / "tests/golden/wire_version_1/kv");
+  CHECK(refusal_of(frames, "golden/wire_version_1/peer.py").empty());
+  CHECK_THAT(refusal_of(frames), holds("protocol version 1, but this peer speaks 2"));
 }
 
 TEST_CASE("a Python peer makes the same hash of a manifest") {

@@ -97,6 +97,17 @@ std::string failure_of(Action action) {
 
 }  // namespace
 
+TEST_CASE("a record of 40 MiB goes to its agents whole, and an answer of that length comes back") {
+  Mesh mesh;
+  mesh.start();
+  const std::string question(std::size_t{40} << 20, 'q');
+  const RecordOutcome outcome = mesh->run(record("long", question), 0);
+  CHECK_FALSE(outcome.error);
+  const bool whole = outcome.output == "re: " + question;  // not printed where it fails
+  CHECK(whole);
+  CHECK(mesh->run(record("short", "Who?"), 1).output == "re: Who?");
+}
+
 TEST_CASE("records go through the mesh one after the other") {
   Mesh mesh;
   mesh.start();

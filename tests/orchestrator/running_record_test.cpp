@@ -23,7 +23,7 @@ RecordOutcome measured(const std::string& id, std::vector<double> scores) {
 
 TEST_CASE("a record is complete when every agent has answered, and once each") {
   const Topology topology = Folder().parse(pair());
-  RunningRecord record("q1", "r1", topology, Deadline::after(std::chrono::seconds(1)));
+  RunningRecord record({.id = "q1", .request = "r1", .tasks = {}}, topology, Deadline::after(std::chrono::seconds(1)));
   record.on_result("reader",
                    {.request = "r1", .answer = {}, .edges = {{"reader", "solver", "kv", "2 of 8 + layer 0", 77}}});
   CHECK(record.waiting() == std::set<std::string>{"solver"});

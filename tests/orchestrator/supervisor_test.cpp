@@ -37,7 +37,10 @@ class Scene {
   }
   void submit(const std::string& id = "q3", const std::string& request = "r1") {
     RecordTasks record{.id = id, .request = request, .tasks = {}};
-    for (const AgentSpec& agent : topology_.agents) record.tasks[agent.name].request = request;
+    for (const AgentSpec& agent : topology_.agents) {
+      record.tasks[agent.name].request = request;
+      record.tasks[agent.name].generate = agent.name == topology_.output;
+    }
     keep(supervisor_->submit(record, now_));
   }
   void answer(const std::string& agent, const std::string& text, const std::string& request = "r1") {
@@ -54,6 +57,12 @@ class Scene {
       for (const std::string& agent : alive) say(agent, bus::Heartbeat{});
       keep(supervisor_->on_time(now_));
     }
+  }
+
+  /// The same, while parts of a long message come from `agent`.
+  void come_for(const std::string& agent, std::chrono::milliseconds time, const std::vector<std::string>& alive) {
+    for (const auto end = now_ + time; now_ < end; pass(500ms, alive))
+      keep(supervisor_->on_coming("peer-" + agent, now_));
   }
 
   /// The last action of a type since the last forget(), or nothing.
@@ -111,8 +120,9 @@ TEST_CASE("an unknown name, a taken one and another version are refused, and the
   scene.join("reader");
   scene.say("second", bus::Join{.agent = "reader", .pid = 99});
   CHECK_THAT(scene.sent<bus::Refused>("second")->reason, Contains("reader is taken by pid 17 on host here"));
-  scene.say("old", bus::Join{.version = 0, .agent = "solver"});
-  CHECK_THAT(scene.sent<bus::Refused>("old")->reason, Contains("version 0"));
+  scene.say("old", bus::Join{.version = 1, .agent = "solver"});
+  CHECK_THAT(scene.sent<bus::Refused>("old")->reason,
+             Contains("version 1 of the control protocol and this mesh speaks 2"));
   CHECK(scene.failure().empty());
 }
 
@@ -271,6 +281,23 @@ TEST_CASE("a killed agent ends the mesh and names every record that was on its w
   scene.submit("q2", "r2");
   scene.exit("solver", /*killed=*/true, "was killed by signal 9");
   CHECK(scene.failure() == "agent solver (pid 17) was killed by signal 9 while working on records q1, q2");
+}
+
+TEST_CASE("a result without the answer that was asked for fails its record and is never an empty answer") {
+  Scene scene;
+  scene.make_ready();
+  scene.submit();
+  scene.say("reader", bus::Result{.request = "r1"});  // was not asked
+  scene.say("solver", bus::Result{.request = "r1"});
+  CHECK_THAT(scene.record_error(), Contains("agent solver sent a result without the answer that it was asked for"));
+  CHECK(scene.failure().empty());
+}
+
+TEST_CASE("parts of a long message are signs of life") {
+  Scene scene;
+  scene.make_ready();
+  scene.come_for("reader", 10s, {"solver"});
+  CHECK(scene.failure().empty());
 }
 
 TEST_CASE("a record without an answer fails at its deadline, naming who owes it") {

@@ -144,7 +144,10 @@ TEST_CASE("an unknown key is refused with the one that was meant") {
 TEST_CASE("a value of the wrong type or out of range is refused") {
   check_all({
       {"- 1\n- 2\n", 1, {"the topology is a list"}},
-      {replaced(pair(), "kvmesh: 1", "kvmesh: 2"), 1, {"version 1", "kvmesh: 1"}},
+      {replaced(pair(), "kvmesh: 1", "kvmesh: 2\nnovel: key"),
+       1,
+       {"version 2", "install a kvmesh that reads version 2"}},
+      {replaced(pair(), "kvmesh: 1", "kvmesh: one"), 1, {"version 1", "write kvmesh: 1"}},
       {replaced(pair(), "kvmesh: 1\n", ""), 1, {"no \"kvmesh\""}},
       {replaced(pair(), "name: mesh", "name: [a]"), 2, {"name", "a list"}},
       {replaced(pair(), "name: mesh", "name: a mesh"), 2, {"\"a mesh\"", "letters"}},

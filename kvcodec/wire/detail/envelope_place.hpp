@@ -8,7 +8,7 @@
 namespace kvmesh::wire::detail {
 
 /// Keys of an envelope: those of every medium, and those that kv has besides.
-inline constexpr std::size_t kCommonKeys = 11, kKvKeys = 6;
+inline constexpr std::size_t kCommonKeys = 12, kKvKeys = 6;
 
 constexpr std::size_t key_count(Medium kind) { return kCommonKeys + (kind == Medium::kKv ? kKvKeys : 0); }
 

@@ -10,6 +10,17 @@
 
 namespace kvmesh::wire::detail {
 
+/// Finds the named fields of an object, one after the other; end() where there is none of that name.
+template <typename Value>
+class Finder {
+ public:
+  explicit Finder(const Value& object) : object_(object) {}
+  auto find(std::string_view key) { return object_.find(key); }
+
+ private:
+  const Value& object_;
+};
+
 /// Reads the named fields of an object from a peer: a JSON object (Value is nlohmann::json) or a msgpack map
 /// (MsgpackValue). Every read throws Error{kReconnect} that names the object and the field where the field is missing,
 /// of another type or out of range. The object outlives this.
@@ -17,12 +28,13 @@ template <typename Value>
 class Fields {
  public:
   /// `what` names the object in errors: "manifest"; `number` too, where there are several: "tensor ", 1.
-  Fields(const Value& object, const char* what, int number = -1) : object_(object), what_(what), number_(number) {
+  Fields(const Value& object, const char* what, int number = -1)
+      : object_(object), finder_(object), what_(what), number_(number) {
     if (!object.is_object()) refuse(cat("is ", object.type_name(), ", but must be a map"));
   }
 
   const Value& member(std::string_view key) const {
-    const auto found = object_.find(key);
+    const auto found = finder_.find(key);
     if (found == object_.end()) refuse(cat("field \"", key, "\" is missing"));
     return *found;
   }
@@ -86,6 +98,7 @@ class Fields {
   }
 
   const Value& object_;
+  mutable Finder<Value> finder_;
   const char* what_;
   int number_;
 };

@@ -46,8 +46,6 @@ class MsgpackValue {
   std::size_t size() const { return number_; }
   Iterator begin() const { return Iterator(this + 1); }
   Iterator end() const { return Iterator(this + span_); }
-  /// The value of a map's entry; end() where there is none of that name.
-  Iterator find(std::string_view key) const;
 
   template <std::integral Integer>
   Integer get() const {
@@ -60,7 +58,7 @@ class MsgpackValue {
   std::string_view text() const { return {text_, number_}; }
 
  private:
-  friend class MsgpackReader;
+  friend class ValueCollector;
   MsgpackValue(Type type, std::uint64_t number, const char* text = nullptr)
       : text_(text), number_(number), type_(type) {}
 
@@ -74,6 +72,36 @@ class MsgpackValue {
 /// are kept. Throws Error{kReconnect} that names `what`: more than kMaxEnvelopeBytes or kMaxEnvelopeDepth, no msgpack
 /// or more than one value of it, a map with a key that is no text or comes twice.
 std::vector<MsgpackValue> read_msgpack(const OwnedBytes& bytes, const char* what);
+
+/// Looks behind the last key that it found first: who asks for keys in the order in which they stand finds each at
+/// once.
+template <>
+class Finder<MsgpackValue> {
+ public:
+  explicit Finder(const MsgpackValue& object) : object_(object), next_(object.begin()) {}
+
+  MsgpackValue::Iterator find(std::string_view key) {
+    if (!found_between(next_, object_.end(), key) && !found_between(object_.begin(), next_, key)) return object_.end();
+    MsgpackValue::Iterator value = next_;
+    ++next_;
+    return value;
+  }
+
+ private:
+  /// Leaves `next_` at the key's value.
+  bool found_between(MsgpackValue::Iterator at, MsgpackValue::Iterator end, std::string_view key) {
+    while (at != end) {
+      const bool found = at->text() == key;
+      ++at;
+      if (found) return next_ = at, true;
+      ++at;
+    }
+    return false;
+  }
+
+  const MsgpackValue& object_;
+  MsgpackValue::Iterator next_;  ///< a key, or the end
+};
 
 using MsgpackFields = Fields<MsgpackValue>;
 
