@@ -10,7 +10,7 @@ namespace kvmesh::orchestrator {
 Supervisor::Supervisor(const Topology& topology, SupervisorOptions options, Time now)
     : topology_(topology), options_(options), bye_deadline_(Deadline::at(now)) {
   for (const AgentSpec& agent : topology.agents) {
-    members_.emplace(agent.name, Member(Deadline::after(options.deadlines.join, now)));
+    members_.emplace(agent.name, Member(Deadline::after(options.deadlines.start, now)));
   }
 }
 
@@ -56,6 +56,7 @@ void Supervisor::handle(const std::string& name, Member& member, const bus::Cont
   if (const auto* hello = std::get_if<bus::Hello>(&message)) return on_hello(name, member, *hello, now);
   if (const auto* result = std::get_if<bus::Result>(&message)) return on_result(name, *result);
   if (const auto* error = std::get_if<bus::TaskError>(&message)) return on_task_error(name, *error, now);
+  if (const auto* lost = std::get_if<bus::Lost>(&message)) return on_lost(name, *lost, now);
   if (std::holds_alternative<bus::Bye>(message)) return on_bye(name, member, now);
   if (const auto* ready = std::get_if<bus::Ready>(&message); ready != nullptr && member.state == State::kEdgesSent) {
     return on_ready(name, member, *ready);
@@ -70,7 +71,9 @@ void Supervisor::handle(const std::string& name, Member& member, const bus::Cont
 Actions Supervisor::on_time(Time now) {
   if (phase_ == Phase::kFailed) return take();
   for (auto& [name, member] : members_) {
-    if (member.liveness && member.liveness->due_to_send(now)) send(member, bus::Heartbeat{}, now);
+    if (!member.liveness) continue;
+    member.liveness->awake(now);
+    if (member.liveness->due_to_send(now)) send(member, bus::Heartbeat{}, now);
   }
   check_deadlines(now);
   return take();
@@ -82,19 +85,10 @@ void Supervisor::check_deadlines(Time now) {
     for (auto& [name, member] : members_) leave(member);
     return;
   }
-  for (auto& [name, member] : members_) {
-    if (member.last_words && member.last_words->expired(now)) {
-      return break_mesh(ErrorKind::kReconnect, cat(name_of(name), ' ', member.exit, meanwhile()), now);
-    }
-    if (member.liveness && !member.last_words && member.liveness->dead(now)) {
-      return break_mesh(ErrorKind::kReconnect,
-                        cat(name_of(name), " has been silent for ", detail::seconds(bus::Liveness::kTimeout), " s",
-                            meanwhile(), "; it hangs, is gone, or its host cannot be reached"),
-                        now);
-    }
-  }
-  if (phase_ == Phase::kStarting) return check_starting(now);
-  check_records(now);
+  check_members(now);
+  check_reports(now);
+  if (phase_ == Phase::kStarting) check_starting(now);
+  else check_records(now);
 }
 
 Supervisor::Time Supervisor::next_wakeup() const {

@@ -8,6 +8,7 @@
 #include <string>
 #include <zmq.hpp>
 
+#include "bus/detail/connection_watch.hpp"
 #include "bus/detail/local_connections.hpp"
 #include "bus/detail/outstanding.hpp"
 #include "bus/detail/shared_view.hpp"
@@ -44,7 +45,7 @@ class Sockets {
   /// can be read.
   bool receive(int wake_descriptor, std::chrono::milliseconds timeout);
 
-  void send_control(const std::string& peer, OwnedBytes body);
+  void send_control(const std::string& peer, OwnedBytes body, WhenUnread when_unread);
   /// Whether somebody subscribes to `topic` now.
   bool has_subscriber(const std::string& topic);
   /// `keeps` is held until ZeroMQ has let go of every frame; at once where nobody subscribes any more.
@@ -66,6 +67,7 @@ class Sockets {
   const bool binds_control_;
   zmq::context_t context_;
   Socket control_;
+  std::optional<ConnectionWatch> control_watch_;       ///< where it connects
   Socket publisher_;                                   ///< closed on a node that publishes nothing
   std::optional<LocalConnections> local_connections_;  ///< to the publisher
   Socket subscriber_;

@@ -1,6 +1,7 @@
 #include "orchestrator/supervisor.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.hpp"
 #include "bus/topic.hpp"
@@ -13,6 +14,8 @@ namespace {
 
 using detail::joined;
 using detail::seconds;
+
+constexpr std::chrono::milliseconds kSaysItself{2'000};
 
 std::string agents_of(const Topology& topology) {
   std::vector<std::string> names;
@@ -47,7 +50,7 @@ void Supervisor::handle(const std::string& peer, const bus::Join& join, Time now
   member.pid = join.pid;
   member.host = join.host;
   member.liveness.emplace(now);
-  member.deadline = Deadline::after(options_.deadlines.hello, now);
+  member.deadline = Deadline::after(options_.deadlines.start, now);
   agent_of_peer_[peer] = join.agent;
   const AgentSpec& agent = get_agent(topology_, join.agent);
   const ModelSpec& model = model_of(topology_, agent);
@@ -57,7 +60,8 @@ void Supervisor::handle(const std::string& peer, const bus::Join& join, Time now
                    .dtype = model.dtype,
                    .device = model.device,
                    .threads = options_.threads,
-                   .keep_mib = agent.keep_mib},
+                   .keep_mib = agent.keep_mib,
+                   .liveness_ms = options_.liveness.count()},
        now);
   actions_.push_back(Note{cat("agent ", join.agent, " joined (pid ", join.pid, ")")});
 }
@@ -91,7 +95,8 @@ void Supervisor::check_and_connect(Time now) {
     }
     send(member, edges_of(name), now);
     member.state = State::kEdgesSent;
-    member.deadline = Deadline::after(options_.deadlines.ready, now);
+    // It is told the same, and says itself what it still waits for then.
+    member.deadline = Deadline::after(options_.deadlines.start + kSaysItself, now);
   }
   if (problems.empty()) return;
   phase_ = Phase::kFailed;
@@ -101,6 +106,14 @@ void Supervisor::check_and_connect(Time now) {
 bool Supervisor::on_one_host(const Edge& edge) const {
   const std::string& host = members_.at(edge.spec.from).memory_host;
   return !host.empty() && host == members_.at(edge.spec.to).memory_host;
+}
+
+/// By the name that its host gives itself: what runs in a container has cores of its own.
+int Supervisor::computing_beside(const std::string& agent) const {
+  std::set<std::string> there;
+  for (const auto& [name, member] : members_)
+    if (member.host == members_.at(agent).host) there.insert(name);
+  return computing_together(topology_, there, options_.several_records);
 }
 
 bus::EdgeEnd Supervisor::edge_end(const Edge& edge, const std::string& other, bool inbound) const {
@@ -116,6 +129,8 @@ bus::EdgeEnd Supervisor::edge_end(const Edge& edge, const std::string& other, bo
 
 bus::Edges Supervisor::edges_of(const std::string& agent) const {
   bus::Edges edges;
+  edges.beside = computing_beside(agent);
+  edges.ready_deadline_ms = options_.deadlines.start.count();
   for (const Edge* edge : inbound_edges(topology_, agent)) {
     edges.inbound.push_back(edge_end(*edge, edge->spec.from, /*inbound=*/true));
   }
@@ -146,14 +161,14 @@ void Supervisor::check_starting(Time now) {
     if (!member.deadline.expired(now)) continue;
     switch (member.state) {
       case State::kExpected:
-        late.push_back(cat("agent ", name, " has not joined within ", seconds(options_.deadlines.join), " s"));
+        late.push_back(cat("agent ", name, " has not joined within ", seconds(options_.deadlines.start), " s"));
         break;
       case State::kJoined:
         late.push_back(
-            cat(name_of(name), " has not said what its model is within ", seconds(options_.deadlines.hello), " s"));
+            cat(name_of(name), " has not said what its model is within ", seconds(options_.deadlines.start), " s"));
         break;
       case State::kEdgesSent:
-        late.push_back(cat(name_of(name), " has not become ready within ", seconds(options_.deadlines.ready), " s"));
+        late.push_back(cat(name_of(name), " has not become ready within ", seconds(options_.deadlines.start), " s"));
         break;
       case State::kHello:
       case State::kReady:
