@@ -6,6 +6,8 @@ namespace kvmesh::cli {
 void add_agent_command(CLI::App& app, Action& action) {
   struct Arguments {
     std::string name, connect, publish;
+    int ready_deadline_s = 600;
+    bool child = false;
   };
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("agent", "host one agent of a mesh in this process");
@@ -14,14 +16,24 @@ void add_agent_command(CLI::App& app, Action& action) {
       ->required();
   command->add_option("--publish", arguments->publish,
                       "where this agent publishes; default: beside an ipc endpoint, any free port for tcp");
+  command
+      ->add_option("--ready-deadline", arguments->ready_deadline_s,
+                   "seconds to wait until an orchestrator answers; it says what the start may take from then on")
+      ->check(CLI::Range(1, 7 * 24 * 3600))
+      ->capture_default_str();
+  // Not for people: the orchestrator says it to the agents that it starts.
+  command->add_flag("--child", arguments->child)->group("");
   command->callback([&action, arguments] {
     action = [arguments] {
       agents::AgentOptions options{.name = arguments->name,
                                    .orchestrator = bus::Endpoint::parse(arguments->connect),
-                                   .publish = std::nullopt};
+                                   .publish = std::nullopt,
+                                   .answer_deadline = std::chrono::seconds(arguments->ready_deadline_s),
+                                   .child = arguments->child};
       if (!arguments->publish.empty()) options.publish = bus::Endpoint::parse(arguments->publish);
-      agents::run_agent(options);
-      return kExitOk;
+      const std::optional<Error> failure = agents::run_agent(options);
+      if (!failure) return kExitOk;
+      return failure->kind() == ErrorKind::kFixInput ? kExitBadInput : kExitMeshFailed;
     };
   });
 }

@@ -32,6 +32,11 @@ bool Supervisor::all(State state) const {
   return std::all_of(members_.begin(), members_.end(), [state](const auto& one) { return one.second.state == state; });
 }
 
+std::string Supervisor::without_name(const std::string& name, const std::string& reason) {
+  const std::string prefix = cat("agent ", name, ": ");
+  return reason.starts_with(prefix) ? reason.substr(prefix.size()) : reason;
+}
+
 void Supervisor::send(Member& member, const bus::Control& message, Time now) {
   if (member.peer.empty() || member.state == State::kGone) return;
   actions_.push_back(SendControl{member.peer, message});
@@ -62,7 +67,7 @@ void Supervisor::handle(const std::string& name, Member& member, const bus::Cont
     return on_ready(name, member, *ready);
   }
   if (const auto* failed = std::get_if<bus::Failed>(&message)) {
-    return break_mesh(failed->kind, cat(name_of(name), " failed", meanwhile(), ": ", failed->reason), now);
+    return break_mesh(failed->kind, cat(name_of(name), " failed", meanwhile(), ": ", without_name(name, failed->reason)), now);
   }
   break_mesh(ErrorKind::kReconnect,
              cat(name_of(name), " spoke out of turn", meanwhile(), "; run the same kvmesh on both sides"), now);

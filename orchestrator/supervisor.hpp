@@ -153,6 +153,8 @@ class Supervisor {
   std::string name_of(const std::string& name) const;
   /// " while working on record q3", or on records q3, q4.
   std::string meanwhile() const;
+  /// What an agent says of itself, without "agent NAME: " before it.
+  static std::string without_name(const std::string& name, const std::string& reason);
   Actions take();
 
   const Topology& topology_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <thread>
 #include <utility>
 
 #include "agents/reuse/keep_budget.hpp"
@@ -18,6 +19,16 @@ std::string offer_topic(const std::string& mesh, const wire::EdgeSpec& spec) {
   return bus::edge_topic(mesh, spec.from, spec.to, "offer");
 }
 
+namespace {
+
+/// Those that somebody asked for, or our share of this host's cores, which the orchestrator may not run on.
+int threads_of(const bus::Assign& assign, const bus::Edges& edges) {
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  return assign.threads > 0 ? assign.threads : std::max(1, cores / std::max(1, edges.beside));
+}
+
+}  // namespace
+
 Handshake::Handshake(Surroundings around, std::function<void(Joined)> done)
     : around_(std::move(around)), done_(std::move(done)), loader_(std::make_unique<boost::asio::thread_pool>(1)) {}
 
@@ -25,7 +36,7 @@ Handshake::~Handshake() { loader_->join(); }
 
 void Handshake::on(const bus::Assign& assign) {
   joined_.assign = assign;
-  llm::set_compute_threads(assign.threads);
+  assigned_ = true;
   joined_.keep_bytes = keep_budget(assign.keep_mib);
   around_.send(bus::Hello{.manifest = wire::to_json(llm::read_manifest(assign.model_path)),
                           .publish_endpoint = around_.node.publish_endpoint().string(),
@@ -33,6 +44,10 @@ void Handshake::on(const bus::Assign& assign) {
 }
 
 void Handshake::on(const bus::Edges& edges) {
+  patience_ = std::chrono::milliseconds(edges.ready_deadline_ms);
+  if (edges.ready_deadline_ms > 0) deadline_ = Deadline::after(patience_);
+  joined_.threads = threads_of(joined_.assign, edges);
+  llm::set_compute_threads(joined_.threads);
   joined_.wiring.mesh = joined_.assign.mesh;
   for (const bus::EdgeEnd& end : edges.inbound) subscribe(end);
   for (const bus::EdgeEnd& end : edges.outbound) {
@@ -80,10 +95,10 @@ void Handshake::share_memory(const std::vector<bus::EdgeEnd>& edges) {
   }
 }
 
-Handshake::Loaded Handshake::load_host(const bus::Assign& assign) {
+Handshake::Loaded Handshake::load_host(const bus::Assign& assign, int threads) {
   try {
     // Threads are set per thread by some OpenMP runtimes: say it on the one that loads.
-    llm::set_compute_threads(assign.threads);
+    llm::set_compute_threads(threads);
     return {std::make_shared<const llm::Host>(
                 llm::Host::load(assign.model_path, {.dtype = assign.dtype, .device = assign.device})),
             std::nullopt};
@@ -95,8 +110,9 @@ Handshake::Loaded Handshake::load_host(const bus::Assign& assign) {
 }
 
 void Handshake::load() {
-  boost::asio::post(*loader_, [this, assign = joined_.assign] {
-    around_.post([this, loaded = load_host(assign)] { on_loaded(loaded); });
+  loading_ = true;
+  boost::asio::post(*loader_, [this, assign = joined_.assign, threads = joined_.threads] {
+    around_.post([this, loaded = load_host(assign, threads)] { on_loaded(loaded); });
   });
 }
 
@@ -113,6 +129,23 @@ void Handshake::on_subscription(const std::string& topic, bool open) {
   if (open) joined_.subscribed.insert(topic);
   else joined_.subscribed.erase(topic);
   finish_if_all_stands();
+}
+
+std::optional<std::string> Handshake::waiting_for() const {
+  if (!assigned_ || !done_) return std::nullopt;
+  if (!loading_) return cat("the other agents of mesh ", joined_.assign.mesh, " to join");
+  if (!joined_.host) return cat("its model to be read from ", joined_.assign.model_path);
+  for (std::size_t edge = 0; edge < joined_.outbound_topics.size(); ++edge)
+    if (!joined_.subscribed.contains(joined_.outbound_topics[edge]))
+      return cat("agent ", joined_.wiring.outbound[edge].spec.to, " to subscribe to what it sends");
+  return std::nullopt;
+}
+
+void Handshake::check_deadline(std::chrono::steady_clock::time_point now) const {
+  if (!done_ || !deadline_ || !deadline_->expired(now)) return;
+  throw Error(ErrorKind::kRetry,
+              cat("after ", std::chrono::duration<double>(patience_).count(), " s it still waits for ",
+                  waiting_for().value_or("nothing"), "; --ready-deadline gives it more time"));
 }
 
 /// All stands when the model is loaded and every receiver's subscription has been seen.

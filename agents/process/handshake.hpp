@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -11,6 +12,7 @@
 
 #include "agents/process/surroundings.hpp"
 #include "agents/wiring.hpp"
+#include "base/deadline.hpp"
 #include "base/error.hpp"
 #include "bus/control.hpp"
 #include "llm/host.hpp"
@@ -24,6 +26,7 @@ namespace kvmesh::agents {
 /// What an agent knows when its handshake is over: who it is, whom it hears, who hears it, and its model.
 struct Joined {
   bus::Assign assign;
+  int threads = 1;  ///< that it computes with
   Wiring wiring;
   std::map<std::string, std::size_t> inbound_by_topic;
   std::map<std::string, std::size_t> offers_by_topic;  ///< inbound edges
@@ -50,13 +53,18 @@ class Handshake {
   void on(const bus::Edges& edges);
   void on_subscription(const std::string& topic, bool open);
 
+  /// What it waits for now, after "waits for"; nothing once it is over, and before the assign.
+  std::optional<std::string> waiting_for() const;
+  /// Throws Error{kRetry}, with what it still waits for, where the orchestrator's deadline has passed.
+  void check_deadline(std::chrono::steady_clock::time_point now) const;
+
  private:
   struct Loaded {
     std::shared_ptr<const llm::Host> host;
     std::optional<Error> error;
   };
 
-  static Loaded load_host(const bus::Assign& assign);
+  static Loaded load_host(const bus::Assign& assign, int threads);
   void subscribe(const bus::EdgeEnd& end);
   void share_memory(const std::vector<bus::EdgeEnd>& edges);
   void load();
@@ -66,6 +74,10 @@ class Handshake {
   const Surroundings around_;
   std::function<void(Joined)> done_;
   Joined joined_;
+  bool assigned_ = false;
+  bool loading_ = false;
+  std::chrono::milliseconds patience_{0};
+  std::optional<Deadline> deadline_;  ///< for ready, from the edges on
   std::unique_ptr<boost::asio::thread_pool> loader_;
 };
 

@@ -26,7 +26,7 @@ Running::Running(Surroundings around, Joined joined)
       kept_prompts_(kept_prompts(joined_.keep_bytes)),
       offering_(around_.node, [this](std::function<void()> work) { apart(std::move(work)); }),
       resender_(std::make_unique<boost::asio::thread_pool>(1)),
-      turn_thread_(joined_.host, around_.name, joined_.assign.threads, hooks()) {
+      turn_thread_(joined_.host, around_.name, joined_.threads, hooks()) {
   for (std::size_t edge = 0; edge < joined_.outbound_topics.size(); ++edge)
     offering_.add_edge(joined_.outbound_topics[edge],
                        offer_topic(joined_.wiring.mesh, joined_.wiring.outbound[edge].spec));
@@ -109,6 +109,14 @@ void Running::on(const bus::CameBack& back) {
 }
 
 void Running::on_subscription(const std::string& topic, bool open) { offering_.on_subscription(topic, open); }
+
+std::optional<std::string> Running::receiver_on(const std::string& topic) const {
+  for (std::size_t edge = 0; edge < joined_.outbound_topics.size(); ++edge) {
+    const wire::EdgeSpec& spec = joined_.wiring.outbound[edge].spec;
+    if (topic == joined_.outbound_topics[edge] || topic == offer_topic(joined_.wiring.mesh, spec)) return spec.to;
+  }
+  return std::nullopt;
+}
 
 /// An offer that cannot be read is not answered; its sender then sends everything.
 void Running::answer_offer(std::size_t edge, const bus::Delivered& delivered) {

@@ -43,6 +43,8 @@ class Running {
   void on_time(Agent::Clock::time_point now);
   /// The next moment at which on_time() can have something to do.
   std::optional<Agent::Clock::time_point> next_deadline() const { return agent_.next_deadline(); }
+  /// The agent that hears `topic` of ours, or its offers; none for another topic.
+  std::optional<std::string> receiver_on(const std::string& topic) const;
   /// The agent is leaving: no turn waits for rows any more.
   void stop_waiting();
   /// Bytes of rows that are kept.

@@ -44,8 +44,7 @@ void Supervisor::on_result(const std::string& name, const bus::Result& result) {
 void Supervisor::on_task_error(const std::string& name, const bus::TaskError& error, Time now) {
   const auto record = find_record(error.request);
   if (record == records_.end()) return;
-  const bool says_who = error.reason.starts_with(cat("agent ", name, ":"));
-  give_up(*record, says_who ? error.reason : cat("agent ", name, ": ", error.reason), now);
+  give_up(*record, cat("agent ", name, ": ", without_name(name, error.reason)), now);
   records_.erase(record);
 }
 

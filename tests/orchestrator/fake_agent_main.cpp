@@ -1,4 +1,4 @@
-// What `kvmesh agent NAME --connect ENDPOINT` is, without a model. Its name says how it ends: "killed" by SIGKILL at
+// What `kvmesh agent NAME --connect ENDPOINT --child` is, without a model. Its name says how it ends: "killed" by SIGKILL at
 // its first task, "exits" with status 9 at its start, "deaf" to SIGTERM; any other answers with its pid.
 #include <signal.h>
 #include <stdlib.h>
@@ -11,7 +11,8 @@
 
 int main(int argc, char** argv) {
   using namespace kvmesh;
-  if (argc != 5 || std::string(argv[1]) != "agent" || std::string(argv[3]) != "--connect") return 8;
+  const std::string child = argc == 6 ? argv[5] : "";
+  if (child != "--child" || std::string(argv[1]) != "agent" || std::string(argv[3]) != "--connect") return 8;
   const std::string name = argv[2];
   if (name == "exits") return 9;
   if (name == "deaf") ::signal(SIGTERM, SIG_IGN);
