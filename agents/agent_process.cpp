@@ -4,30 +4,28 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
+#include <filesystem>
 #include <functional>
-#include <map>
-#include <memory>
+#include <iostream>
+#include <optional>
 #include <set>
+#include <utility>
 
-#include "agents/agent.hpp"
-#include "agents/publish.hpp"
-#include "agents/receive/kv_receiver.hpp"
-#include "agents/reuse/keep_budget.hpp"
-#include "agents/reuse/kept_prompts.hpp"
-#include "agents/reuse/offering.hpp"
-#include "agents/turns/turn_thread.hpp"
-#include "base/error.hpp"
+#include "agents/process/departure.hpp"
+#include "agents/process/handshake.hpp"
+#include "agents/process/patience.hpp"
+#include "agents/process/running.hpp"
+#include "base/deadline.hpp"
+#include "base/signals.hpp"
 #include "bus/liveness.hpp"
 #include "bus/local_address.hpp"
 #include "bus/memory_host.hpp"
 #include "bus/node.hpp"
-#include "bus/topic.hpp"
-#include "llm/runtime.hpp"
 
 namespace kvmesh::agents {
 namespace {
@@ -35,10 +33,11 @@ namespace {
 namespace asio = boost::asio;
 using Clock = std::chrono::steady_clock;
 
-bus::Endpoint publisher_beside(const bus::Endpoint& orchestrator, const std::string& name) {
-  if (orchestrator.scheme() == bus::Endpoint::Scheme::kIpc)
-    return bus::Endpoint::ipc(cat(orchestrator.path(), ".", name, ".", ::getpid()));
-  return bus::Endpoint::tcp(bus::local_address_towards(orchestrator), "*");
+bus::Endpoint publisher_of(const AgentOptions& options) {
+  if (options.publish) return *options.publish;
+  if (options.orchestrator.scheme() == bus::Endpoint::Scheme::kIpc)
+    return bus::Endpoint::ipc(cat(options.orchestrator.path(), ".", options.name, ".", ::getpid()));
+  return bus::Endpoint::tcp(bus::local_address_towards(options.orchestrator), "*");
 }
 
 std::string host_name() {
@@ -47,63 +46,86 @@ std::string host_name() {
   return name;
 }
 
-/// The process around an Agent. Everything but compute happens on the thread that calls run(); the model is loaded and
-/// turns are taken on threads of their own, and what comes of it comes back as a posted event.
+/// The process around an Agent: the loop, its sockets, timers and signals, and how it ends. Everything but compute
+/// happens on the thread that calls run(); the model is loaded (Handshake) and turns are taken (Running) on threads of
+/// their own, and what comes of it comes back as a posted event.
 class AgentProcess {
  public:
   explicit AgentProcess(const AgentOptions& options)
       : options_(options),
-        liveness_(Clock::now()),
-        handshake_(Deadline::after(options.handshake_deadline)),
-        signals_(loop_, SIGINT, SIGTERM),
+        publish_(publisher_of(options)),  // may ask the network, and is to be interrupted then: before the signals
+        answer_deadline_(Deadline::after(options.answer_deadline)),
+        signals_(loop_, SIGINT, SIGTERM, SIGQUIT),
         timer_(loop_),
-        loader_(1),
-        resender_(1),
-        offering_(node_, [this](std::function<void()> work) { apart(std::move(work)); }),
-        node_({.control = options.orchestrator,
-               .publish = options.publish ? *options.publish : publisher_beside(options.orchestrator, options.name)},
-              [this](bus::Event event) {
-                asio::post(loop_, [this, event = std::move(event)]() mutable { on_event(std::move(event)); });
-              }) {}
-
-  ~AgentProcess() {
-    stop_waiting_for_rows();
-    turn_thread_.reset();
-    loader_.join();
-    resender_.join();
+        handshake_(surroundings(), [this](Joined joined) { on_joined(std::move(joined)); }),
+        node_({.control = options.orchestrator, .publish = publish_}, [this](bus::Event event) {
+          asio::post(loop_, [this, event = std::move(event)]() mutable { on_event(std::move(event)); });
+        }) {
+    if (!is_ignored(SIGHUP)) signals_.add(SIGHUP);  // nohup wants it to be
   }
 
-  void run() {
+  ~AgentProcess() { running_.reset(); }
+
+  /// Why it ended, where it did not end well.
+  const std::optional<Error>& run() {
     signals_.async_wait([this](const boost::system::error_code& error, int) {
       if (!error) finish();
     });
     send(bus::Join{.agent = options_.name, .pid = ::getpid(), .host = host_name()});
     on_timer();
     loop_.run();
-    if (failure_) throw Error(failure_->kind(), failure_->what());
+    return failure_;
   }
+  /// The orchestrator has heard of the failure, or is who told us.
+  bool told() const { return told_; }
 
  private:
-  void send(const bus::Control& message) {
-    liveness_.sent(Clock::now());
-    node_.send_control("", bus::encode_control(message));
+  Surroundings surroundings() {
+    return {.name = options_.name,
+            .node = node_,
+            .send = [this](const bus::Control& message) { send(message); },
+            .post =
+                [this](std::function<void()> work) {
+                  asio::post(loop_, [this, work = std::move(work)] { guarded(work); });
+                }};
   }
 
+  void send(const bus::Control& message) {
+    const bool one_of_many = std::holds_alternative<bus::Heartbeat>(message);
+    if (liveness_) liveness_->sent(Clock::now());
+    node_.send_control("", bus::encode_control(message),
+                       one_of_many ? bus::WhenUnread::kDrop : bus::WhenUnread::kFail);
+  }
+
+  /// Leaves the loop. From here on nothing is waited for that takes long.
   void finish() {
-    stop_waiting_for_rows();
+    departure_.begin([this] { return leave_at_once(); });
+    if (running_) running_->stop_waiting();
     loop_.stop();
   }
 
-  void stop_waiting_for_rows() {
-    if (kv_) kv_->fail_all(Error(ErrorKind::kGiveUp, "the agent is leaving"));
+  /// On a thread of its own, while others still run: touches what does not change any more.
+  int leave_at_once() const {
+    bus::remove_shared_memory_of(::getpid());
+    std::error_code ignored;
+    if (publish_.scheme() == bus::Endpoint::Scheme::kIpc) std::filesystem::remove(publish_.path(), ignored);
+    if (!failure_) return 0;
+    if (!(options_.child && told_)) std::cerr << cat("kvmesh: ", failure_->what(), '\n') << std::flush;
+    return failure_->kind() == ErrorKind::kFixInput ? 2 : 3;
   }
 
-  /// Ends the process with `error`; the orchestrator hears it first.
-  void fail(const Error& error) {
+  /// Ends the process with `error`; the orchestrator hears it first, if it lives.
+  void fail(const Error& error, bool tell = true) {
     if (failure_) return;
-    send(bus::Failed{error.kind(), error.what()});
-    failure_.emplace(error);
+    if (tell) send(bus::Failed{error.kind(), error.what()});
+    told_ = tell && assigned_;
+    failure_.emplace(error.kind(), named(error.what()));
     finish();
+  }
+
+  std::string named(const std::string& text) const {
+    const std::string name = cat("agent ", options_.name);
+    return text.starts_with(name) ? text : cat(name, ": ", text);
   }
 
   /// Runs `action`; an Error ends the process.
@@ -118,37 +140,55 @@ class AgentProcess {
     }
   }
 
-  /// What may have to wait for room on the bus, which this thread must not.
-  void apart(std::function<void()> work) {
-    asio::post(resender_, [this, work = std::move(work)] {
-      try {
-        work();
-      } catch (const Error& error) {
-        asio::post(loop_, [this, error] { fail(error); });
-      } catch (const std::exception& error) {  // of libtorch, say: on this thread it would end the process unheard
-        asio::post(loop_, [this, error = Error(ErrorKind::kGiveUp, error.what())] { fail(error); });
-      }
-    });
-  }
+  std::string orchestrator() const { return cat("the orchestrator at ", options_.orchestrator.string()); }
 
   void on_timer() {
     const auto now = Clock::now();
-    if (heard_from_orchestrator_ && liveness_.dead(now))
-      return fail(Error(ErrorKind::kReconnect,
-                        cat("agent ", options_.name, ": the orchestrator at ", options_.orchestrator.string(),
-                            " has been silent for ", bus::Liveness::kTimeout.count() / 1000, " s; it is gone")));
-    if (!ready_ && handshake_.expired(now))
-      return fail(Error(ErrorKind::kRetry, cat("agent ", options_.name, ": the orchestrator at ",
-                                               options_.orchestrator.string(), " did not finish the handshake within ",
-                                               options_.handshake_deadline.count() / 1000, " s; is it running?")));
-    if (liveness_.due_to_send(now)) send(bus::Heartbeat{});
-    for (const Agent::Failure& failure : agent_.expire(now)) on_failure(failure);
-    auto next = std::min(now + bus::Liveness::kInterval, liveness_.next_wakeup());
-    if (auto deadline = agent_.next_deadline()) next = std::min(next, *deadline);
+    check_orchestrator(now);
+    if (failure_) return;
+    if (assigned_) handshake_.check_deadline(now);
+    say_what_is_waited_for(now);
+    auto next = now + bus::Liveness::kInterval;
+    if (running_) {
+      running_->on_time(now);
+      if (const auto deadline = running_->next_deadline()) next = std::min(next, *deadline);
+    }
     timer_.expires_at(std::max(next, now + std::chrono::milliseconds(1)));
     timer_.async_wait([this](const boost::system::error_code& error) {
       if (!error) guarded([this] { on_timer(); });
     });
+  }
+
+  void check_orchestrator(Clock::time_point now) {
+    if (!liveness_) {
+      if (!answer_deadline_.expired(now)) return;
+      return fail(Error(ErrorKind::kRetry, cat("agent ", options_.name, ": ", orchestrator(), " did not answer within ",
+                                               options_.answer_deadline.count() / 1000, " s; is it running?")),
+                  /*tell=*/false);
+    }
+    liveness_->awake(now);
+    if (liveness_->due_to_send(now)) send(bus::Heartbeat{});
+    if (options_.child || !liveness_->dead(now)) return;
+    fail(Error(ErrorKind::kReconnect, cat("agent ", options_.name, ": ", orchestrator(), " has been silent for ",
+                                          liveness_->silence(now) / std::chrono::seconds(1),
+                                          " s; it hangs, is stopped, or cannot be reached")),
+         /*tell=*/false);
+  }
+
+  /// A child's orchestrator tells its user itself what it waits for.
+  void say_what_is_waited_for(Clock::time_point now) {
+    if (options_.child) return;
+    std::optional<std::string> what = handshake_.waiting_for();
+    if (!assigned_)
+      what = cat(orchestrator(), " to answer; start it with kvmesh orchestrate TOPOLOGY --bind ",
+                 options_.orchestrator.string());
+    if (const auto text = patience_.say(what, now)) spdlog::info("agent {} waits for {}", options_.name, *text);
+  }
+
+  void on_joined(Joined joined) {
+    const bus::Ready ready{joined.host->model().fingerprint(), joined.host->tokenizer().fingerprint()};
+    running_.emplace(surroundings(), std::move(joined));
+    send(ready);
   }
 
   void on_event(bus::Event event) {
@@ -156,279 +196,109 @@ class AgentProcess {
   }
 
   void on(bus::ControlReceived& received) {
-    heard_from_orchestrator_ = true;
-    liveness_.heard(Clock::now());
+    if (liveness_) liveness_->heard(Clock::now());
     bus::Control message = bus::decode_control(received.body);
     std::visit([this](auto& m) { on(m); }, message);
   }
   void on(bus::ControlComing&) {
-    heard_from_orchestrator_ = true;
-    liveness_.heard(Clock::now());
+    if (liveness_) liveness_->heard(Clock::now());
   }
-  void on(bus::SubscriptionOpened& opened) {
-    seen_.insert(opened.topic);
-    offering_.on_subscription(opened.topic, true);
-    ready_if_all_stands();
+  /// The orchestrator does not know us on the next connection. It may still be there that hears our first words.
+  void on(bus::ControlLost&) {
+    if (!assigned_) return send(bus::Join{.agent = options_.name, .pid = ::getpid(), .host = host_name()});
+    if (options_.child) return finish();  // nobody is there to tell, nor to say it
+    fail(Error(ErrorKind::kReconnect,
+               cat("agent ", options_.name, ": ", orchestrator(), " is gone: the connection to it has ended")),
+         /*tell=*/false);
   }
-  void on(bus::SubscriptionClosed& closed) {
-    seen_.erase(closed.topic);
-    offering_.on_subscription(closed.topic, false);
+  void on(bus::SubscriptionOpened& opened) { on_subscription(opened.topic, true); }
+  void on(bus::SubscriptionClosed& closed) { on_subscription(closed.topic, false); }
+  void on_subscription(const std::string& topic, bool open) {
+    if (running_) running_->on_subscription(topic, open);
+    else handshake_.on_subscription(topic, open);
   }
-  void on(bus::Delivered& delivered) {
-    if (const auto edge = offers_by_topic_.find(delivered.topic); edge != offers_by_topic_.end())
-      return answer_offer(edge->second, delivered);
-    auto edge = inbound_by_topic_.find(delivered.topic);
-    if (edge == inbound_by_topic_.end()) return;
-    if (!delivered.problem.empty())
-      return act(agent_.on_damage(edge->second, Error(ErrorKind::kReconnect, delivered.problem)));
-    const wire::EdgeSpec& spec = agent_.wiring().inbound[edge->second].spec;
-    if (spec.medium != wire::Medium::kKv) return act(agent_.on_message(edge->second, delivered.message, Clock::now()));
-    if (!kv_)
-      return act(agent_.on_damage(edge->second, Error(ErrorKind::kReconnect, "rows came before the model is loaded")));
-    KvReceiver::Outcome outcome = kv_->on_message(edge->second, delivered.message, Clock::now());
-    for (const wire::Back& back : outcome.back) node_.send_back(offer_topic(spec), wire::encode_back(back));
-    act({.turn = std::move(outcome.turn), .failures = std::move(outcome.failures)});
-  }
-  void on(bus::ConnectionRenewed& renewed) {
-    const auto edge = inbound_by_topic_.find(renewed.topic);
-    if (edge != inbound_by_topic_.end()) act(agent_.on_renewed(edge->second));
-  }
-  void on(bus::CameBack& back) {
-    try {
-      if (const auto failure = offering_.on_back(back)) report(*failure);
-    } catch (const Error& error) {
-      spdlog::warn("agent {}: {} on {}", options_.name, error.what(), back.topic);
-    }
-  }
-
-  /// An offer that cannot be read is not answered; its sender then sends everything.
-  void answer_offer(std::size_t edge, const bus::Delivered& delivered) {
-    if (!kv_) return;
-    try {
-      const wire::Offer offer = wire::decode_offer(delivered.message);
-      const wire::Held held = kv_->on_offer(edge, offer);
-      if (!offer.blocks.empty()) node_.send_back(delivered.topic, wire::encode_back(held));
-    } catch (const Error& error) {
-      spdlog::warn("agent {}: {} on {}", options_.name, error.what(), delivered.topic);
-    }
-  }
-
+  /// Whether a receiver has died is for the orchestrator to find out, which ends us too if it has.
   void on(bus::SendFailed& failed) {
-    throw Error(ErrorKind::kRetry, cat("agent ", options_.name, ": a message",
-                                       failed.topic.empty() ? std::string() : cat(" on ", failed.topic),
-                                       " could not be sent: ", failed.reason));
+    const auto receiver = running_ ? running_->receiver_on(failed.topic) : std::nullopt;
+    if (!receiver)
+      throw Error(ErrorKind::kRetry, cat("a message could not be sent to ", orchestrator(), ": ", failed.reason));
+    if (lost_.insert(*receiver).second) send(bus::Lost{*receiver, cat("a message could not be sent: ", failed.reason)});
   }
-  void on(bus::NodeFailed& failed) {
-    throw Error(ErrorKind::kGiveUp, cat("agent ", options_.name, ": its sockets failed: ", failed.reason));
+  void on(bus::NodeFailed& failed) { throw Error(ErrorKind::kGiveUp, cat("its sockets failed: ", failed.reason)); }
+  void on(bus::Delivered& delivered) { at_work().on(delivered); }
+  void on(bus::ConnectionRenewed& renewed) {
+    if (running_) running_->on(renewed);  // before, nothing could have been lost
   }
+  void on(bus::CameBack& back) { at_work().on(back); }
 
   void on(const bus::Assign& assign) {
-    assign_ = assign;
-    llm::set_compute_threads(assign.threads);
-    manifest_ = llm::read_manifest(assign.model_path);
-    keep_bytes_ = keep_budget(assign.keep_mib);
-    if (keep_bytes_ > 0) kept_prompts_.emplace(keep_bytes_);
-    send(bus::Hello{.manifest = wire::to_json(manifest_),
-                    .publish_endpoint = node_.publish_endpoint().string(),
-                    .memory_host = bus::memory_host()});
+    assigned_ = true;
+    const std::chrono::milliseconds timeout(assign.liveness_ms);
+    liveness_.emplace(Clock::now(), bus::Liveness::kInterval, timeout);
+    // A receiver that is only silent may come back until then.
+    node_.set_send_deadline(timeout + kSlowReceiver);
+    handshake_.on(assign);
   }
-
-  void on(const bus::Edges& edges) {
-    Wiring wiring{.mesh = assign_.mesh, .inbound = {}, .outbound = {}};
-    for (const bus::EdgeEnd& end : edges.inbound) {
-      const wire::EdgeSpec spec = wire::edge_spec_from_json(end.spec);
-      // Before the edge itself: who has seen that subscription has seen this one.
-      if (spec.medium == wire::Medium::kKv && keep_bytes_ > 0) {
-        const std::string topic = offer_topic(spec);
-        offers_by_topic_[topic] = wiring.inbound.size();
-        node_.subscribe(bus::Endpoint::parse(end.endpoint), topic);
-      }
-      inbound_by_topic_[end.topic] = wiring.inbound.size();
-      borrows_.push_back(end.shared_memory);
-      wiring.inbound.push_back({spec, wire::manifest_from_json(end.manifest)});
-      node_.subscribe(bus::Endpoint::parse(end.endpoint), end.topic, end.shared_memory);
-    }
-    for (const bus::EdgeEnd& end : edges.outbound) {
-      outbound_topics_.push_back(end.topic);
-      offering_.add_edge(end.topic, offer_topic(wire::edge_spec_from_json(end.spec)));
-      wiring.outbound.push_back(
-          {wire::edge_spec_from_json(end.spec), wire::manifest_from_json(end.manifest), end.carries_sink, {}});
-    }
-    agent_ = Agent(std::move(wiring));
-    share_memory(edges.outbound);
-    load();
-  }
-
-  std::string offer_topic(const wire::EdgeSpec& spec) const {
-    return bus::edge_topic(assign_.mesh, spec.from, spec.to, "offer");
-  }
-
-  /// What the orchestrator found to be on one host. Where there is no memory for it the socket serves as well, unless
-  /// the topology insists.
-  void share_memory(const std::vector<bus::EdgeEnd>& edges) {
-    std::vector<std::string> topics;
-    bool required = false;
-    for (const bus::EdgeEnd& end : edges) {
-      if (!end.shared_memory) continue;
-      topics.push_back(end.topic);
-      required = required || wire::edge_spec_from_json(end.spec).transport == wire::Transport::kShm;
-    }
-    if (topics.empty()) return;
-    try {
-      node_.share_memory(topics);
-      shares_memory_ = true;
-    } catch (const Error& error) {
-      if (required) throw;
-      spdlog::warn("agent {}: {}; its edges go over the socket", options_.name, error.what());
-    }
-  }
-
-  struct Loaded {
-    std::shared_ptr<const llm::Host> host;
-    std::optional<Error> error;
-  };
-
-  static Loaded load_host(const bus::Assign& assign) {
-    try {
-      // Threads are set per thread by some OpenMP runtimes: say it on the one that loads.
-      llm::set_compute_threads(assign.threads);
-      return {std::make_shared<const llm::Host>(
-                  llm::Host::load(assign.model_path, {.dtype = assign.dtype, .device = assign.device})),
-              std::nullopt};
-    } catch (const Error& error) {
-      return {nullptr, error};
-    } catch (const std::exception& error) {
-      return {nullptr, Error(ErrorKind::kGiveUp, cat(assign.model_path, ": ", error.what()))};
-    }
-  }
-
-  void load() {
-    asio::post(loader_, [this, assign = assign_] {
-      asio::post(loop_, [this, loaded = load_host(assign)] { guarded([&] { on_loaded(loaded); }); });
-    });
-  }
-
-  void on_loaded(const Loaded& loaded) {
-    if (loaded.error) throw Error(loaded.error->kind(), loaded.error->what());
-    loader_.join();  // with the threads that computing on it has made
-    host_ = loaded.host;
-    for (const std::string& name : host_->model().unused_tensors())
-      spdlog::info("agent {}: tensor {} is not used by this architecture", options_.name, name);
-    kv_.emplace(host_->model(), agent_, KvReceiver::Options{keep_bytes_, borrows_, room_for_caches()});
-    TurnThread::Hooks hooks;
-    hooks.publish = [this](std::size_t edge, wire::UnsealedMessage message) {
-      publish(node_, outbound_topics_[edge], std::move(message));
-    };
-    hooks.reuse = offering_.hooks();
-    hooks.prompts = kept_prompts_ ? &*kept_prompts_ : nullptr;
-    hooks.ended = [this](TurnAnswer answer) {
-      asio::post(loop_, [this, answer = std::move(answer)] { guarded([&] { on_turn_end(answer); }); });
-    };
-    turn_thread_ = std::make_unique<TurnThread>(host_, options_.name, assign_.threads, std::move(hooks));
-    ready_if_all_stands();
-  }
-
-  /// None where no edge shares memory: caches stand where rows leave from without a copy.
-  MakeRoom room_for_caches() {
-    if (!shares_memory_) return nullptr;
-    return [this](std::size_t bytes) {
-      const std::shared_ptr<std::byte> place = node_.take_shared_memory(bytes);
-      return WritableBytes{place, place.get()};
-    };
-  }
-
-  /// Ready means: the model is loaded and every receiver's subscription has been seen, so nothing published is lost.
-  void ready_if_all_stands() {
-    if (ready_ || !host_) return;
-    for (const std::string& topic : outbound_topics_)
-      if (seen_.count(topic) == 0) return;
-    ready_ = true;
-    send(bus::Ready{host_->model().fingerprint(), host_->tokenizer().fingerprint()});
-  }
-
-  void on(bus::Task& task) { act(agent_.on_task(std::move(task), Clock::now())); }
-  void on(const bus::Cancel& cancel) {
-    agent_.on_cancel(cancel.request);
-    if (turn_thread_) turn_thread_->cancel(cancel.request);
-    offering_.forget(cancel.request);
-    if (kv_) kv_->fail(cancel.request, Error(ErrorKind::kRetry, "the request was cancelled"));
-  }
-  void on(const bus::Scores& scores) { agent_.on_scores(scores.edge); }
+  void on(const bus::Edges& edges) { handshake_.on(edges); }
+  void on(bus::Task& task) { at_work().on(task); }
+  void on(const bus::Cancel& cancel) { at_work().on(cancel); }
+  void on(const bus::Scores& scores) { at_work().on(scores); }
   void on(const bus::Heartbeat&) {}
   void on(const bus::Refused& refused) {
+    told_ = true;
     failure_.emplace(ErrorKind::kFixInput, cat("agent ", options_.name, " was refused: ", refused.reason));
     finish();
   }
   void on(const bus::Bye&) {
-    if (kv_ && kv_->kept_bytes() > 0)
-      spdlog::debug("agent {}: kept {} KiB of received rows", options_.name, kv_->kept_bytes() >> 10);
+    if (running_ && running_->kept_bytes() > 0)
+      spdlog::debug("agent {}: kept {} KiB of received rows", options_.name, running_->kept_bytes() >> 10);
     send(bus::Bye{});
     finish();
   }
   template <typename Other>
   void on(const Other&) {
-    throw Error(ErrorKind::kReconnect, cat("agent ", options_.name, ": the orchestrator sent what only agents send"));
+    throw Error(ErrorKind::kReconnect, "the orchestrator sent what only agents send");
   }
 
-  void report(const Agent::Failure& failure) {
-    send(bus::TaskError{failure.request, failure.kind, cat("agent ", options_.name, ": ", failure.reason)});
+  Running& at_work() {
+    if (!running_) throw Error(ErrorKind::kReconnect, "work came before the model was loaded");
+    return *running_;
   }
 
-  void act(Agent::Outcome outcome) {
-    if (outcome.turn) begin(std::move(*outcome.turn));
-    for (const Agent::Failure& failure : outcome.failures) on_failure(failure);
-  }
+  /// How long a publisher waits for a receiver that lives.
+  static constexpr std::chrono::milliseconds kSlowReceiver{10'000};
 
-  /// A turn that is being taken reports its end itself.
-  void on_failure(const Agent::Failure& failure) {
-    if (!kv_ || !kv_->fail(failure.request, Error(failure.kind, failure.reason))) report(failure);
-  }
-
-  void begin(Turn turn) {
-    turn.kv = kv_->begin(turn.task.request);
-    turn_thread_->take(std::move(turn), agent_.wiring());
-  }
-
-  void on_turn_end(const TurnAnswer& answer) {
-    const std::string& request = std::visit([](const auto& one) -> const std::string& { return one.request; }, answer);
-    agent_.on_turn_end(request);
-    kv_->on_turn_end(request);
-    std::visit([this](const auto& message) { send(message); }, answer);
-  }
-
-  AgentOptions options_;
-  bus::Liveness liveness_;
-  Deadline handshake_;
+  Departure departure_;  // first, so that it goes last
+  const AgentOptions options_;
+  const bus::Endpoint publish_;
+  const Deadline answer_deadline_;
+  std::optional<bus::Liveness> liveness_;  ///< the orchestrator's, once it has answered
+  Patience patience_;
   asio::io_context loop_;
   asio::signal_set signals_;
   asio::steady_timer timer_;
-  asio::thread_pool loader_;
-  asio::thread_pool resender_;  ///< of messages that are asked for again
-
-  bool heard_from_orchestrator_ = false;
-  bool ready_ = false;
+  bool assigned_ = false;
+  bool told_ = false;
+  std::set<std::string> lost_;  ///< agents that the orchestrator was told of
   std::optional<Error> failure_;
-  bus::Assign assign_;
-  wire::Manifest manifest_;
-  Agent agent_;
-  std::map<std::string, std::size_t> inbound_by_topic_;
-  std::map<std::string, std::size_t> offers_by_topic_;  ///< inbound edges
-  std::vector<bool> borrows_;                           ///< by inbound edge: frames are the sender's memory
-  std::vector<std::string> outbound_topics_;
-  bool shares_memory_ = false;  ///< on some of those: what a turn computes stands there from the start
-  std::size_t keep_bytes_ = 0;
-  std::optional<KeptPrompts> kept_prompts_;  ///< the computing thread's
-  std::set<std::string> seen_;
-  std::shared_ptr<const llm::Host> host_;
-  std::optional<KvReceiver> kv_;  ///< once the model is loaded
-  std::unique_ptr<TurnThread> turn_thread_;
-  Offering offering_;
+  Handshake handshake_;
+  std::optional<Running> running_;  ///< from ready on
 
   bus::Node node_;  // last: its thread posts to the members above, so it goes first
 };
 
 }  // namespace
 
-void run_agent(const AgentOptions& options) { AgentProcess(options).run(); }
+std::optional<Error> run_agent(const AgentOptions& options) {
+  std::optional<Error> failure;
+  bool told = false;
+  {
+    AgentProcess process(options);
+    failure = process.run();
+    told = process.told();
+  }
+  if (!failure || (options.child && told)) return failure;
+  throw Error(failure->kind(), failure->what());
+}
 
 }  // namespace kvmesh::agents

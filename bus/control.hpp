@@ -14,7 +14,7 @@
 /// What the orchestrator and the agents say to each other, in the order in which it happens:
 ///   agent -> orchestrator: join; <- assign; -> hello; <- edges; -> ready; <- task, -> result or task_error;
 ///   <- bye, -> bye
-/// and at any time heartbeat (both ways), cancel and scores (to an agent), failed (from one), refused (to one).
+/// and at any time heartbeat (both ways), cancel and scores (to an agent), lost and failed (from one), refused (to one).
 /// On the wire each is JSON, {"type": ..., ..., "xxh3": ...}, sealed by its checksum; see docs/wire.md. Unknown keys
 /// are skipped. Missing ones take the value that stands here, but for those that bus/detail/control_fields.hpp calls
 /// required. Texts that other rooms own (an edge's spec, a manifest) are JSON in a string.
@@ -40,10 +40,11 @@ struct Assign {
   std::string model_path;
   std::string dtype;   ///< compute dtype: "auto", "fp32", "bf16", "fp16"
   std::string device;  ///< "cpu", "cuda:0"
-  int threads = 0;     ///< compute threads; 0: all cores
+  int threads = 0;     ///< compute threads; 0: its share of its host's cores, see Edges::beside
   /// MiB of received blocks, and as many of its own prompts, that the agent may keep for later requests; 0: nothing;
   /// below 0: as the agent's host allows.
   std::int64_t keep_mib = -1;
+  std::int64_t liveness_ms = 10'000;  ///< after how long a silence the other is taken for dead
 };
 
 /// "This is what my model can share", before its weights are read.
@@ -66,6 +67,8 @@ struct EdgeEnd {
 struct Edges {
   std::vector<EdgeEnd> inbound;
   std::vector<EdgeEnd> outbound;
+  int beside = 1;  ///< agents of this one's host, itself too, that compute at the same time and share its cores
+  std::int64_t ready_deadline_ms = 0;  ///< from receipt until ready; 0: none
 };
 
 /// "Weights are read, my subscriptions stand, and my publisher has seen every one of my receivers."
@@ -141,6 +144,13 @@ struct Scores {
   EdgeScores edge;
 };
 
+/// "What I sent to that agent did not reach it." It may have died, which the orchestrator hears from others; the one who
+/// says this lives on.
+struct Lost {
+  std::string agent;
+  std::string reason;
+};
+
 struct Heartbeat {};
 
 /// "You may not take part", with the reason; the agent prints it and exits.
@@ -159,8 +169,8 @@ struct Bye {
   std::string reason;
 };
 
-using Control = std::variant<Join, Assign, Hello, Edges, Ready, Task, Result, TaskError, Cancel, Scores, Heartbeat,
-                             Refused, Failed, Bye>;
+using Control = std::variant<Join, Assign, Hello, Edges, Ready, Task, Result, TaskError, Cancel, Scores, Lost,
+                             Heartbeat, Refused, Failed, Bye>;
 
 /// One JSON object with its checksum; text that is not UTF-8 has its bad bytes replaced by U+FFFD.
 OwnedBytes encode_control(const Control& message);

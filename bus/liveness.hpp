@@ -9,13 +9,17 @@ namespace kvmesh::bus {
 /// next_wakeup(). One object a peer, used from one thread.
 ///
 /// Any message counts, not heartbeats alone: a peer that sends results is alive, and one that gets tasks knows that we
-/// are. Both ends use the same two durations.
+/// are. Silence is not death: a process that ends, and a connection that ends, are known from the system at once. The
+/// timeout is for what nothing else tells of, and may be as long as a debugger needs.
 class Liveness {
  public:
   using Clock = std::chrono::steady_clock;
 
   static constexpr std::chrono::milliseconds kInterval{500};
-  static constexpr std::chrono::milliseconds kTimeout{3'000};
+  /// Where nobody says.
+  static constexpr std::chrono::milliseconds kTimeout{10'000};
+  /// What a timeout may be set to.
+  static constexpr std::chrono::milliseconds kShortest{1'000}, kLongest{24 * 3'600'000};
 
   /// The peer counts as heard at `now`, and a heartbeat is due at once. Throws Error{kFixInput} unless
   /// 0 < interval < timeout.
@@ -23,6 +27,9 @@ class Liveness {
 
   void heard(Clock::time_point now);  ///< the peer sent something
   void sent(Clock::time_point now);   ///< we sent it something
+  /// To be called at every wakeup, before dead(). Where that comes late, we were not running ourselves (stopped, or on
+  /// a host that hung) and what the peer sent meanwhile is not read yet: that time does not count as its silence.
+  void awake(Clock::time_point now);
 
   bool due_to_send(Clock::time_point now) const { return now >= next_send_; }
   bool dead(Clock::time_point now) const { return now >= dies_at_; }
@@ -38,6 +45,7 @@ class Liveness {
   Clock::duration timeout_;
   Clock::time_point next_send_;
   Clock::time_point dies_at_;
+  Clock::time_point awake_at_;
 };
 
 }  // namespace kvmesh::bus

@@ -4,7 +4,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstring>
@@ -27,6 +29,7 @@ namespace {
 struct SendControl {
   std::string peer;
   OwnedBytes body;
+  WhenUnread when_unread = WhenUnread::kFail;
 };
 struct Publish {
   detail::Departures::Departure departure;
@@ -155,12 +158,13 @@ class Node::Impl {
   }
 
   void post(Command command) { inbox_->post(std::move(command)); }
+  void set_send_deadline(std::chrono::milliseconds deadline) { send_deadline_ = deadline; }
   void share_memory(const std::vector<std::string>& topics) { sharing_.begin(topics); }
   std::shared_ptr<std::byte> take_shared_memory(std::size_t bytes) { return sharing_.take(bytes); }
 
   void publish(const std::string& topic, Message message, std::function<void()> seal) {
     publish_endpoint();
-    const Deadline deadline = Deadline::after(send_deadline_);
+    const Deadline deadline = Deadline::after(send_deadline_.load());
     auto shared = sharing_.share(topic, std::move(message), deadline);
     const std::size_t bytes = topic.size() + total_size(shared.message);
     std::shared_ptr<const void> charge;
@@ -221,7 +225,7 @@ class Node::Impl {
     sockets_->publish(departure.topic, std::move(departure.message), std::move(departure.keeps));
   }
 
-  void obey(SendControl& command) { sockets_->send_control(command.peer, std::move(command.body)); }
+  void obey(SendControl& command) { sockets_->send_control(command.peer, std::move(command.body), command.when_unread); }
   void obey(Publish& command) {
     const std::string& topic = command.departure.topic;
     if (sockets_->has_subscriber(topic)) return departures_.add(std::move(command.departure));
@@ -232,7 +236,7 @@ class Node::Impl {
   void obey(SendBack& command) { sockets_->send_back(command.topic, command.body); }
   void obey(Stop&) {}
 
-  const std::chrono::milliseconds send_deadline_;
+  std::atomic<std::chrono::milliseconds> send_deadline_;
   detail::Sharing sharing_;  ///< before the handler, which uses it
   const Handler handler_;
   const std::shared_ptr<detail::ByteBudget> budget_;
@@ -251,7 +255,11 @@ Node::~Node() = default;
 const Endpoint& Node::control_endpoint() const { return impl_->control_endpoint(); }
 const Endpoint& Node::publish_endpoint() const { return impl_->publish_endpoint(); }
 
-void Node::send_control(const std::string& peer, OwnedBytes body) { impl_->post(SendControl{peer, std::move(body)}); }
+void Node::send_control(const std::string& peer, OwnedBytes body, WhenUnread when_unread) {
+  impl_->post(SendControl{peer, std::move(body), when_unread});
+}
+
+void Node::set_send_deadline(std::chrono::milliseconds deadline) { impl_->set_send_deadline(deadline); }
 
 void Node::publish(const std::string& topic, Message message, std::function<void()> seal) {
   impl_->publish(topic, std::move(message), std::move(seal));

@@ -59,14 +59,21 @@ struct SendFailed {
   std::string topic;
   std::string peer;
   std::string reason;
+  bool gone = false;  ///< the peer's connection has ended; it comes back under another name, if at all
 };
+/// The connection of a node's control socket to the endpoint that it connects to has ended: the process at the other
+/// end has, or the way there. ZeroMQ connects again when it can, as a peer that the other end does not know.
+struct ControlLost {};
 /// The node's thread has ended; nothing else will come, and publish() throws. `reason` says why.
 struct NodeFailed {
   std::string reason;
 };
 
-using Event = std::variant<ControlReceived, ControlComing, SubscriptionOpened, SubscriptionClosed, Delivered,
-                           ConnectionRenewed, CameBack, SendFailed, NodeFailed>;
+using Event = std::variant<ControlReceived, ControlComing, ControlLost, SubscriptionOpened, SubscriptionClosed,
+                           Delivered, ConnectionRenewed, CameBack, SendFailed, NodeFailed>;
+/// What becomes of a control message whose peer has too many unread ones: SendFailed, or nothing. A heartbeat is one of
+/// many, and who is only stopped finds enough of them.
+enum class WhenUnread { kFail, kDrop };
 
 /// What a large message on the bus usually has: ZeroMQ's high-water marks count messages.
 inline constexpr std::size_t kMessageBytes = std::size_t{2} << 20;
@@ -114,7 +121,9 @@ class Node {
 
   /// To `peer` as ControlReceived named it; the empty string on a node that connects. SendFailed where the peer is
   /// gone, leaves too many messages unread, or `body` is longer than kMaxControlBytes.
-  void send_control(const std::string& peer, OwnedBytes body);
+  void send_control(const std::string& peer, OwnedBytes body, WhenUnread when_unread = WhenUnread::kFail);
+  /// From now on publish() waits that long instead of NodeOptions::send_deadline.
+  void set_send_deadline(std::chrono::milliseconds deadline);
   /// Publishes `message` on `topic`, which ends in the terminator that bus/topic.hpp writes. Waits while the budget is
   /// full; throws Error{kRetry}, naming the topic, when `send_deadline` passes before there is room, and
   /// Error{kFixInput} for a message larger than the budget. SendFailed where nobody subscribes to the topic. The owners

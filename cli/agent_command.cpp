@@ -6,6 +6,7 @@ namespace kvmesh::cli {
 void add_agent_command(CLI::App& app, Action& action) {
   struct Arguments {
     std::string name, connect, publish;
+    int ready_deadline_s = 600;
   };
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("agent", "host one agent of a mesh in this process");
@@ -14,13 +15,19 @@ void add_agent_command(CLI::App& app, Action& action) {
       ->required();
   command->add_option("--publish", arguments->publish,
                       "where this agent publishes; default: beside an ipc endpoint, any free port for tcp");
+  command
+      ->add_option("--ready-deadline", arguments->ready_deadline_s,
+                   "seconds to wait until an orchestrator answers; it says what the start may take from then on")
+      ->check(CLI::Range(1, 7 * 24 * 3600))
+      ->capture_default_str();
   command->callback([&action, arguments] {
     action = [arguments] {
       agents::AgentOptions options{.name = arguments->name,
                                    .orchestrator = bus::Endpoint::parse(arguments->connect),
-                                   .publish = std::nullopt};
+                                   .publish = std::nullopt,
+                                   .answer_deadline = std::chrono::seconds(arguments->ready_deadline_s)};
       if (!arguments->publish.empty()) options.publish = bus::Endpoint::parse(arguments->publish);
-      agents::run_agent(options);
+      agents::run_agent(options);  // throws where it does not end well
       return kExitOk;
     };
   });

@@ -17,9 +17,12 @@ void add_agents_command(CLI::App& app, Action& action) {
   command->callback([&action, arguments] {
     action = [arguments] {
       const std::string name = orchestrator::become_agent(arguments->names, arguments->connect);
-      agents::run_agent(
-          {.name = name, .orchestrator = bus::Endpoint::parse(arguments->connect), .publish = std::nullopt});
-      return kExitOk;
+      const std::optional<Error> failure = agents::run_agent({.name = name,
+                                                              .orchestrator = bus::Endpoint::parse(arguments->connect),
+                                                              .publish = std::nullopt,
+                                                              .child = true});
+      if (!failure) return kExitOk;
+      return failure->kind() == ErrorKind::kFixInput ? kExitBadInput : kExitMeshFailed;  // its user has been told why
     };
   });
 }

@@ -9,6 +9,7 @@
 #include "cli/evaluation/svg.hpp"
 #include "cli/own_program.hpp"
 #include "cli/preflight.hpp"
+#include "cli/start_options.hpp"
 #include "cli/table.hpp"
 #include "orchestrator/orchestrator.hpp"
 #include "orchestrator/records.hpp"
@@ -23,6 +24,7 @@ struct Arguments {
   std::string output, plot;
   int samples = 1, threads = 0;
   bool json = false, quiet = false;
+  StartOptions start;
 };
 
 std::vector<nlohmann::json> first_records(const orchestrator::Topology& topology, const Arguments& arguments) {
@@ -59,6 +61,7 @@ int calibrate(const Arguments& arguments) {
   check_lengths(topology, records);
 
   orchestrator::OrchestratorOptions options{.program = own_program(), .threads = arguments.threads};
+  arguments.start.apply(options);
   if (!arguments.quiet) options.log = [](const std::string& text) { std::cerr << cat("kvmesh: ", text, '\n'); };
   orchestrator::Orchestrator mesh(topology, options);
   mesh.start();
@@ -91,6 +94,7 @@ void add_calibrate_command(CLI::App& app, Action& action) {
   command->add_flag("--json", a->json, "the profile on standard output");
   command->add_option("--threads", a->threads, "compute threads an agent; 0: the cores over those that begin together")
       ->check(CLI::Range(0, 4096));
+  add_start_options(*command, a->start);
   command->add_flag("--quiet", a->quiet, "no progress on standard error");
   command->callback([&action, a] { action = [a] { return calibrate(*a); }; });
 }

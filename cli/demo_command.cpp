@@ -10,6 +10,7 @@
 #include "cli/evaluation/evaluation.hpp"
 #include "cli/evaluation/summary.hpp"
 #include "cli/progress.hpp"
+#include "cli/start_options.hpp"
 #include "cli/table.hpp"
 
 namespace kvmesh::cli {
@@ -20,6 +21,7 @@ struct Arguments {
   std::string questions = "examples/quickstart/questions.jsonl";
   std::size_t limit = 20;
   double ratio = 0.3;
+  StartOptions start;
 };
 
 /// In the order of the table: from nothing to everything.
@@ -103,7 +105,7 @@ int demo(const Arguments& arguments) {
   first.items.insert(first.items.begin(), asked.begin(), asked.end());
   Comparison comparison{.senders = {arguments.sender}, .receiver = arguments.receiver, .max_tokens = 16};
   fit_contexts(groups, comparison);
-  Evaluation evaluation(comparison, std::move(groups), {.samples = std::numeric_limits<int>::max()});
+  Evaluation evaluation(comparison, std::move(groups), {.samples = std::numeric_limits<int>::max(), .start = arguments.start});
 
   std::cout
       << "A reader process reads the context; a solver process gets the question and, over the bus, the reader's\n"
@@ -139,6 +141,7 @@ void add_demo_command(CLI::App& app, Action& action) {
   command->add_option("--ratio", arguments->ratio, "share of the layers that travels")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  add_start_options(*command, arguments->start);
   command->callback([&action, arguments] { action = [arguments] { return demo(*arguments); }; });
 }
 

@@ -151,6 +151,7 @@ void add_how(CLI::App& command, Arguments& a) {
       .add_option("--threads", a.options.threads,
                   "compute threads an agent; 0: the cores over those that begin together")
       ->check(zero_or_more());
+  add_start_options(command, a.options.start);
   CLI::Option* json = command.add_flag("--json", a.json, "one object a line, method and task");
   command.add_flag("--csv", a.csv, "one line a method and task")->excludes(json);
   command.add_option("--plot", a.plot, "draw score against bytes into this SVG file");

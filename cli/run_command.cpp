@@ -68,8 +68,7 @@ orchestrator::OrchestratorOptions options_of(const RunArguments& arguments, cons
   options.threads = arguments.threads;
   options.concurrency = std::min(arguments.concurrency, records);
   options.samples = arguments.samples;
-  const std::chrono::seconds start(arguments.ready_deadline_s);
-  options.deadlines.join = options.deadlines.hello = options.deadlines.ready = start;
+  arguments.start.apply(options);
   options.deadlines.record = std::chrono::seconds(arguments.record_deadline_s);
   if (!arguments.quiet) options.log = [](const std::string& text) { std::cerr << cat("kvmesh: ", text, '\n'); };
   return options;
@@ -133,9 +132,7 @@ void add_run_options(CLI::App& command, RunArguments& arguments) {
                   "Compute threads an agent; 0: the cores over those that begin together")
       ->check(CLI::Range(0, 4096))
       ->capture_default_str();
-  command.add_option("--ready-deadline", arguments.ready_deadline_s, "Seconds for each step of an agent's start")
-      ->check(seconds)
-      ->capture_default_str();
+  add_start_options(command, arguments.start);
   command.add_option("--record-deadline", arguments.record_deadline_s, "Seconds for one record")
       ->check(seconds)
       ->capture_default_str();

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "bus/endpoint.hpp"
+#include "cli/start_options.hpp"
 
 namespace kvmesh::cli {
 
@@ -17,7 +18,7 @@ struct RunArguments {
   int samples = 1;
   int concurrency = 4;         ///< records on their way at the same time
   int threads = 0;             ///< compute threads an agent; 0: the cores over those that begin together
-  int ready_deadline_s = 120;  ///< for each step of the start
+  StartOptions start;
   int record_deadline_s = 600;
   bool quiet = false;  ///< no progress on standard error
 };

@@ -5,7 +5,9 @@
 
 #include "base/error.hpp"
 #include "orchestrator/detail/mesh_loop.hpp"
+#include "orchestrator/liveness.hpp"
 #include "orchestrator/record_runner.hpp"
+#include "orchestrator/topology_check.hpp"
 
 namespace kvmesh::orchestrator {
 namespace {
@@ -14,6 +16,7 @@ void check_options(const OrchestratorOptions& options) {
   constexpr auto most = static_cast<int>(bus::kMaxRequestsInFlight);
   if (options.concurrency < 1 || options.concurrency > most)
     fail_input("concurrency is ", options.concurrency, "; take 1 to ", most, " records at the same time");
+  if (options.liveness) check_liveness(*options.liveness);
   if (options.samples < 1) fail_input("samples is ", options.samples, "; calibrate on at least 1 record");
   if (options.spawn && !std::filesystem::is_regular_file(options.program)) {
     fail_input("there is no program ", options.program.string(), " to start agents with; name the kvmesh program");
@@ -26,6 +29,7 @@ class Orchestrator::Impl {
  public:
   Impl(Topology topology, OrchestratorOptions options) : topology_(std::move(topology)), options_(std::move(options)) {
     check_options(options_);
+    check_graph(topology_);
     if (topology_.profile) {
       profile_ = read_profile(*topology_.profile);
       check_profile(topology_, *profile_);
@@ -34,10 +38,7 @@ class Orchestrator::Impl {
                     MeshPort{.submit = [this](const RecordTasks& tasks) { loop_->submit(tasks); },
                              .wait = [this] { return loop_->wait(); },
                              .install = [this](const bus::EdgeScores& scores) { loop_->install(scores); },
-                             .log =
-                                 [this](const std::string& text) {
-                                   if (options_.log) options_.log(text);
-                                 }});
+                             .log = [this](const std::string& text) { loop_->say(text); }});
     loop_.emplace(topology_, options_);
   }
 

@@ -26,24 +26,29 @@ struct OrchestratorOptions {
   /// The kvmesh program, run as `PROGRAM agents NAME... --connect ENDPOINT`, which becomes the agents (see
   /// orchestrator/agent_copies.hpp). Needed with `spawn`.
   std::filesystem::path program;
-  int threads = 0;  ///< compute threads an agent; 0: compute_threads() of this host's cores (orchestrator/routes.hpp)
+  int threads = 0;  ///< compute threads per agent; 0: its host's cores, over those of its agents that compute together
   int concurrency = 1;  ///< records on their way at the same time, at most, in run_all(); up to kMaxRequestsInFlight
   int samples = 1;      ///< records of the topology's calibration file that scores are averaged over, at most
   Deadlines deadlines;
-  /// Progress, one line a call without a newline; from a thread of the orchestrator's own. None: silence.
+  /// After how long a silence an agent, or its orchestrator, is taken for dead; none: as the topology says, else
+  /// bus::Liveness::kTimeout. That a process or its connection ends is known at once, whatever stands here.
+  std::optional<std::chrono::milliseconds> liveness;
+  /// Progress, one line per call without a newline; always from the same thread of the orchestrator's own. What it
+  /// throws is dropped. None: silence.
   std::function<void(const std::string&)> log;
 };
 
 /// A running mesh: the agents' processes, the control socket they speak to, and the records on their way through. A
-/// resource; its members are called from one thread. While it lives it takes SIGINT and SIGTERM: either ends the mesh.
+/// resource; its members are called from one thread. While it lives it takes SIGINT, SIGTERM,
+/// SIGQUIT and, unless it is ignored, SIGHUP: each ends the mesh.
 ///
 /// When the mesh fails (an agent dies or falls silent, a deadline of the start passes, a signal comes) everything is
 /// stopped at once and the member that waits, or else the next one called, throws Error that names the agent. After
 /// that only stop() and the destructor are of use.
 class Orchestrator {
  public:
-  /// Binds the control socket and starts nothing else. Throws Error{kFixInput} for options that do not go together, and
-  /// for calibration records or a profile that cannot be read.
+  /// Binds the control socket and starts nothing else. Throws Error{kFixInput} for a topology that load_topology() would
+  /// refuse, for options that do not go together, and for calibration records or a profile that cannot be read.
   Orchestrator(Topology topology, OrchestratorOptions options);
   /// As stop().
   ~Orchestrator();

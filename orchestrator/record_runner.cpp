@@ -1,6 +1,7 @@
 #include "orchestrator/record_runner.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -24,29 +25,34 @@ std::vector<nlohmann::json> calibration_records(const Topology& topology, int sa
   return records;
 }
 
-/// Outcomes as they come, reported in order. Those that wait for an earlier one which never comes are reported at the
-/// end all the same: their work was done.
+/// Outcomes as they come, reported in order.
 class InOrder {
  public:
   explicit InOrder(const std::function<void(const RecordOutcome&)>& report) : report_(report) {}
-  ~InOrder() {
-    for (const auto& [index, outcome] : waiting_) report_(outcome);
-  }
-  InOrder(const InOrder&) = delete;
-  InOrder& operator=(const InOrder&) = delete;
 
   void add(std::size_t index, RecordOutcome outcome) {
     waiting_.emplace(index, std::move(outcome));
-    for (auto first = waiting_.begin(); first != waiting_.end() && first->first == next_; ++next_) {
-      report_(first->second);
-      first = waiting_.erase(first);
-    }
+    while (!waiting_.empty() && waiting_.begin()->first == next_) report_first();
+  }
+  /// Those that wait for an earlier one which never comes: their work was done all the same. After a report that threw
+  /// nobody is there to hear of more.
+  void report_the_rest() {
+    while (!broken_ && !waiting_.empty()) report_first();
   }
 
  private:
+  void report_first() {
+    const auto first = waiting_.extract(waiting_.begin());
+    next_ = first.key() + 1;
+    broken_ = true;
+    report_(first.mapped());
+    broken_ = false;
+  }
+
   const std::function<void(const RecordOutcome&)>& report_;
   std::map<std::size_t, RecordOutcome> waiting_;
   std::size_t next_ = 0;
+  bool broken_ = false;  ///< a report threw
 };
 
 }  // namespace
@@ -74,19 +80,34 @@ RecordOutcome RecordRunner::take(const RecordTasks& tasks) {
 void RecordRunner::run_all(const std::vector<nlohmann::json>& records, std::size_t in_flight,
                            const std::function<void(const RecordOutcome&)>& report) {
   InOrder outcomes(report);
+  std::exception_ptr failure;
+  try {
+    take_all(records, in_flight, [&](std::size_t index, RecordOutcome outcome) {
+      outcomes.add(index, std::move(outcome));
+    });
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  outcomes.report_the_rest();
+  if (failure) std::rethrow_exception(failure);
+}
+
+void RecordRunner::take_all(const std::vector<nlohmann::json>& records, std::size_t in_flight,
+                            const std::function<void(std::size_t, RecordOutcome)>& done) {
   std::map<std::string, std::size_t> running;  // by request
   const auto wait_for_one = [&] {
     RecordOutcome outcome = port_.wait();
     const auto found = running.find(outcome.request);
-    outcomes.add(found->second, std::move(outcome));
+    const std::size_t index = found->second;
     running.erase(found);
+    done(index, std::move(outcome));
   };
   for (std::size_t index = 0; index < records.size(); ++index) {
     const RecordTasks tasks = tasks_for(records[index], index, /*calibrate=*/false);
     const std::size_t most = unmeasured_at(index).empty() ? in_flight : 1;
     while (running.size() >= most) wait_for_one();
     if (auto failed = prepare_scores(records[index], index)) {
-      outcomes.add(index, *std::move(failed));
+      done(index, *std::move(failed));
       continue;
     }
     port_.submit(tasks);

@@ -88,18 +88,24 @@ std::vector<std::string> topological_order(const Topology& topology) {
   return order;
 }
 
-int compute_threads(const Topology& topology, int cores, bool several_records) {
-  if (several_records) return std::max(1, cores / static_cast<int>(topology.agents.size()));
+int computing_together(const Topology& topology, const std::set<std::string>& there, bool several_records) {
+  if (several_records) return std::max(1, static_cast<int>(there.size()));
   std::map<std::string, int> depth;
   std::map<int, int> at_depth;
   for (const std::string& name : topological_order(topology)) {
     for (const Edge* edge : inbound_edges(topology, name))
       depth[name] = std::max(depth[name], depth[edge->spec.from] + 1);
-    ++at_depth[depth[name]];
+    if (there.contains(name)) ++at_depth[depth[name]];
   }
   int most = 1;
   for (const auto& [level, agents] : at_depth) most = std::max(most, agents);
-  return std::max(1, cores / most);
+  return most;
+}
+
+int compute_threads(const Topology& topology, int cores, bool several_records) {
+  std::set<std::string> all;
+  for (const AgentSpec& agent : topology.agents) all.insert(agent.name);
+  return std::max(1, cores / computing_together(topology, all, several_records));
 }
 
 bool generates(const Topology& topology, const AgentSpec& agent) {

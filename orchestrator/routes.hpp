@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,10 +20,12 @@ std::vector<std::string> find_cycle(const Topology& topology);
 /// Error{kGiveUp} where there is a cycle.
 std::vector<std::string> topological_order(const Topology& topology);
 
-/// Compute threads for each agent where all share `cores`, at least 1. While one record is under way: the cores over
-/// the most agents that stand equally deep in the graph. Those begin together, while an agent behind another waits for
-/// it first: reader and solver each have every core, two readers half of them. With several records under way every
-/// agent works at the same time, and the cores are divided among all.
+/// How many of the agents `there`, which share a host's cores, compute at the same time, at least 1. While one record is
+/// under way: the most of them that stand equally deep in the graph. Those begin together, while an agent behind another
+/// waits for it first: reader and solver each have every core, two readers half of them. With several records under way
+/// every agent computes at the same time.
+int computing_together(const Topology& topology, const std::set<std::string>& there, bool several_records);
+/// Compute threads for each agent where all share `cores`, at least 1.
 int compute_threads(const Topology& topology, int cores, bool several_records);
 
 /// True where `agent` is asked for an answer: it is the output, has a generate block, or something that it generated

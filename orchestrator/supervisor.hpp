@@ -49,7 +49,10 @@ using Action = std::variant<SendControl, MeshReady, RecordDone, MeshFailed, AllG
 using Actions = std::vector<Action>;
 
 struct SupervisorOptions {
-  int threads = 0;  ///< what agents are assigned
+  int threads = 0;               ///< what agents are assigned
+  bool several_records = false;  ///< on their way at the same time, so that all agents compute at the same time
+  bool children = false;         ///< agents are our child processes, whose end on_exit() tells
+  std::chrono::milliseconds liveness = bus::Liveness::kTimeout;  ///< of silence, after which an agent is lost
   Deadlines deadlines;
 };
 
@@ -69,8 +72,10 @@ class Supervisor {
   Actions on_message(const std::string& peer, const bus::Control& message, Time now);
   /// Part of a long message has come: its sender lives.
   Actions on_coming(const std::string& peer, Time now);
-  /// A message that could not be read, or did not reach its peer.
+  /// A message that could not be read, or that its peer has no room for.
   Actions on_broken(const std::string& peer, const std::string& reason, Time now);
+  /// The peer's connection has ended.
+  Actions on_gone(const std::string& peer, Time now);
   /// An agent that runs as our child has ended; `how` is "was killed by signal 9", `killed` tells that from an exit.
   Actions on_exit(const std::string& agent, std::int64_t pid, bool killed, const std::string& how, Time now);
   Actions on_time(Time now);
@@ -107,9 +112,18 @@ class Supervisor {
     std::string weights;                    ///< their fingerprint, once it is ready
     std::optional<bus::Liveness> liveness;  ///< from the join on
     Deadline deadline;                      ///< for the next state, while starting
-    /// It has exited by itself; its last words may still be on their way, and say more than a status.
+    /// It has ended; its last words, or how its process ended, may still be on their way, and say more than `end`.
     std::optional<Deadline> last_words;
-    std::string exit;
+    std::string end;
+  };
+
+  /// What an agent said of another that it cannot reach: a death, if the other is not heard any more, which is then
+  /// named; and the end of what connects the two, if it is.
+  struct Report {
+    std::string reporter;
+    std::string about;
+    std::string reason;
+    Time since;
   };
 
   void handle(const std::string& peer, const bus::Join& join, Time now);
@@ -120,14 +134,18 @@ class Supervisor {
   std::vector<RunningRecord>::iterator find_record(const std::string& request);
   void check_records(Time now);
   void on_task_error(const std::string& name, const bus::TaskError& error, Time now);
+  void on_lost(const std::string& name, const bus::Lost& lost, Time now);
   void on_bye(const std::string& name, Member& member, Time now);
   void refuse(const std::string& peer, const std::string& reason);
   void check_and_connect(Time now);
   bus::Edges edges_of(const std::string& agent) const;
   bool on_one_host(const Edge& edge) const;
+  int computing_beside(const std::string& agent) const;
   bus::EdgeEnd edge_end(const Edge& edge, const std::string& other, bool inbound) const;
   void check_deadlines(Time now);
   void check_starting(Time now);
+  void check_members(Time now);
+  void check_reports(Time now);
   void give_up(const RunningRecord& record, const std::string& error, Time now);
   void break_mesh(ErrorKind kind, const std::string& reason, Time now);
   void leave(Member& member);
@@ -137,6 +155,8 @@ class Supervisor {
   std::string name_of(const std::string& name) const;
   /// " while working on record q3", or on records q3, q4.
   std::string meanwhile() const;
+  /// What an agent says of itself, without "agent NAME: " before it.
+  static std::string without_name(const std::string& name, const std::string& reason);
   Actions take();
 
   const Topology& topology_;
@@ -145,6 +165,7 @@ class Supervisor {
   std::map<std::string, Member> members_;
   std::map<std::string, std::string> agent_of_peer_;
   std::vector<RunningRecord> records_;  ///< on their way, in the order in which they were submitted
+  std::vector<Report> reports_;         ///< held until they are proved or disproved; one for each pair of agents
   Deadline bye_deadline_;
   Actions actions_;
 };

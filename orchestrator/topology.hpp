@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -59,6 +60,7 @@ struct Topology {
   std::vector<Edge> edges;        ///< in declared order
   std::string output;             ///< the agent whose answer is the record's
   int output_line = 0;
+  std::optional<std::chrono::milliseconds> liveness;  ///< as OrchestratorOptions::liveness, where that says nothing
   std::optional<std::filesystem::path> calibration;  ///< absolute: records that scores are measured on
   std::optional<std::filesystem::path> profile;      ///< absolute: scores measured before
   bool operator==(const Topology&) const = default;

@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "orchestrator/detail/edge_yaml.hpp"
 #include "orchestrator/detail/yaml_fields.hpp"
+#include "orchestrator/liveness.hpp"
 #include "orchestrator/prompt.hpp"
 #include "orchestrator/topology_check.hpp"
 
@@ -29,6 +30,14 @@ std::filesystem::path read_file_path(const YamlValue& value, const std::filesyst
                "name a file, relative to the topology file");
   }
   return path;
+}
+
+std::chrono::milliseconds read_liveness(const YamlValue& value) {
+  try {
+    return parse_liveness(value.text());
+  } catch (const Error& error) {
+    fail_input(value.place(), ": ", error.what());
+  }
 }
 
 std::string read_device(const YamlValue& value) {
@@ -141,7 +150,7 @@ Topology read_topology(const YamlFields& top, const std::filesystem::path& file)
                    cat("install a kvmesh that reads version ", version.text()));
     version.fail("the version of the grammar is a whole number, and this program reads version 1", "write kvmesh: 1");
   }
-  top.refuse_others({"kvmesh", "name", "models", "agents", "edges", "output", "calibration", "profile"});
+  top.refuse_others({"kvmesh", "name", "models", "agents", "edges", "output", "calibration", "profile", "liveness"});
   Topology topology;
   topology.file = file;
   topology.name = top.get("name", "add name: NAME").called("the topology's name").name();
@@ -157,6 +166,7 @@ Topology read_topology(const YamlFields& top, const std::filesystem::path& file)
   topology.output_line = output.line();
   if (const auto path = top.find("calibration"))
     topology.calibration = read_file_path(path->called("calibration"), file);
+  if (const auto liveness = top.find("liveness")) topology.liveness = read_liveness(liveness->called("liveness"));
   // It need not be there yet: kvmesh calibrate makes it.
   if (const auto path = top.find("profile")) topology.profile = resolve(path->called("profile").text(), file);
   return topology;

@@ -38,7 +38,8 @@ inline constexpr auto kFields<Assign> = std::tuple(field("mesh", &Assign::mesh),
                                                    field("model_path", &Assign::model_path),
                                                    field("dtype", &Assign::dtype), field("device", &Assign::device),
                                                    field("threads", &Assign::threads),
-                                                   field("keep_mib", &Assign::keep_mib));
+                                                   field("keep_mib", &Assign::keep_mib),
+                                                   field("liveness_ms", &Assign::liveness_ms));
 template <>
 inline constexpr auto kFields<Hello> = std::tuple(field("manifest", &Hello::manifest),
                                                   field("publish_endpoint", &Hello::publish_endpoint),
@@ -51,7 +52,9 @@ inline constexpr auto kFields<EdgeEnd> = std::tuple(field("spec", &EdgeEnd::spec
                                                     field("shared_memory", &EdgeEnd::shared_memory));
 template <>
 inline constexpr auto kFields<Edges> = std::tuple(field("inbound", &Edges::inbound),
-                                                  field("outbound", &Edges::outbound));
+                                                  field("outbound", &Edges::outbound),
+                                                  field("beside", &Edges::beside),
+                                                  field("ready_deadline_ms", &Edges::ready_deadline_ms));
 template <>
 inline constexpr auto kFields<Ready> = std::tuple(field("weights_fingerprint", &Ready::weights_fingerprint),
                                                   field("tokenizer_fingerprint", &Ready::tokenizer_fingerprint));
@@ -94,6 +97,8 @@ inline constexpr auto kFields<Cancel> = std::tuple(required("request", &Cancel::
 template <>
 inline constexpr auto kFields<Scores> = std::tuple(field("edge", &Scores::edge));
 template <>
+inline constexpr auto kFields<Lost> = std::tuple(field("agent", &Lost::agent), field("reason", &Lost::reason));
+template <>
 inline constexpr auto kFields<Refused> = std::tuple(field("reason", &Refused::reason));
 template <>
 inline constexpr auto kFields<Failed> = std::tuple(field("kind", &Failed::kind), field("reason", &Failed::reason));
@@ -120,6 +125,8 @@ template <>
 inline constexpr const char* kTypeName<Cancel> = "cancel";
 template <>
 inline constexpr const char* kTypeName<Scores> = "scores";
+template <>
+inline constexpr const char* kTypeName<Lost> = "lost";
 template <>
 inline constexpr const char* kTypeName<Heartbeat> = "heartbeat";
 template <>

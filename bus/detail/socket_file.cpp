@@ -12,7 +12,6 @@
 #include "base/error.hpp"
 
 namespace kvmesh::bus::detail {
-namespace {
 
 bool someone_listens_at(const std::string& path) {
   sockaddr_un address{};
@@ -27,8 +26,6 @@ bool someone_listens_at(const std::string& path) {
   ::close(probe);
   return listening;
 }
-
-}  // namespace
 
 void check_socket_path_is_free(const std::string& path) {
   struct stat status {};

@@ -11,6 +11,9 @@ namespace kvmesh::bus::detail {
 /// listens on is left for ZeroMQ to replace.
 void check_socket_path_is_free(const std::string& path);
 
+/// Whether a process listens on the socket at `path`.
+bool someone_listens_at(const std::string& path);
+
 /// The file of an ipc socket that was bound at `path`, removed at the end of its life: libzmq 4.3.4 leaves it behind. A
 /// file that has taken its place since is another's, and stays.
 class SocketFile {

@@ -110,6 +110,7 @@ Sockets::Sockets(const NodeOptions& options, const Node::Handler& handler, std::
   if (binds_control_) {
     control_endpoint_ = bind(control_.zmq(), options.control, control_file_);
   } else {
+    control_watch_.emplace(context_, control_.zmq());
     connect(control_.zmq(), options.control);
   }
   if (options.publish) {
@@ -126,19 +127,25 @@ bool Sockets::receive(int wake_descriptor, std::chrono::milliseconds timeout) {
   // Without room for what comes in, its socket is not looked at until there is.
   const bool room = received_->bytes() < receive_budget_ || !received_->wake_at(receive_budget_ / 2);
   const bool sleeps = control_.is_empty() && publisher_.is_empty() && (subscriber_.is_empty() || !room);
-  std::array<pollfd, 6> items{
+  std::array<pollfd, 7> items{
       {{.fd = wake_descriptor, .events = POLLIN, .revents = 0},
        {.fd = control_.descriptor(), .events = POLLIN, .revents = 0},
        {.fd = publisher_.descriptor(), .events = POLLIN, .revents = 0},
        {.fd = room ? subscriber_.descriptor() : -1, .events = POLLIN, .revents = 0},
        {.fd = local_connections_ ? local_connections_->descriptor() : -1, .events = POLLIN, .revents = 0},
-       {.fd = reconnections_.descriptor(), .events = POLLIN, .revents = 0}}};
+       {.fd = reconnections_.descriptor(), .events = POLLIN, .revents = 0},
+       {.fd = control_watch_ ? control_watch_->descriptor() : -1, .events = POLLIN, .revents = 0}}};
   if (::poll(items.data(), items.size(), sleeps ? static_cast<int>(timeout.count()) : 0) < 0) {
     if (errno != EINTR) throw Error(ErrorKind::kGiveUp, cat("cannot wait for messages: ", std::strerror(errno)));
     return false;
   }
   if (items[4].revents != 0) local_connections_->set_up();
   if (items[1].revents != 0) receive_control();
+  // What came before the end is said before it.
+  if (items[6].revents != 0 && control_watch_->has_ended()) {
+    receive_control();
+    handler_(ControlLost{});
+  }
   if (items[2].revents != 0) receive_from_subscribers();
   if (items[5].revents != 0) note_renewed_connections();
   if (items[3].revents != 0 || !renewed_.empty()) receive_published();
@@ -238,7 +245,7 @@ void Sockets::note_renewed_connections() {
   }
 }
 
-void Sockets::send_control(const std::string& peer, OwnedBytes body) {
+void Sockets::send_control(const std::string& peer, OwnedBytes body, WhenUnread when_unread) {
   if (body.size() > kMaxControlBytes) {
     handler_(
         SendFailed{{}, peer, cat("a control message of ", body.size(), " bytes is longer than ", kMaxControlBytes)});
@@ -253,9 +260,9 @@ void Sockets::send_control(const std::string& peer, OwnedBytes body) {
   }
   if (failure == 0) return;
   if (failure == EHOSTUNREACH) {
-    handler_(SendFailed{{}, peer, "the peer is not connected"});
+    handler_(SendFailed{{}, peer, "the peer is not connected", /*gone=*/true});
   } else if (failure == EAGAIN) {
-    handler_(SendFailed{{}, peer, cat("the peer has left ", kControlHighWater, " control messages unread")});
+    if (when_unread == WhenUnread::kFail) handler_(SendFailed{{}, peer, cat("the peer has left ", kControlHighWater, " control messages unread")});
   } else {
     throw Error(ErrorKind::kGiveUp, cat("cannot send a control message: ", zmq_strerror(failure)));
   }

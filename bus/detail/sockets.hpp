@@ -10,6 +10,7 @@
 #include <zmq.hpp>
 
 #include "bus/detail/control_pieces.hpp"
+#include "bus/detail/connection_watch.hpp"
 #include "bus/detail/local_connections.hpp"
 #include "bus/detail/outstanding.hpp"
 #include "bus/detail/reconnections.hpp"
@@ -47,7 +48,7 @@ class Sockets {
   /// can be read.
   bool receive(int wake_descriptor, std::chrono::milliseconds timeout);
 
-  void send_control(const std::string& peer, OwnedBytes body);
+  void send_control(const std::string& peer, OwnedBytes body, WhenUnread when_unread);
   /// Whether somebody subscribes to `topic` now.
   bool has_subscriber(const std::string& topic);
   /// `keeps` is held until ZeroMQ has let go of every frame; at once where nobody subscribes any more.
@@ -72,6 +73,7 @@ class Sockets {
   zmq::context_t context_;
   Socket control_;
   ControlPieces control_pieces_;
+  std::optional<ConnectionWatch> control_watch_;       ///< where it connects
   Socket publisher_;                                   ///< closed on a node that publishes nothing
   std::optional<LocalConnections> local_connections_;  ///< to the publisher
   Socket subscriber_;

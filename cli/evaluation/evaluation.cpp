@@ -88,7 +88,7 @@ MethodResult Evaluation::run(const Method& method, const std::function<void(cons
   for (const DatasetGroup& group : groups_) {
     const orchestrator::Topology graph = topology(method, group);
     const std::unique_ptr<Mesh> mesh = options_.in_process ? start_in_process(graph, options_.threads, shelf_)
-                                                           : start_processes(graph, options_.threads);
+                                                           : start_processes(graph, options_.threads, options_.start);
     if (method.calibrated()) calibrate(graph, group, *mesh);
     for (std::size_t i = 0; i < group.items.size(); ++i) {
       result.items.push_back(result_of(group.items[i], mesh->run(group.items[i].record, i)));

@@ -8,6 +8,7 @@
 
 #include "cli/evaluation/dataset.hpp"
 #include "cli/evaluation/mesh.hpp"
+#include "cli/start_options.hpp"
 #include "cli/evaluation/method.hpp"
 #include "cli/evaluation/scoring.hpp"
 
@@ -39,6 +40,7 @@ struct EvaluationOptions {
   int threads = 0;  ///< compute threads an agent; 0: the cores over those that begin together
   int samples = 0;  ///< calibration records to average over, at most; 0: one of calibration.jsonl, or all that were
                     ///< taken from the scored files
+  StartOptions start;
 };
 
 /// A data set through methods, each through a mesh of its own. Layers are calibrated once for each group of items, on

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "cli/start_options.hpp"
 #include "llm/host.hpp"
 #include "orchestrator/orchestrator.hpp"
 
@@ -25,7 +26,7 @@ class Mesh {
 
 /// Every agent a process of its own, started from this program. `threads`: compute threads an agent; 0: the cores
 /// over those that begin together.
-std::unique_ptr<Mesh> start_processes(const orchestrator::Topology& topology, int threads);
+std::unique_ptr<Mesh> start_processes(const orchestrator::Topology& topology, int threads, const StartOptions& start);
 
 /// Models that agents of this process share, each loaded once.
 class ModelShelf {

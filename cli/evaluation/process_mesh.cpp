@@ -8,8 +8,8 @@ namespace {
 
 class ProcessMesh final : public Mesh {
  public:
-  ProcessMesh(const orchestrator::Topology& topology, int threads)
-      : mesh_(topology, {.program = own_program(), .threads = threads}) {
+  ProcessMesh(const orchestrator::Topology& topology, int threads, const StartOptions& start)
+      : mesh_(topology, options_of(threads, start)) {
     mesh_.start();
   }
   const orchestrator::Fingerprints& models() const override { return mesh_.models(); }
@@ -22,13 +22,19 @@ class ProcessMesh final : public Mesh {
   void set_scores(const std::vector<bus::EdgeScores>& scores) override { mesh_.set_scores(scores); }
 
  private:
+  static orchestrator::OrchestratorOptions options_of(int threads, const StartOptions& start) {
+    orchestrator::OrchestratorOptions options{.program = own_program(), .threads = threads};
+    start.apply(options);
+    return options;
+  }
+
   orchestrator::Orchestrator mesh_;
 };
 
 }  // namespace
 
-std::unique_ptr<Mesh> start_processes(const orchestrator::Topology& topology, int threads) {
-  return std::make_unique<ProcessMesh>(topology, threads);
+std::unique_ptr<Mesh> start_processes(const orchestrator::Topology& topology, int threads, const StartOptions& start) {
+  return std::make_unique<ProcessMesh>(topology, threads, start);
 }
 
 }  // namespace kvmesh::cli

@@ -5,7 +5,8 @@
 #include <csignal>
 #include <filesystem>
 
-#include "orchestrator/routes.hpp"
+#include "base/signals.hpp"
+#include "bus/stale_socket.hpp"
 
 namespace kvmesh::orchestrator::detail {
 namespace {
@@ -15,14 +16,37 @@ using Clock = Supervisor::Clock;
 
 constexpr std::chrono::milliseconds kLeave{1'000};
 
-int threads_of(const Topology& topology, const OrchestratorOptions& options) {
-  if (options.threads > 0) return options.threads;
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  return compute_threads(topology, cores, /*several_records=*/options.concurrency > 1);
-}
-
 bus::Endpoint place(const OrchestratorOptions& options, const std::unique_ptr<PrivateFolder>& folder) {
   return options.bind ? *options.bind : bus::Endpoint::ipc((folder->path() / "control").string());
+}
+
+SupervisorOptions supervisor_options(const Topology& topology, const OrchestratorOptions& options) {
+  return {.threads = options.threads,
+          .several_records = options.concurrency > 1,
+          .children = options.spawn,
+          .liveness = options.liveness.value_or(topology.liveness.value_or(bus::Liveness::kTimeout)),
+          .deadlines = options.deadlines};
+}
+
+const char* name_of_signal(int signal) {
+  switch (signal) {
+    case SIGINT: return "SIGINT";
+    case SIGHUP: return "SIGHUP";
+    case SIGQUIT: return "SIGQUIT";
+    default: return "SIGTERM";
+  }
+}
+
+/// What `action` throws, if it does.
+std::optional<Error> failure_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::exception& error) {
+    return Error(ErrorKind::kGiveUp, error.what());
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -30,12 +54,14 @@ bus::Endpoint place(const OrchestratorOptions& options, const std::unique_ptr<Pr
 MeshLoop::MeshLoop(const Topology& topology, const OrchestratorOptions& options)
     : topology_(topology),
       options_(options),
-      folder_(options.bind ? nullptr : std::make_unique<PrivateFolder>()),
       work_(loop_.get_executor()),
-      signals_(loop_, SIGINT, SIGTERM),
+      signals_(loop_, SIGINT, SIGTERM, SIGQUIT),
+      folder_(options.bind ? nullptr : std::make_unique<PrivateFolder>()),
       timer_(loop_),
       leaving_(loop_),
-      supervisor_(topology, {.threads = threads_of(topology, options), .deadlines = options.deadlines}, Clock::now()) {
+      supervisor_(topology, supervisor_options(topology, options), Clock::now()) {
+  if (!is_ignored(SIGHUP)) signals_.add(SIGHUP);  // nohup wants it to be
+  remove_sockets(/*stale_ones_alone=*/true);
   node_ = std::make_unique<bus::Node>(
       bus::NodeOptions{.control = place(options, folder_), .bind_control = true, .publish = std::nullopt},
       [this](bus::Event event) {
@@ -47,19 +73,27 @@ MeshLoop::MeshLoop(const Topology& topology, const OrchestratorOptions& options)
 
 MeshLoop::~MeshLoop() { stop(); }
 
+/// Nobody above a callback hears what it throws, and progress is not worth a mesh.
 void MeshLoop::log(const std::string& text) const {
-  if (options_.log) options_.log(text);
+  if (options_.log) failure_of([&] { options_.log(text); });
+}
+
+void MeshLoop::say(const std::string& text) {
+  asio::post(loop_, [this, text] { log(text); });
 }
 
 /// What goes wrong in a handler has nobody above it to hear of it: it ends the mesh.
 void MeshLoop::guarded(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    perform(supervisor_.fail(error.kind(), error.what(), Clock::now()));
-  } catch (const std::exception& error) {
-    perform(supervisor_.fail(ErrorKind::kGiveUp, error.what(), Clock::now()));
-  }
+  const std::optional<Error> failure = failure_of(action);
+  if (!failure) return;
+  const auto end_in_order = [&] { perform(supervisor_.fail(failure->kind(), failure->what(), Clock::now())); };
+  if (failure_of(end_in_order) || !failure_) break_off(*failure);
+}
+
+/// Agents cannot even be told that the mesh is over; that whoever waits hears of it needs none of them.
+void MeshLoop::break_off(const Error& error) {
+  MeshFailed failed{error.kind(), error.what()};
+  perform(failed);
 }
 
 template <typename Value>
@@ -170,11 +204,12 @@ void MeshLoop::stop() {
   copies_.reset();
   children_.clear();
   node_.reset();
-  remove_sockets();
+  remove_sockets(/*stale_ones_alone=*/false);
 }
 
-/// A killed agent leaves its publisher's socket file beside ours.
-void MeshLoop::remove_sockets() {
+/// A killed agent leaves its publisher's socket file beside ours. At the start those are another mesh's that was killed
+/// with its agents, or of agents that wait for us.
+void MeshLoop::remove_sockets(bool stale_ones_alone) {
   if (!options_.bind || options_.bind->scheme() != bus::Endpoint::Scheme::kIpc) return;
   const std::filesystem::path control = options_.bind->path();
   std::error_code error;
@@ -184,7 +219,8 @@ void MeshLoop::remove_sockets() {
     const bool agents = std::any_of(topology_.agents.begin(), topology_.agents.end(), [&](const AgentSpec& agent) {
       return name.starts_with(cat(control.filename().string(), '.', agent.name, '.'));
     });
-    if (agents && entry.is_socket(error)) std::filesystem::remove(entry.path(), error);
+    if (!agents || !entry.is_socket(error)) continue;
+    if (!stale_ones_alone || bus::is_stale_socket(entry.path())) std::filesystem::remove(entry.path(), error);
   }
 }
 
@@ -193,7 +229,7 @@ void MeshLoop::wait_for_signal() {
     if (error) return;
     guarded([&] {
       perform(supervisor_.fail(ErrorKind::kGiveUp,
-                               cat("the mesh was stopped by ", signal == SIGINT ? "SIGINT" : "SIGTERM"), Clock::now()));
+                               cat("the mesh was stopped by ", name_of_signal(signal)), Clock::now()));
     });
     wait_for_signal();  // a second one changes nothing: what can be ended is being ended
   });
@@ -204,6 +240,7 @@ void MeshLoop::on_event(bus::Event event) {
   if (const auto* coming = std::get_if<bus::ControlComing>(&event))
     return perform(supervisor_.on_coming(coming->peer, Clock::now()));
   if (const auto* failed = std::get_if<bus::SendFailed>(&event)) {
+    if (failed->gone) return perform(supervisor_.on_gone(failed->peer, Clock::now()));
     return perform(
         supervisor_.on_broken(failed->peer, cat("a message could not be sent: ", failed->reason), Clock::now()));
   }
@@ -232,7 +269,11 @@ void MeshLoop::perform(Actions actions) {
   arm_timer();
 }
 
-void MeshLoop::perform(SendControl& send) { node_->send_control(send.peer, bus::encode_control(send.message)); }
+void MeshLoop::perform(SendControl& send) {
+  const bool one_of_many = std::holds_alternative<bus::Heartbeat>(send.message);
+  node_->send_control(send.peer, bus::encode_control(send.message),
+                      one_of_many ? bus::WhenUnread::kDrop : bus::WhenUnread::kFail);
+}
 
 void MeshLoop::perform(MeshReady& ready) {
   log(cat("mesh ", topology_.name, " is ready"));
@@ -245,6 +286,7 @@ void MeshLoop::perform(RecordDone& done) {
 }
 
 void MeshLoop::perform(MeshFailed& failed) {
+  if (failure_) return;
   failure_.emplace(failed.kind, failed.reason);
   if (starting_) std::exchange(starting_, nullptr)->set_exception(std::make_exception_ptr(*failure_));
   hand_over();

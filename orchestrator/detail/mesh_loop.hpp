@@ -40,6 +40,8 @@ class MeshLoop {
   /// The next record that is done, of those that were submitted.
   RecordOutcome wait();
   void install(const bus::EdgeScores& scores);
+  /// Progress, for OrchestratorOptions::log, which hears of everything from the loop's thread.
+  void say(const std::string& text);
   void stop();
 
  private:
@@ -52,6 +54,7 @@ class MeshLoop {
   // On the loop's thread:
   void refuse_if_failed() const;
   void guarded(const std::function<void()>& action);
+  void break_off(const Error& error);
   void wait_for_signal();
   void spawn_agents();
   void adopt_agents(const std::vector<pid_t>& agents);
@@ -70,14 +73,14 @@ class MeshLoop {
   void stop_children();
   void end_if_childless();
   void log(const std::string& text) const;
-  void remove_sockets();
+  void remove_sockets(bool stale_ones_alone);
 
   const Topology& topology_;
   const OrchestratorOptions& options_;
-  std::unique_ptr<PrivateFolder> folder_;
   boost::asio::io_context loop_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   boost::asio::signal_set signals_;
+  std::unique_ptr<PrivateFolder> folder_;  ///< after the signals that would leave it behind
   boost::asio::steady_timer timer_;
   boost::asio::steady_timer leaving_;  ///< how long children may take to go by themselves after bye
   Supervisor supervisor_;

@@ -91,8 +91,15 @@ Result a_result() {
 std::vector<Control> one_of_each() {
   return {
       Join{.version = kControlVersion, .agent = "solver", .pid = 4711, .host = "here"},
-      Assign{.mesh = "m", .model_path = "/models/tiny", .dtype = "bf16", .device = "cpu", .threads = 2, .keep_mib = 64},
+      Assign{.mesh = "m",
+             .model_path = "/models/tiny",
+             .dtype = "bf16",
+             .device = "cpu",
+             .threads = 2,
+             .keep_mib = 64,
+             .liveness_ms = 2000},
       Hello{.manifest = R"({"family":"llama"})", .publish_endpoint = "ipc:///tmp/p"},
+      Lost{"solver", "nobody subscribes"},
       Edges{.inbound = {{.spec = "{}", .topic = "m/a/b/kv;", .manifest = "{}", .endpoint = "tcp://h:1"}},
             .outbound = {{.topic = "m/b/c/text;", .carries_sink = false}, {.topic = "m/b/d/kv;"}}},
       Ready{.weights_fingerprint = "w", .tokenizer_fingerprint = "t"},

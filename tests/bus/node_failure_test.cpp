@@ -1,4 +1,5 @@
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>
@@ -11,6 +12,7 @@
 #include <zmq.hpp>
 
 #include "base/error.hpp"
+#include "bus/stale_socket.hpp"
 #include "tests/bus/event_log.hpp"
 
 using namespace std::chrono_literals;
@@ -327,4 +329,54 @@ TEST_CASE("a stranger that speaks in more than one frame is handed on without a 
   const auto event = hub.log.next<ControlReceived>();
   CHECK(event.body.empty());
   CHECK_FALSE(event.peer.empty());
+}
+
+TEST_CASE("who connects hears what the other end said last, and then that its connection has ended") {
+  const Folder folder;
+  auto hub = std::make_unique<TestNode>(TestNode::hub(folder.ipc("control")));
+  TestNode spoke(TestNode::spoke(folder.ipc("control")));
+  spoke.node.send_control("", text("hello"));
+  const auto hello = hub->log.next<ControlReceived>();
+  hub->node.send_control(hello.peer, text("bye"));
+  hub.reset();
+  CHECK(spoke.log.next<ControlReceived>().body.text() == "bye");
+  spoke.log.next<ControlLost>();
+}
+
+TEST_CASE("a connection that nobody has answered does not end") {
+  const Folder folder;
+  TestNode spoke(TestNode::spoke(folder.ipc("control")));
+  auto hub = std::make_unique<TestNode>(TestNode::hub(folder.ipc("control")));
+  spoke.node.send_control("", text("hello"));
+  hub->log.next<ControlReceived>();
+  CHECK_FALSE(spoke.log.has<ControlLost>());
+  hub.reset();
+  spoke.log.next<ControlLost>();
+}
+
+TEST_CASE("what is sent to a peer whose connection has ended fails as gone") {
+  const Folder folder;
+  TestNode hub(TestNode::hub(folder.ipc("control")));
+  auto spoke = std::make_unique<TestNode>(TestNode::spoke(folder.ipc("control")));
+  spoke->node.send_control("", text("hello"));
+  const auto peer = hub.log.next<ControlReceived>().peer;
+  spoke.reset();
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!hub.log.has<SendFailed>() && std::chrono::steady_clock::now() < end) hub.node.send_control(peer, text("?"));
+  const auto failed = hub.log.next<SendFailed>();
+  CHECK(failed.gone);
+  CHECK(failed.peer == peer);
+}
+
+TEST_CASE("the socket file of a process that is gone is stale, one that somebody listens at or made is not") {
+  const Folder folder;
+  const std::string mine = "control.reader." + std::to_string(::getpid());
+  const TestNode hub(TestNode::hub(folder.ipc(mine)));
+  CHECK_FALSE(is_stale_socket(folder.file(mine)));
+  const TestNode other(TestNode::hub(folder.ipc("control.reader.4194305")));  // above the largest pid there is
+  CHECK_FALSE(is_stale_socket(folder.file("control.reader.4194305")));
+  std::ofstream(folder.file("control.solver.4194305"));
+  CHECK(is_stale_socket(folder.file("control.solver.4194305")));
+  std::ofstream(folder.file("control"));
+  CHECK_FALSE(is_stale_socket(folder.file("control")));
 }

@@ -8,6 +8,9 @@
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <stdexcept>
+#include <thread>
 
 #include "fake_agent.hpp"
 #include "topology_fixture.hpp"
@@ -70,6 +73,7 @@ class Mesh {
             .spawn = false,
             .concurrency = concurrency,
             .deadlines = deadlines,
+            .liveness = 3s,
             .log = [this](const std::string& line) {
               const std::lock_guard lock(mutex_);
               log_ += line + "\n";
@@ -198,13 +202,13 @@ TEST_CASE("a second agent of a name and a stranger are refused, and the mesh run
 }
 
 TEST_CASE("an agent that does not come is missed by name at the deadline") {
-  Mesh mesh("medium: kv, layers: all", {.join = 300ms});
+  Mesh mesh("medium: kv, layers: all", {.start = 300ms});
   mesh.join("reader", good("reader"));
   CHECK_THAT(failure_of([&] { mesh->start(); }), Contains("agent solver has not joined within 0.3 s"));
 }
 
 TEST_CASE("an agent that does not become ready is missed by name at the deadline") {
-  Mesh mesh("medium: kv, layers: all", {.ready = 300ms});
+  Mesh mesh("medium: kv, layers: all", {.start = 300ms});
   CHECK_THAT(failure_of([&] { mesh.start([](Behaviour& solver) { solver.says_ready = false; }); }),
              Contains("agent solver (pid") && Contains("not become ready within 0.3 s"));
 }
@@ -325,4 +329,46 @@ TEST_CASE("several records are on their way together, and their outcomes come in
 
 TEST_CASE("a concurrency beyond what agents keep room for is refused") {
   CHECK_THAT(failure_of([] { Mesh("medium: kv, layers: all", {}, /*concurrency=*/9); }), Contains("1 to 8 records"));
+}
+
+TEST_CASE("progress comes from one thread, and what it throws harms nobody") {
+  const Folder folder;
+  folder.write("calibration.jsonl", "{\"context\": \"c\", \"question\": \"1\"}\n");
+  std::mutex mutex;
+  std::set<std::thread::id> threads;
+  std::string logged;
+  Orchestrator orchestrator(
+      folder.parse(pair("medium: kv, layers: {top: 1}") + "calibration: calibration.jsonl\n"),
+      {.bind = std::nullopt, .spawn = false, .log = [&](const std::string& line) {
+         const std::lock_guard lock(mutex);
+         threads.insert(std::this_thread::get_id());
+         logged += line + "\n";
+         throw std::runtime_error("the disk is full");
+       }});
+  FakeAgent reader("reader", orchestrator.endpoint(), good("reader"));
+  FakeAgent solver("solver", orchestrator.endpoint(), good("solver"));
+  orchestrator.start();
+  CHECK(orchestrator.run(record("q1", "abc"), 0).output == "re: abc");
+  orchestrator.stop();
+  CHECK_THAT(logged, Contains("is ready") && Contains("calibrating on 1 record(s)"));
+  CHECK(threads.size() == 1);
+  CHECK_FALSE(threads.contains(std::this_thread::get_id()));
+}
+
+TEST_CASE("a topology that was built in code is checked as one from a file") {
+  const Folder folder;
+  Topology topology = folder.parse(pair());
+  topology.agents[1].model = "nowhere";
+  CHECK_THROWS_WITH(Orchestrator(topology, {.bind = std::nullopt, .spawn = false}),
+                    Contains("solver") && Contains("nowhere"));
+  topology = folder.parse(pair());
+  std::swap(topology.edges[0].spec.from, topology.edges[0].spec.to);
+  topology.edges.push_back(folder.parse(pair()).edges[0]);
+  CHECK_THROWS_AS(Orchestrator(topology, {.bind = std::nullopt, .spawn = false}), Error);
+}
+
+TEST_CASE("a liveness beyond what can be told is refused") {
+  const Folder folder;
+  CHECK_THROWS_WITH(Orchestrator(folder.parse(pair()), {.bind = std::nullopt, .spawn = false, .liveness = 10ms}),
+                    Contains("liveness is 10 ms; take 1s to 24h"));
 }

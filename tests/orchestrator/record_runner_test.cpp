@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "base/error.hpp"
 #include "topology_fixture.hpp"
@@ -31,12 +32,16 @@ class Scene {
   void take_all(const std::string& ids, std::size_t in_flight) {
     std::vector<json> records;
     for (const char id : ids) records.push_back({{"id", std::string(1, id)}, {"context", "c"}, {"question", "q"}});
-    runner_.run_all(records, in_flight, [this](const RecordOutcome& outcome) { passed += ">" + outcome.id + " "; });
+    runner_.run_all(records, in_flight, [this](const RecordOutcome& outcome) {
+      passed += ">" + outcome.id + " ";
+      if (outcome.id == report_fails_at) throw std::runtime_error("the disk is full");
+    });
   }
   RecordRunner& runner() { return runner_; }
 
   std::string passed;
   bool calibration_fails = false;
+  std::string report_fails_at;
   std::string fails_at;  ///< the mesh fails when it is waited for and this record is on its way
 
  private:
@@ -130,4 +135,18 @@ TEST_CASE("what was done before the mesh failed is reported") {
   scene.fails_at = "d";
   CHECK_THROWS_WITH(scene.take_all("abcd", 3), "agent solver is gone");
   CHECK(scene.passed == "a b c d >c ");
+}
+
+TEST_CASE("whoever cannot hear of an outcome hears of no other, and its own failure comes out") {
+  Scene scene("medium: kv, layers: all");
+  scene.report_fails_at = "a";
+  CHECK_THROWS_WITH(scene.take_all("abcd", 3), "the disk is full");
+  CHECK(scene.passed == "a b c >a ");
+}
+
+TEST_CASE("a report that fails while the mesh's failure is on its way comes out in its place") {
+  Scene scene("medium: kv, layers: all");
+  scene.fails_at = "d";
+  scene.report_fails_at = "c";
+  CHECK_THROWS_WITH(scene.take_all("abcd", 3), "the disk is full");
 }

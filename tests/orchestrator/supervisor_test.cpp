@@ -16,15 +16,17 @@ namespace {
 /// A supervisor of reader -> solver with a clock that stands still until it is told otherwise. Peers are "peer-NAME".
 class Scene {
  public:
-  explicit Scene(const std::string& yaml = pair()) : topology_(folder_.parse(yaml)) {
-    supervisor_ = std::make_unique<Supervisor>(topology_, SupervisorOptions{.threads = 3, .deadlines = {}}, now_);
+  explicit Scene(const std::string& yaml = pair(), bool children = false) : topology_(folder_.parse(yaml)) {
+    supervisor_ = std::make_unique<Supervisor>(
+        topology_,
+        SupervisorOptions{.threads = 3, .children = children, .liveness = 3s, .deadlines = {.start = 120s}}, now_);
   }
 
   void say(const std::string& agent, const bus::Control& message) {
     keep(supervisor_->on_message("peer-" + agent, message, now_));
   }
-  void join(const std::string& agent, std::int64_t pid = 17) {
-    say(agent, bus::Join{.agent = agent, .pid = pid, .host = "here"});
+  void join(const std::string& agent, std::int64_t pid = 17, const std::string& host = "here") {
+    say(agent, bus::Join{.agent = agent, .pid = pid, .host = host});
   }
   void hello(const std::string& agent, const wire::Manifest& model = manifest()) {
     say(agent, bus::Hello{wire::to_json(model), "ipc:///tmp/" + agent});
@@ -48,6 +50,16 @@ class Scene {
   }
   void exit(const std::string& agent, bool killed, const std::string& how) {
     keep(supervisor_->on_exit(agent, 17, killed, how, now_));
+  }
+  void gone(const std::string& agent) { keep(supervisor_->on_gone("peer-" + agent, now_)); }
+  /// `reporter` cannot reach `about`.
+  void lose(const std::string& reporter, const std::string& about) {
+    say(reporter, bus::Lost{about, "a message could not be sent: nobody subscribes"});
+  }
+  /// This process is stopped for that long, and all timers with it.
+  void stop_for(std::chrono::milliseconds time) {
+    now_ += time;
+    keep(supervisor_->on_time(now_));
   }
   void bye() { keep(supervisor_->say_bye("done", now_)); }
   /// Time passes, with the alarm that the supervisor asked for wherever it falls, and life signs of `alive`.
@@ -109,6 +121,7 @@ TEST_CASE("who joins is told what it is") {
   REQUIRE(assign != nullptr);
   CHECK((assign->mesh == "mesh" && assign->dtype == "auto" && assign->device == "cpu" && assign->threads == 3));
   CHECK(assign->keep_mib == -1);
+  CHECK(assign->liveness_ms == 3000);
   CHECK_THAT(assign->model_path, Catch::Matchers::EndsWith("/tiny"));
 }
 
@@ -197,6 +210,8 @@ TEST_CASE("who does not become ready in time is named") {
   for (const char* agent : {"reader", "solver"}) scene.hello(agent);
   scene.say("reader", bus::Ready{});
   scene.pass(121s, {"reader", "solver"});
+  CHECK(scene.failure().empty());  // it is told the deadline and says itself what it still waits for
+  scene.pass(2s, {"reader", "solver"});
   CHECK_THAT(scene.failure(),
              Contains("agent solver (pid 17) has not become ready within 120 s") && !Contains("reader"));
 }
@@ -425,4 +440,101 @@ TEST_CASE("scores go to the edge's sender, and only for an edge that there is") 
   CHECK(send.peer == "peer-reader");
   CHECK(std::get<bus::Scores>(send.message).edge.scores == std::vector<double>{1, 2});
   CHECK_THROWS_WITH(scene.supervisor().install({"solver", "reader", {1}}, time), Contains("solver -> reader"));
+}
+
+TEST_CASE("an agent that waits for another to join has its whole deadline when that has come") {
+  Scene scene;
+  scene.join("reader");
+  scene.hello("reader");
+  scene.pass(119s, {"reader"});
+  scene.join("solver");
+  scene.hello("solver");
+  REQUIRE(scene.sent<bus::Edges>("reader") != nullptr);
+  CHECK(scene.sent<bus::Edges>("reader")->ready_deadline_ms == 120'000);
+  scene.pass(119s, {"reader", "solver"});
+  CHECK(scene.failure().empty());
+}
+
+TEST_CASE("agents share the cores with those of their own host alone") {
+  Scene scene(graph(edge("a", "d") + edge("b", "d") + edge("c", "d")));
+  scene.join("a", 1, "far");
+  for (const char* agent : {"b", "c", "d"}) scene.join(agent, 2, "near");
+  for (const char* agent : {"a", "b", "c", "d"}) scene.hello(agent);
+  CHECK(scene.sent<bus::Edges>("a")->beside == 1);
+  CHECK(scene.sent<bus::Edges>("b")->beside == 2);
+  CHECK(scene.sent<bus::Edges>("d")->beside == 2);
+}
+
+TEST_CASE("a receiver that dies is named, not the sender that hears of it first") {
+  Scene scene(pair(), /*children=*/true);
+  scene.make_ready();
+  scene.submit();
+  scene.lose("reader", "solver");
+  CHECK(scene.failure().empty());
+  scene.gone("solver");
+  CHECK(scene.failure().empty());
+  scene.exit("solver", /*killed=*/true, "was killed by signal 9");
+  CHECK(scene.failure() == "agent solver (pid 17) was killed by signal 9 while working on record q3");
+}
+
+TEST_CASE("a receiver started by hand whose connection ends is named, not the sender") {
+  Scene scene;
+  scene.make_ready();
+  scene.submit();
+  scene.lose("reader", "solver");
+  scene.gone("solver");
+  scene.pass(400ms, {"reader"});
+  CHECK(scene.failure() == "agent solver (pid 17) is gone: its connection has ended while working on record q3");
+}
+
+TEST_CASE("a receiver that is silent is named when its silence has lasted, not before and not the sender") {
+  Scene scene;
+  scene.make_ready();
+  scene.submit();
+  scene.lose("reader", "solver");
+  scene.pass(2900ms, {"reader"});
+  CHECK(scene.failure().empty());
+  scene.pass(200ms, {"reader"});
+  CHECK_THAT(scene.failure(), Contains("agent solver (pid 17) has been silent for 3 s"));
+}
+
+TEST_CASE("a receiver that is heard later has not died: what connects the two broke, and both are named") {
+  Scene scene;
+  scene.make_ready();
+  scene.submit();
+  scene.lose("reader", "solver");
+  scene.pass(1400ms, {"reader", "solver"});
+  CHECK(scene.failure().empty());
+  scene.pass(1s, {"reader", "solver"});
+  CHECK_THAT(scene.failure(), Contains("what connects agent reader (pid 17) with agent solver (pid 17) broke") &&
+                                  Contains("nobody subscribes"));
+}
+
+TEST_CASE("an agent whose connection has ended is still heard out") {
+  Scene scene;
+  scene.join("solver");
+  scene.gone("solver");
+  scene.say("solver", bus::Failed{ErrorKind::kFixInput, "agent solver: model.safetensors is cut off"});
+  CHECK(scene.failure() == "agent solver (pid 17) failed before the mesh was ready: model.safetensors is cut off");
+}
+
+TEST_CASE("a stop of this process is not the agents' silence") {
+  Scene scene;
+  scene.make_ready();
+  scene.submit();
+  scene.pass(1s, {"reader", "solver"});
+  scene.stop_for(60s);
+  CHECK(scene.failure().empty());
+  scene.pass(2s, {"reader"});
+  CHECK(scene.failure().empty());
+  scene.pass(1s, {"reader"});
+  CHECK_THAT(scene.failure(), Contains("agent solver (pid 17) has been silent"));
+}
+
+TEST_CASE("an agent that gives its own name does not have it said twice") {
+  Scene scene;
+  scene.make_ready();
+  scene.submit();
+  scene.say("reader", bus::TaskError{"r1", ErrorKind::kFixInput, "agent reader: the prompt is too long"});
+  CHECK(scene.record_error() == "agent reader: the prompt is too long");
 }

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <optional>
+
+#include "orchestrator/orchestrator.hpp"
+
+namespace kvmesh::cli {
+
+/// What every command that starts agents, or waits for some, lets its user say about how long to wait.
+struct StartOptions {
+  int ready_deadline_s = 600;                         ///< for each step of an agent's start
+  std::optional<std::chrono::milliseconds> liveness;  ///< none: as the topology says
+
+  void apply(orchestrator::OrchestratorOptions& options) const {
+    options.deadlines.start = std::chrono::seconds(ready_deadline_s);
+    options.liveness = liveness;
+  }
+};
+
+/// --ready-deadline and --liveness.
+void add_start_options(CLI::App& command, StartOptions& options);
+
+}  // namespace kvmesh::cli
