@@ -24,8 +24,8 @@ struct ExpectedEmbeddings {
   bool stopped = false;               ///< by a stop token, not by max_steps
 };
 
-/// Per step softmax(logits / temperature) @ embedding table, which is fed back as the next input (CIPHER, METHOD.md).
-/// `logits` [1, vocab_size] are what prefill gave for the last position; `cache` goes on from there.
+/// Per step softmax(logits / temperature) @ embedding table, which is fed back as the next input (CIPHER,
+/// docs/method.md). `logits` [1, vocab_size] are what prefill gave for the last position; `cache` goes on from there.
 ExpectedEmbeddings generate_embeddings(const llm::Model& model, llm::KvCache& cache, const at::Tensor& logits,
                                        const ExpectedEmbeddingOptions& options);
 

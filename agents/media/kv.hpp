@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "agents/wiring.hpp"
+#include "kvcodec/layer_kv.hpp"
 #include "kvcodec/layer_map.hpp"
-#include "kvcodec/snapshot.hpp"
 #include "kvcodec/wire/reuse.hpp"
 #include "llm/model/model.hpp"
 

@@ -15,7 +15,7 @@
 namespace kvmesh::agents {
 
 std::string offer_topic(const std::string& mesh, const wire::EdgeSpec& spec) {
-  return bus::edge_topic(mesh, spec.from, spec.to, "offer");
+  return spec.medium == wire::Medium::kKv ? bus::edge_topic(mesh, spec.from, spec.to, "offer") : std::string();
 }
 
 Handshake::Handshake(Surroundings around, std::function<void(Joined)> done)
@@ -49,8 +49,7 @@ void Handshake::subscribe(const bus::EdgeEnd& end) {
   const std::size_t edge = joined_.wiring.inbound.size();
   const bus::Endpoint sender = bus::Endpoint::parse(end.endpoint);
   // Before the edge itself: who has seen that subscription has seen this one.
-  if (spec.medium == wire::Medium::kKv && joined_.keep_bytes > 0) {
-    const std::string topic = offer_topic(joined_.assign.mesh, spec);
+  if (const std::string topic = offer_topic(joined_.assign.mesh, spec); !topic.empty() && joined_.keep_bytes > 0) {
     joined_.offers_by_topic[topic] = edge;
     around_.node.subscribe(sender, topic);
   }

@@ -69,7 +69,8 @@ class Handshake {
   std::unique_ptr<boost::asio::thread_pool> loader_;
 };
 
-/// Where receivers that keep blocks subscribe for what `spec`'s sender offers.
+/// Where receivers that keep blocks subscribe for what the sender of the edge offers; empty for one that carries no kv:
+/// two agents may have edges of several media, and one kv edge.
 std::string offer_topic(const std::string& mesh, const wire::EdgeSpec& spec);
 
 }  // namespace kvmesh::agents

@@ -16,7 +16,7 @@ void Offering::add_edge(std::string topic, std::string offer_topic) {
 
 std::optional<std::size_t> Offering::edge_of(const std::string& offer_topic) const {
   for (std::size_t i = 0; i < edges_.size(); ++i)
-    if (edges_[i].offer_topic == offer_topic) return i;
+    if (!offer_topic.empty() && edges_[i].offer_topic == offer_topic) return i;
   return std::nullopt;
 }
 

@@ -22,7 +22,8 @@ class Offering {
   /// `node` outlives this. `apart` runs what may have to wait for room on the way, and throw Error then.
   Offering(bus::Node& node, std::function<void(std::function<void()>)> apart);
 
-  /// The next outbound edge, in order; all of them before the first event.
+  /// The next outbound edge, in order; all of them before the first event. `offer_topic`: empty for an edge without
+  /// offers, which is one that carries no kv.
   void add_edge(std::string topic, std::string offer_topic);
 
   void on_subscription(const std::string& topic, bool open);
