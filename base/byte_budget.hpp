@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -36,7 +37,10 @@ class ByteBudget {
     std::size_t bytes_ = 0;
   };
 
-  explicit ByteBudget(std::size_t limit) : state_(std::make_shared<Claim::State>()) { state_->limit = limit; }
+  explicit ByteBudget(std::size_t limit = std::numeric_limits<std::size_t>::max())
+      : state_(std::make_shared<Claim::State>()) {
+    state_->limit = limit;
+  }
 
   /// None where there is not as much left.
   std::optional<Claim> claim(std::size_t bytes) {

@@ -134,7 +134,7 @@ Topology read_topology(const YamlFields& top, const std::filesystem::path& file)
   if (!version.is_scalar() || version.text() != "1") {
     version.fail("this program reads version 1 of the grammar, and the file's is another", "write kvmesh: 1");
   }
-  top.refuse_others({"kvmesh", "name", "models", "agents", "edges", "output", "calibration", "profile"});
+  top.refuse_others({"kvmesh", "name", "models", "agents", "edges", "output", "calibration", "profile", "keep_mib"});
   Topology topology;
   topology.file = file;
   topology.name = top.get("name", "add name: NAME").called("the topology's name").name();
@@ -151,6 +151,7 @@ Topology read_topology(const YamlFields& top, const std::filesystem::path& file)
   if (const auto path = top.find("calibration"))
     topology.calibration = read_file_path(path->called("calibration"), file);
   // It need not be there yet: kvmesh calibrate makes it.
+  if (const auto keep_mib = top.find("keep_mib")) topology.keep_mib = keep_mib->integer(0, kMostKeepMib);
   if (const auto path = top.find("profile")) topology.profile = resolve(path->called("profile").text(), file);
   return topology;
 }

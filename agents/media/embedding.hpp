@@ -6,6 +6,7 @@
 #include <functional>
 #include <vector>
 
+#include "agents/wiring.hpp"
 #include "llm/model/model.hpp"
 
 namespace kvmesh::agents {
@@ -23,6 +24,10 @@ struct ExpectedEmbeddings {
   std::vector<std::int64_t> nearest;  ///< the token whose embedding is nearest to each, by cosine
   bool stopped = false;               ///< by a stop token, not by max_steps
 };
+
+/// The receiver's end: the vectors that `message` brings, [steps, hidden_size]. Throws Error{kFixInput} that names the
+/// edge where their width is not the model's.
+at::Tensor vectors_of(const llm::Model& model, const InboundEdge& edge, const wire::WireMessage& message);
 
 /// Per step softmax(logits / temperature) @ embedding table, which is fed back as the next input (CIPHER,
 /// docs/method.md). `logits` [1, vocab_size] are what prefill gave for the last position; `cache` goes on from there.

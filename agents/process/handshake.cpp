@@ -7,7 +7,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <utility>
 
-#include "agents/reuse/keep_budget.hpp"
+#include "base/memory_limit.hpp"
 #include "bus/memory_host.hpp"
 #include "bus/topic.hpp"
 #include "llm/runtime.hpp"
@@ -26,14 +26,16 @@ Handshake::~Handshake() { loader_->join(); }
 void Handshake::on(const bus::Assign& assign) {
   joined_.assign = assign;
   llm::set_compute_threads(assign.threads);
-  joined_.keep_bytes = keep_budget(assign.keep_mib);
   around_.send(bus::Hello{.manifest = wire::to_json(llm::read_manifest(assign.model_path)),
                           .publish_endpoint = around_.node.publish_endpoint().string(),
-                          .memory_host = bus::memory_host()});
+                          .memory_host = bus::memory_host(),
+                          .memory_bytes = memory_limit()});
 }
 
 void Handshake::on(const bus::Edges& edges) {
   joined_.wiring.mesh = joined_.assign.mesh;
+  joined_.keep_bytes = edges.keep_bytes;
+  joined_.waiting_bytes = edges.waiting_bytes;
   for (const bus::EdgeEnd& end : edges.inbound) subscribe(end);
   for (const bus::EdgeEnd& end : edges.outbound) {
     joined_.outbound_topics.push_back(end.topic);

@@ -31,7 +31,8 @@ struct Joined {
   std::vector<std::string> outbound_topics;
   std::set<std::string> subscribed;  ///< topics of ours with a subscriber
   bool shares_memory = false;        ///< on some outbound edges: what a turn computes stands there from the start
-  std::size_t keep_bytes = 0;
+  std::size_t keep_bytes = 0;        ///< as bus::Edges
+  std::size_t waiting_bytes = 0;     ///< as bus::Edges
   std::shared_ptr<const llm::Host> host;
 };
 

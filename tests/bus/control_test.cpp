@@ -56,22 +56,23 @@ Result a_result() {
 }
 
 std::vector<Control> one_of_each() {
-  return {
-      Join{.version = 1, .agent = "solver", .pid = 4711, .host = "here"},
-      Assign{.mesh = "m", .model_path = "/models/tiny", .dtype = "bf16", .device = "cpu", .threads = 2, .keep_mib = 64},
-      Hello{.manifest = R"({"family":"llama"})", .publish_endpoint = "ipc:///tmp/p"},
-      Edges{.inbound = {{.spec = "{}", .topic = "m/a/b/kv;", .manifest = "{}", .endpoint = "tcp://h:1"}},
-            .outbound = {{.topic = "m/b/c/text;", .carries_sink = false}, {.topic = "m/b/d/kv;"}}},
-      Ready{.weights_fingerprint = "w", .tokenizer_fingerprint = "t"},
-      a_task(),
-      a_result(),
-      TaskError{.request = "q-1", .kind = ErrorKind::kRetry, .reason = "too long"},
-      Cancel{.request = "q-2"},
-      Scores{.edge = {.from = "a", .to = "b", .scores = {0.5, 0.25}}},
-      Heartbeat{},
-      Refused{.reason = "no such agent"},
-      Failed{.kind = ErrorKind::kFixInput, .reason = "no weights"},
-      Bye{.reason = "done"}};
+  return {Join{.version = 1, .agent = "solver", .pid = 4711, .host = "here"},
+          Assign{.mesh = "m", .model_path = "/models/tiny", .dtype = "bf16", .device = "cpu", .threads = 2},
+          Hello{.manifest = R"({"family":"llama"})", .publish_endpoint = "ipc:///tmp/p", .memory_bytes = 1 << 30},
+          Edges{.inbound = {{.spec = "{}", .topic = "m/a/b/kv;", .manifest = "{}", .endpoint = "tcp://h:1"}},
+                .outbound = {{.topic = "m/b/c/text;", .carries_sink = false}, {.topic = "m/b/d/kv;"}},
+                .keep_bytes = 1000,
+                .waiting_bytes = 2000},
+          Ready{.weights_fingerprint = "w"},
+          a_task(),
+          a_result(),
+          TaskError{.request = "q-1", .kind = ErrorKind::kRetry, .reason = "too long"},
+          Cancel{.request = "q-2"},
+          Scores{.edge = {.from = "a", .to = "b", .scores = {0.5, 0.25}}},
+          Heartbeat{},
+          Refused{.reason = "no such agent"},
+          Failed{.kind = ErrorKind::kFixInput, .reason = "no weights"},
+          Bye{.reason = "done"}};
 }
 
 }  // namespace
