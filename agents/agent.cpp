@@ -1,6 +1,7 @@
 #include "agents/agent.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -9,24 +10,36 @@ namespace {
 
 constexpr std::size_t kClosedRemembered = 64;
 
-kvcodec::ExpectedMessages expected(const Wiring& wiring, const InboundEdge& edge, const std::string& request) {
-  return {wiring.mesh, edge.spec.from, edge.spec.to, edge.spec.medium, request, edge.sender.hash()};
+/// The request that a message names, where that much of it can be read.
+std::optional<std::string> request_of(const std::vector<OwnedBytes>& frames) {
+  if (frames.empty()) return std::nullopt;
+  try {
+    return wire::decode_envelope(frames.front()).request;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 }  // namespace
 
-Agent::Agent(Wiring wiring) : wiring_(std::move(wiring)) {}
+Agent::Agent(Wiring wiring, ReceiveOptions options)
+    : wiring_(std::move(wiring)), receiving_{.wiring = wiring_, .options = std::move(options)} {}
 
-Agent::Request& Agent::open(const std::string& request) {
-  auto [found, fresh] = requests_.try_emplace(request);
-  if (fresh)
-    for (const InboundEdge& edge : wiring_.inbound) found->second.inbox.emplace_back(expected(wiring_, edge, request));
-  return found->second;
+ReceivingRequest& Agent::open(const std::string& request) {
+  return requests_.try_emplace(request, receiving_, request).first->second;
+}
+
+bool Agent::has_room_before_task(const std::string& request) const {
+  const auto early =
+      std::count_if(requests_.begin(), requests_.end(), [](const auto& r) { return !r.second.has_task(); });
+  return requests_.contains(request) || static_cast<std::size_t>(early) < kMaxEarlyRequests;
 }
 
 void Agent::close(const std::string& request) {
-  requests_.erase(request);
-  closed_.push_back(request);
+  const std::string name = request;  // which may be the erased one's
+  requests_.erase(name);
+  if (closed(name)) return;
+  closed_.push_back(name);
   if (closed_.size() > kClosedRemembered) closed_.pop_front();
 }
 
@@ -34,118 +47,101 @@ bool Agent::closed(const std::string& request) const {
   return std::find(closed_.begin(), closed_.end(), request) != closed_.end();
 }
 
+Error Agent::named(std::size_t edge, const Error& error) const {
+  return Error(error.kind(), cat("edge ", wire::describe(wiring_.inbound.at(edge).spec), ": ", error.what()));
+}
+
 Agent::Outcome Agent::on_task(bus::Task task, Clock::time_point now) {
-  if (closed(task.request)) return {};
   const std::string name = task.request;
-  Request& request = open(name);
-  request.received_at = now;
-  if (task.deadline_ms > 0) request.deadline = Deadline::after(std::chrono::milliseconds(task.deadline_ms), now);
-  request.task = std::move(task);
-  return begin_if_ready(name, now);
+  Outcome outcome;
+  if (closed(name)) return outcome;
+  ReceivingRequest& request = open(name);
+  request.on_task(std::move(task), now);
+  for (const auto& [edge, error] : std::exchange(unread_, {})) {
+    if (request.received(edge) > 0) continue;
+    fail(name, error, outcome.failures);
+    return outcome;
+  }
+  outcome.turn = request.begin(now);
+  return outcome;
 }
 
 Agent::Outcome Agent::on_message(std::size_t edge, const std::vector<OwnedBytes>& frames, Clock::time_point now) {
-  std::string name;
+  wire::WireMessage message;
   try {
-    wire::WireMessage message = wire::read_message(frames);
-    name = message.envelope.request;
-    if (!awaits(edge, message.envelope)) return {};
-    wire::check_payload(message);
-    open(name).inbox.at(edge).feed(std::move(message));
-    return begin_if_ready(name, now);
+    message = wire::read_message(frames);
   } catch (const Error& error) {
-    return fail_waiting(edge, error, name);
+    return refuse_unreadable(edge, frames, error);
   }
-}
-
-bool Agent::awaits(std::size_t edge, const wire::Envelope& envelope) const {
-  const std::string& name = envelope.request;
-  if (closed(name)) return false;
-  if (const auto found = requests_.find(name); found != requests_.end()) {
-    found->second.inbox.at(edge).check(envelope);
-    return true;
+  const std::string name = message.envelope.request;
+  Outcome outcome;
+  if (closed(name)) return outcome;
+  try {
+    if (!has_room_before_task(name))
+      throw named(edge, Error(ErrorKind::kReconnect, cat("messages of ", kMaxEarlyRequests,
+                                                         " requests came before their tasks; ", name, " is refused")));
+    ReceivingRequest& request = open(name);
+    outcome.back = request.on_message(edge, std::move(message));
+    outcome.turn = request.begin(now);
+  } catch (const Error& error) {
+    fail(name, error, outcome.failures);
   }
-  const InboundEdge& from = wiring_.inbound.at(edge);
-  const auto early = std::count_if(requests_.begin(), requests_.end(), [](auto& r) { return !r.second.task; });
-  if (static_cast<std::size_t>(early) >= kMaxEarlyRequests)
-    throw Error(ErrorKind::kReconnect, cat("edge ", wire::describe(from.spec), ": messages of ", early,
-                                           " requests came before their tasks; ", name, " is refused"));
-  kvcodec::Reassembly(expected(wiring_, from, name)).check(envelope);
-  return true;
+  return outcome;
 }
 
-Agent::Outcome Agent::on_rows(std::size_t edge, const wire::Envelope& envelope, Clock::time_point now) {
-  open(envelope.request).inbox.at(edge).note(envelope);
-  return begin_if_ready(envelope.request, now);
-}
-
-Agent::Outcome Agent::on_refused(std::size_t edge, const std::string& request, const Error& error) {
-  return fail_waiting(edge, error, request);
+Agent::Outcome Agent::refuse_unreadable(std::size_t edge, const std::vector<OwnedBytes>& frames, const Error& error) {
+  const std::optional<std::string> request = request_of(frames);
+  if (!request) return on_damage(edge, error);
+  Outcome outcome;
+  if (!closed(*request)) fail(*request, error, outcome.failures);
+  return outcome;
 }
 
 Agent::Outcome Agent::on_damage(std::size_t edge, const Error& error) {
-  return fail_waiting(edge,
-                      Error(error.kind(),
-                            cat("edge ", wire::describe(wiring_.inbound.at(edge).spec), ": ", error.what())),
-                      /*named=*/"");
+  std::vector<std::string> waiting;
+  for (const auto& [name, request] : requests_)
+    if (request.waits_on(edge)) waiting.push_back(name);
+  if (waiting.empty()) unread_.insert_or_assign(edge, named(edge, error));
+  Outcome outcome;
+  for (const std::string& name : waiting) fail(name, named(edge, error), outcome.failures);
+  return outcome;
 }
 
 Agent::Outcome Agent::on_renewed(std::size_t edge) {
-  Outcome outcome;
-  for (const auto& [name, request] : requests_) {
-    if (!request.task || request.inbox.at(edge).complete()) continue;
-    outcome.failures.push_back(
-        {name, ErrorKind::kRetry,
-         cat("edge ", wire::describe(wiring_.inbound.at(edge).spec), ", request \"", name, "\": its connection broke ",
-             "after ", request.inbox[edge].received(), " messages and was made anew; what was under way is lost; run ",
-             "the record again")});
-  }
-  for (const Failure& failure : outcome.failures) close(failure.request);
-  return outcome;
-}
-
-/// Whom a bad message hurts. `named`: the request that it says it is of, if that could be read.
-Agent::Outcome Agent::fail_waiting(std::size_t edge, const Error& error, const std::string& named) {
-  const auto waits = [&](const Request& request) { return request.task && !request.inbox.at(edge).complete(); };
-  const auto found = requests_.find(named);
-  const bool known = found != requests_.end() && waits(found->second);
-  Outcome outcome;
+  std::vector<std::string> waiting;
   for (const auto& [name, request] : requests_)
-    if (known ? name == named : waits(request)) outcome.failures.push_back({name, error.kind(), error.what()});
-  if (outcome.failures.empty()) throw Error(error.kind(), error.what());
-  for (const Failure& failure : outcome.failures) close(failure.request);
-  return outcome;
-}
-
-Agent::Outcome Agent::begin_if_ready(const std::string& name, Clock::time_point now) {
-  Request& request = requests_.at(name);
-  if (!request.task) return {};
-  bool complete = true;
-  for (std::size_t i = 0; i < request.inbox.size(); ++i) {
-    const bool kv = wiring_.inbound[i].spec.medium == wire::Medium::kKv;
-    if (kv ? request.inbox[i].received() == 0 : !request.inbox[i].complete()) return {};
-    complete = complete && request.inbox[i].complete();
-  }
+    if (request.has_task() && request.waits_on(edge)) waiting.push_back(name);
   Outcome outcome;
-  if (!request.begun) {
-    outcome.turn = Turn{.task = *request.task,
-                        .inbox = {},
-                        .kv = nullptr,
-                        .received_at = request.received_at,
-                        .complete_at = now,
-                        .deadline = request.deadline};
-    for (kvcodec::Reassembly& edge : request.inbox) outcome.turn->inbox.push_back(edge.take());
-    request.begun = true;
+  for (const std::string& name : waiting) {
+    const std::string reason = cat("edge ", wire::describe(wiring_.inbound.at(edge).spec), ", request \"", name,
+                                   "\": its connection broke after ", requests_.at(name).received(edge),
+                                   " messages and was made anew; what was under way is lost; run the record again");
+    fail(name, Error(ErrorKind::kRetry, reason), outcome.failures);
   }
-  if (complete) close(name);
   return outcome;
 }
 
-void Agent::on_cancel(const std::string& request) { close(request); }
-
-void Agent::on_turn_end(const std::string& request) {
-  if (!closed(request)) close(request);
+/// Also before its task has come: the orchestrator has sent that.
+void Agent::fail(const std::string& name, const Error& error, std::vector<Failure>& failures) {
+  Failure& failure = failures.emplace_back(Failure{.request = name, .kind = error.kind(), .reason = error.what()});
+  if (const auto found = requests_.find(name); found != requests_.end()) {
+    failure.turn_tells = found->second.begun();
+    found->second.fail(error);
+  }
+  close(name);
 }
+
+wire::Held Agent::on_offer(std::size_t edge, const wire::Offer& offer) {
+  if (closed(offer.request) || !has_room_before_task(offer.request)) return {offer.request, {}};
+  return open(offer.request).on_offer(edge, offer);
+}
+
+void Agent::on_cancel(const std::string& request) {
+  if (const auto found = requests_.find(request); found != requests_.end()) found->second.cancel();
+  close(request);
+}
+
+void Agent::on_turn_end(const std::string& request) { close(request); }
 
 void Agent::on_scores(const bus::EdgeScores& scores) {
   bool found = false;
@@ -160,25 +156,26 @@ void Agent::on_scores(const bus::EdgeScores& scores) {
 }
 
 std::vector<Agent::Failure> Agent::expire(Clock::time_point now) {
+  std::vector<std::string> late;
+  for (const auto& [name, request] : requests_)
+    if (const auto deadline = request.deadline(); deadline && deadline->expired(now)) late.push_back(name);
   std::vector<Failure> failures;
-  for (auto& [name, request] : requests_) {
-    if (!request.deadline || !request.deadline->expired(now)) continue;
-    std::string missing;
-    for (std::size_t i = 0; i < request.inbox.size(); ++i)
-      if (!request.inbox[i].complete())
-        missing += cat(missing.empty() ? "" : ", ", wire::describe(wiring_.inbound[i].spec), " (",
-                       request.inbox[i].received(), " of ", request.inbox[i].count(), " messages came)");
-    failures.push_back({name, ErrorKind::kRetry, cat("the deadline passed while waiting for ", missing)});
-  }
-  for (const Failure& failure : failures) close(failure.request);
+  for (const std::string& name : late)
+    fail(name, Error(ErrorKind::kRetry, cat("the deadline passed while waiting for ", requests_.at(name).missing())),
+         failures);
   return failures;
 }
 
 std::optional<Agent::Clock::time_point> Agent::next_deadline() const {
   std::optional<Clock::time_point> next;
   for (const auto& [name, request] : requests_)
-    if (request.deadline && (!next || request.deadline->when() < *next)) next = request.deadline->when();
+    if (const auto deadline = request.deadline(); deadline && (!next || deadline->when() < *next))
+      next = deadline->when();
   return next;
+}
+
+void Agent::fail_all(const Error& error) {
+  for (auto& [name, request] : requests_) request.fail(error);
 }
 
 }  // namespace kvmesh::agents

@@ -1,32 +1,32 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <deque>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "agents/receive/receiving_request.hpp"
 #include "agents/turns/turn.hpp"
 #include "agents/wiring.hpp"
 #include "base/bytes.hpp"
-#include "base/deadline.hpp"
 #include "bus/control.hpp"
-#include "kvcodec/reassembly.hpp"
 
 namespace kvmesh::agents {
 
 /// What an agent waits for, and when its turns begin: a plain state machine. Events go in with the time they happened,
-/// turns and failures come out; no socket, no clock, no thread.
+/// turns and failures come out; no socket, no clock, no thread of its own. One thread at a time.
 ///
 /// A turn begins when all messages of the other media are there, and of each kv edge the first: then the position of
-/// the agent's own tokens is known, and it can compute layer by layer as rows come. Until the last of them has come the
-/// request stays open, so that its deadline and damaged messages still count. Rows are not its own to keep: whoever
-/// places them (KvReceiver) asks it before, and tells it after.
+/// the agent's own tokens is known, and it can compute layer by layer as rows come, which go straight into its cache.
+/// Until the last of them has come its deadline and damaged messages still count.
 ///
-/// Several requests may be on their way at once, each with an inbox and a deadline of its own. A fast sender's messages
-/// may come before the task that they are for. They are kept, for at most kMaxEarlyRequests requests; beyond that the
-/// message is refused, which its caller reports.
+/// Several requests may be on their way at once (ReceivingRequest), each with an end of its own. What is wrong with a
+/// message fails the request that it names, whether its task has come or not, and no other. A fast sender's messages
+/// may come before the task that they are for. They are kept, for at most kMaxEarlyRequests requests; a message of one
+/// more fails its request.
 class Agent {
  public:
   using Clock = Turn::Clock;
@@ -37,37 +37,34 @@ class Agent {
     std::string request;
     ErrorKind kind;
     std::string reason;
+    bool turn_tells = false;  ///< its turn is being taken, ends with this, and says so itself
   };
   /// What an event led to, in the order in which it is to be carried out.
   struct Outcome {
-    std::optional<Turn> turn;  ///< what it needs to begin is there: take it
+    std::vector<wire::Back> back;  ///< to the sender of the edge that the message came over
+    std::optional<Turn> turn;      ///< what it needs to begin is there: take it
     std::vector<Failure> failures;
   };
 
-  Agent() = default;
-  explicit Agent(Wiring wiring);
+  explicit Agent(Wiring wiring, ReceiveOptions options = {});
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
 
   const Wiring& wiring() const { return wiring_; }
 
   Outcome on_task(bus::Task task, Clock::time_point now);
-  /// A message on inbound edge number `edge`, not a kv edge: [envelope, payload...]. One that is damaged, out of order
-  /// or not for this edge fails the request that it names, and where that cannot be read, or does not wait on the edge,
-  /// every request that does: one of them will never be whole. Where none waits it throws Error that names the edge.
+  /// A message on inbound edge number `edge`: [envelope, payload...].
   Outcome on_message(std::size_t edge, const std::vector<OwnedBytes>& frames, Clock::time_point now);
-
-  /// Does a request wait for that message next? False: the request is over, and what comes for it is dropped. Throws
-  /// Error{kReconnect} for one that is out of order or not for this edge, and for too many requests before their tasks.
-  /// Changes nothing.
-  bool awaits(std::size_t edge, const wire::Envelope& envelope) const;
-  /// A message of kv edge `edge` that it awaits: its rows have been placed.
-  Outcome on_rows(std::size_t edge, const wire::Envelope& envelope, Clock::time_point now);
-  /// A message that was read, but cannot be taken; whom that fails as on_message().
-  Outcome on_refused(std::size_t edge, const std::string& request, const Error& error);
-  /// Something came over the edge that cannot be read at all.
+  /// Something came over the edge that does not say which request it is of. Every request that waits on the edge fails:
+  /// one of them will never be whole. Where none waits it is the next whose task comes, unless its messages came.
   Outcome on_damage(std::size_t edge, const Error& error);
   /// The connection that `edge` is heard over broke and was made anew: messages may be lost, and no later one need show
   /// it. Fails every request that still waits on the edge.
   Outcome on_renewed(std::size_t edge);
+  /// The sender of inbound edge number `edge`, a kv edge, offers; the answer, which is empty for a request that is over
+  /// or that there is no room for before its task.
+  wire::Held on_offer(std::size_t edge, const wire::Offer& offer);
+  /// Nobody waits for the request any more. Its turn, if it has begun, ends at its next layer or token.
   void on_cancel(const std::string& request);
   /// The request's turn has ended, well or not; what still comes for it is dropped.
   void on_turn_end(const std::string& request);
@@ -78,25 +75,28 @@ class Agent {
   std::vector<Failure> expire(Clock::time_point now);
   /// The next moment at which expire() can have something to say.
   std::optional<Clock::time_point> next_deadline() const;
+  /// The agent is leaving: every turn that waits for rows is given `error`.
+  void fail_all(const Error& error);
+
+  /// Bytes of rows that are kept for later requests.
+  std::size_t kept_bytes() const { return receiving_.kept.bytes(); }
 
  private:
-  struct Request {
-    std::optional<bus::Task> task;
-    std::vector<kvcodec::Reassembly> inbox;
-    Clock::time_point received_at{};
-    std::optional<Deadline> deadline;
-    bool begun = false;  ///< its turn is being taken
-  };
+  using Requests = std::map<std::string, ReceivingRequest>;
 
-  Request& open(const std::string& request);
-  Outcome begin_if_ready(const std::string& request, Clock::time_point now);
+  bool has_room_before_task(const std::string& request) const;
+  ReceivingRequest& open(const std::string& request);
   void close(const std::string& request);
   bool closed(const std::string& request) const;
-  Outcome fail_waiting(std::size_t edge, const Error& error, const std::string& named);
+  void fail(const std::string& request, const Error& error, std::vector<Failure>& failures);
+  Outcome refuse_unreadable(std::size_t edge, const std::vector<OwnedBytes>& frames, const Error& error);
+  Error named(std::size_t edge, const Error& error) const;
 
   Wiring wiring_;
-  std::map<std::string, Request> requests_;
-  std::deque<std::string> closed_;  ///< lately: what still arrives for them is dropped
+  Receiving receiving_;
+  Requests requests_;
+  std::deque<std::string> closed_;       ///< lately: what still arrives for them is dropped
+  std::map<std::size_t, Error> unread_;  ///< by edge: what nobody waited for and could not be read
 };
 
 }  // namespace kvmesh::agents

@@ -186,7 +186,7 @@ class AgentProcess {
   }
 
   void on_joined(Joined joined) {
-    const bus::Ready ready{joined.host->model().fingerprint(), joined.host->tokenizer().fingerprint()};
+    const bus::Ready ready{joined.host->model().fingerprint()};
     running_.emplace(surroundings(), std::move(joined));
     send(ready);
   }

@@ -2,12 +2,14 @@
 
 #include <ATen/ATen.h>
 
+#include <functional>
 #include <optional>
+#include <utility>
 
-#include "agents/media/kv.hpp"
+#include "agents/media/activation.hpp"
+#include "agents/media/kv_placer.hpp"
+#include "agents/outbox.hpp"
 #include "base/error.hpp"
-#include "kvcodec/decode.hpp"
-#include "kvcodec/encode.hpp"
 #include "kvcodec/reassembly.hpp"
 #include "kvcodec/wire/edge_fit.hpp"
 #include "llm/decode/generate.hpp"
@@ -19,36 +21,26 @@ using Messages = std::vector<wire::WireMessage>;
 
 std::string sender_name(std::size_t index) { return cat("sender", index + 1); }
 
-wire::Envelope envelope_of(const wire::EdgeSpec& spec, const wire::Manifest& manifest, std::uint32_t sequence,
-                           std::uint32_t count) {
-  wire::Envelope envelope;
-  envelope.kind = spec.medium;
-  envelope.mesh = "exchange";
-  envelope.from = spec.from;
-  envelope.to = spec.to;
-  envelope.request = "1";
-  envelope.sequence = sequence;
-  envelope.count = count;
-  envelope.manifest = manifest.hash();
-  return envelope;
+/// The bus between the two ends of one edge: the messages that `send` makes, as a turn makes them, encoded, decoded and
+/// checked. `before`: a kv edge into the sender; null: none.
+Messages carry(const llm::Model& model, const OutboundEdge& edge, const InboundEdge* before, std::uint64_t& bytes,
+               const std::function<void(Outbox&)>& send) {
+  Wiring wiring{.mesh = "exchange", .inbound = {}, .outbound = {edge}};
+  if (before) wiring.inbound.push_back(*before);
+  bus::Task task;
+  task.request = "1";
+  kvcodec::Reassembly inbox({wiring.mesh, edge.spec.from, edge.spec.to, edge.spec.medium, task.request,
+                             llm::manifest_of(model.config()).hash()});
+  const Outbox::Publish publish = [&](std::size_t, const wire::UnsealedMessage& message) {
+    const std::vector<OwnedBytes> frames = message.sealed();
+    bytes += total_size(frames);
+    inbox.feed(wire::decode_message(frames));
+  };
+  const KvReuse nothing_is_kept;
+  Outbox outbox(model, wiring, task, publish, nothing_is_kept);
+  send(outbox);
+  return inbox.take();
 }
-
-/// The bus between the two ends: frames in, checked messages out.
-class Wire {
- public:
-  Wire(const wire::EdgeSpec& spec, const wire::Manifest& sender)
-      : inbox_({"exchange", spec.from, spec.to, spec.medium, "1", sender.hash()}) {}
-  void carry(const std::vector<OwnedBytes>& frames) {
-    bytes_ += total_size(frames);
-    inbox_.feed(wire::decode_message(frames));
-  }
-  Messages arrived() { return inbox_.take(); }
-  std::uint64_t bytes() const { return bytes_; }
-
- private:
-  kvcodec::Reassembly inbox_;
-  std::uint64_t bytes_ = 0;
-};
 
 /// Tokens that must fit into a model's positions.
 void refuse_too_long(const std::string& what, std::int64_t tokens, const wire::Manifest& model) {
@@ -76,26 +68,15 @@ void refuse_unfit(const wire::Manifest& sender, const wire::Manifest& receiver, 
                   senders + own + request.max_tokens, receiver);
 }
 
-Messages send_kv(const OutboundEdge& edge, const llm::Model& model, const llm::KvCache& cache, std::uint64_t& bytes) {
-  const llm::LayerCache& first = cache.layer(0);
-  KvSender sender(edge, cache,
-                  {.own_rows = first.length() - first.shared_rows, .behind_others = first.shared_rows > 0});
-  const wire::Manifest manifest = llm::manifest_of(model.config());
-  Wire wire(edge.spec, manifest);
-  std::uint32_t sequence = 0;
-  for (int l = 0; l < cache.layers(); ++l) {
-    for (const KvSender::Piece& piece : sender.pieces_of(l, cache.layer(l))) {
-      wire::Envelope envelope = envelope_of(edge.spec, manifest, sequence++, sender.message_count());
-      envelope.layer = piece.receiver_layer;
-      envelope.context_start = piece.context_start;
-      envelope.context_end = piece.context_end;
-      envelope.layers_complete = piece.layers_complete;
-      const kvcodec::LayerKv rows = rows_of(cache.layer(l), piece.begin, piece.end);
-      wire.carry(kvcodec::address_rows(kvcodec::pack_rows(rows, piece.wire), envelope).sealed());
-    }
-  }
-  bytes += wire.bytes();
-  return wire.arrived();
+Messages send_kv(const OutboundEdge& edge, const InboundEdge* before, const llm::Model& model,
+                 const llm::KvCache& cache, std::uint64_t& bytes) {
+  const std::int64_t own_rows = cache.layer(0).length() - cache.layer(0).shared_rows;
+  return carry(model, edge, before, bytes, [&](Outbox& outbox) {
+    outbox.plan_kv(wire::Share::kPrompt, cache, own_rows);
+    for (int layer = 0; layer < cache.layers(); ++layer)
+      outbox.send_layer(layer, cache.layer(layer), wire::Share::kPrompt);
+    outbox.finish_layers();
+  });
 }
 
 /// One kv edge that has carried its messages.
@@ -120,32 +101,33 @@ std::vector<Carried> run_kv_senders(const llm::Model& model, const wire::Manifes
                       .scores = {}};
     edge.spec.from = sender_name(i);
     edge.spec.to = "receiver";
+    edge.spec.share = wire::Share::kPrompt;
     if (request.chain && !last) {
       edge.spec.layers.kind = wire::LayerChoice::Kind::kAll;
       edge.spec.forward = true;
       edge.receiver = llm::manifest_of(model.config());
     }
-    Carried now{{edge.spec, llm::manifest_of(model.config())}, send_kv(edge, model, cache, bytes)};
+    Carried now{{edge.spec, llm::manifest_of(model.config())},
+                send_kv(edge, before ? &before->edge : nullptr, model, cache, bytes)};
     if (request.chain && !last) before = std::move(now);
     else carried.push_back(std::move(now));
   }
   return carried;
 }
 
-at::Tensor send_activation(const llm::Model& model, const ExchangeRequest& request, std::uint64_t& bytes) {
+llm::Injection send_activation(const llm::Model& model, const wire::Manifest& receiver, const ExchangeRequest& request,
+                               std::uint64_t& bytes) {
   llm::KvCache cache = model.make_cache(1);
   const auto output = model.forward({.embeddings = model.embed(request.sender_ids.front()),
                                      .logits = llm::LogitRows::kNone,
                                      .capture_layers = {request.edge.from_layer}},
                                     cache);
-  wire::EdgeSpec spec = request.edge;
-  spec.from = sender_name(0);
-  spec.to = "receiver";
-  const wire::Manifest manifest = llm::manifest_of(model.config());
-  Wire wire(spec, manifest);
-  wire.carry(kvcodec::encode_tensor(output.captured.front(), "state", envelope_of(spec, manifest, 0, 1)));
-  bytes += wire.bytes();
-  return kvcodec::decode_tensor(wire.arrived().front(), "state");
+  OutboundEdge edge{.spec = request.edge, .receiver = receiver, .carries_sink = true, .scores = {}};
+  edge.spec.from = sender_name(0);
+  edge.spec.to = "receiver";
+  const Messages messages = carry(model, edge, /*before=*/nullptr, bytes,
+                                  [&](Outbox& outbox) { outbox.send_tensor(0, output.captured.front(), "state"); });
+  return injection_of({edge.spec, llm::manifest_of(model.config())}, messages.front());
 }
 
 }  // namespace
@@ -162,9 +144,7 @@ ExchangeResult exchange(const llm::Model& sender, const llm::Model& receiver, co
   std::vector<Carried> carried;
   std::vector<llm::AttentionMeter> meters;
   if (request.edge.medium == wire::Medium::kActivation) {
-    input.injections.push_back({.layer = request.edge.to_layer,
-                                .state = send_activation(sender, request, result.bytes),
-                                .combine = request.edge.combine});
+    input.injections.push_back(send_activation(sender, receiver_manifest, request, result.bytes));
   } else {
     carried = run_kv_senders(sender, receiver_manifest, request, result.bytes);
     std::vector<KvArrival> arrivals;

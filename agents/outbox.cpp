@@ -10,6 +10,11 @@
 #include "kvcodec/wire/reuse.hpp"
 
 namespace kvmesh::agents {
+namespace {
+
+std::size_t bytes_of(const kvcodec::LayerKv& rows) { return rows.keys.nbytes() + rows.values.nbytes(); }
+
+}  // namespace
 
 Outbox::Outbox(const llm::Model& model, const Wiring& wiring, const bus::Task& task, const Publish& publish,
                const KvReuse& reuse)
@@ -146,15 +151,17 @@ void Outbox::finish_layers() {
 void Outbox::send_rows(const Departing& departing, const kvcodec::PackedRows& packed, const wire::Envelope& envelope) {
   wire::UnsealedMessage message = kvcodec::address_rows(packed, envelope);
   if (edges_[departing.edge].offers)
-    reuse_.sent(departing.edge, task_.request, envelope.sequence, [message] { return message; });
+    reuse_.sent(departing.edge, task_.request, envelope.sequence, bytes_of(departing.rows),
+                [message] { return message; });
   send(departing.edge, std::move(message));
 }
 
 void Outbox::send_reference(const Departing& departing, wire::Envelope envelope) {
   const KvSender::Piece& piece = departing.piece;
-  reuse_.sent(departing.edge, task_.request, envelope.sequence, [rows = departing.rows, wire = piece.wire, envelope] {
-    return kvcodec::address_rows(kvcodec::pack_rows(rows, wire), envelope);
-  });
+  reuse_.sent(departing.edge, task_.request, envelope.sequence, bytes_of(departing.rows),
+              [rows = departing.rows, wire = piece.wire, envelope] {
+                return kvcodec::address_rows(kvcodec::pack_rows(rows, wire), envelope);
+              });
   envelope.encoding = wire::Encoding::kKept;
   envelope.positions = {{.first = piece.begin, .count = piece.end - piece.begin}};
   send(departing.edge, {wire::encode_message(std::move(envelope), {}), nullptr});

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "agents/media/kv.hpp"
+#include "agents/media/kv_sender.hpp"
 #include "agents/reuse/kv_reuse.hpp"
 #include "agents/reuse/sent_kv.hpp"
 #include "agents/wiring.hpp"

@@ -40,18 +40,16 @@ struct Assign {
   std::string model_path;
   std::string dtype;   ///< compute dtype: "auto", "fp32", "bf16", "fp16"
   std::string device;  ///< "cpu", "cuda:0"
-  int threads = 0;     ///< compute threads; 0: its share of its host's cores, see Edges::beside
-  /// MiB of received blocks, and as many of its own prompts, that the agent may keep for later requests; 0: nothing;
-  /// below 0: as the agent's host allows.
-  std::int64_t keep_mib = -1;
+  int threads = 0;                    ///< compute threads; 0: its share of its host's cores, see Edges::beside
   std::int64_t liveness_ms = 10'000;  ///< after how long a silence the other is taken for dead
 };
 
 /// "This is what my model can share", before its weights are read.
 struct Hello {
-  std::string manifest;          ///< kvcodec/wire's Manifest as JSON
-  std::string publish_endpoint;  ///< where others subscribe
-  std::string memory_host;       ///< equal for agents that can share memory; empty: with nobody
+  std::string manifest;            ///< kvcodec/wire's Manifest as JSON
+  std::string publish_endpoint;    ///< where others subscribe
+  std::string memory_host;         ///< equal for agents that can share memory; empty: with nobody
+  std::uint64_t memory_bytes = 0;  ///< that the agent may use where it runs; 0: it cannot say
 };
 
 struct EdgeEnd {
@@ -63,18 +61,20 @@ struct EdgeEnd {
   bool shared_memory = false;  ///< kv: payload goes through shared memory
 };
 
-/// "This is whom you hear and who hears you." Inbound edges in declared order.
+/// "This is whom you hear and who hears you, and this is your part of your host's memory." Inbound edges in declared
+/// order.
 struct Edges {
   std::vector<EdgeEnd> inbound;
   std::vector<EdgeEnd> outbound;
   int beside = 1;  ///< agents of this one's host, itself too, that compute at the same time and share its cores
   std::int64_t ready_deadline_ms = 0;  ///< from receipt until ready; 0: none
+  std::uint64_t keep_bytes = 0;                          ///< of requests that are over; 0: nothing is kept
+  std::uint64_t waiting_bytes = std::uint64_t{1} << 30;  ///< of messages that wait for others
 };
 
 /// "Weights are read, my subscriptions stand, and my publisher has seen every one of my receivers."
 struct Ready {
   std::string weights_fingerprint;
-  std::string tokenizer_fingerprint;
 };
 
 /// One piece of a prompt: text as it stands, or the place of what the sender `from` says.

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "kvcodec/snapshot.hpp"
+#include "kvcodec/layer_kv.hpp"
 #include "kvcodec/wire/envelope.hpp"
 
 namespace kvmesh::kvcodec {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/bytes.hpp"
-#include "kvcodec/snapshot.hpp"
+#include "kvcodec/layer_kv.hpp"
 #include "kvcodec/wire/envelope.hpp"
 
 namespace kvmesh::kvcodec {
@@ -31,7 +31,7 @@ struct PackedRows {
   std::shared_ptr<wire::LateChecksum> checksum;
 };
 
-/// Converts rows to what `wire` says. kSame: views of the tensors; nothing is copied where they are on the CPU and
+/// Converts rows to what `wire` says. kSame gives views of the tensors: nothing is copied where they are on the CPU and
 /// contiguous. Other forms are written into memory from `room`, or of their own where that is null. Throws
 /// Error{kFixInput} where keys, values and positions do not fit each other, and where int8 or int4 rows hold numbers
 /// that fp16 scales cannot express.

@@ -18,47 +18,42 @@ wire::WireMessage kept_copy(const wire::WireMessage& message, bool borrowed) {
 
 }  // namespace
 
-const KeptBlocks::Open* KeptBlocks::open_offer(std::size_t edge, const std::string& request) const {
-  const auto found = std::find_if(open_.begin(), open_.end(),
-                                  [&](const Open& open) { return open.edge == edge && open.offer.request == request; });
-  return found == open_.end() ? nullptr : &*found;
+KeptBlocks::Promise::~Promise() {
+  for (const std::shared_ptr<Piece>& piece : pieces_) --piece->promised;
 }
 
-wire::Held KeptBlocks::offered(std::size_t edge, const wire::Offer& offer, int layers) {
-  if (open_.size() >= kMostOffers) release(std::string(open_.front().offer.request));
-  Open& open = open_.emplace_back(Open{.edge = edge, .offer = offer, .promised = {}});
-  wire::Held held{.request = offer.request, .blocks = {}};
+KeptBlocks::Promise KeptBlocks::promise(std::size_t edge, wire::Offer offer, int layers) {
+  Promise promise(edge, std::move(offer.blocks));
   for (std::int32_t layer = 0; layer < layers; ++layer) {
-    std::int64_t& count = held.blocks.emplace_back(0);
-    Piece* last = nullptr;
-    for (const wire::BlockId& block : offer.blocks) {
+    std::int64_t& count = promise.held_.emplace_back(0);
+    const Piece* last = nullptr;
+    for (const wire::BlockId& block : promise.blocks_) {
       const auto place = places_.find({edge, layer, block});
       if (place == places_.end()) break;
       ++count;
       const auto piece = place->second.piece;
-      if (&*piece == last) continue;
-      last = &*piece;
-      ++piece->promised;
-      open.promised.push_back(piece);
+      if (piece->get() == last) continue;
+      last = piece->get();
+      ++(*piece)->promised;
+      promise.pieces_.push_back(*piece);
       pieces_.splice(pieces_.end(), pieces_, piece);
     }
   }
-  return held;
+  return promise;
 }
 
-void KeptBlocks::keep(std::size_t edge, const wire::WireMessage& message, bool borrowed) {
-  const Open* open = open_offer(edge, message.envelope.request);
-  if (!open || message.envelope.encoding == wire::Encoding::kKept) return;
+void KeptBlocks::keep(const Promise& promise, const wire::WireMessage& message, bool borrowed) {
+  if (message.envelope.encoding == wire::Encoding::kKept) return;
   const wire::BlockRange range = wire::blocks_in(message.envelope);
   // Another's cut may put a block's rows amid groups of quantised ones.
   if (range.skip != 0 && message.envelope.encoding != wire::Encoding::kPlain) return;
-  const auto offered = static_cast<std::int64_t>(open->offer.blocks.size());
+  const auto offered = static_cast<std::int64_t>(promise.blocks_.size());
   std::map<Key, Place> fresh;
   std::int64_t row = range.skip;
   for (std::int64_t block = range.first; block < std::min(range.first + range.count, offered); ++block) {
     // Where the sink travels apart the first block has a row less.
     const std::int64_t end = (block + 1) * wire::kBlockTokens - message.envelope.positions.front().first;
-    const Key key{edge, message.envelope.layer, open->offer.blocks[static_cast<std::size_t>(block)]};
+    const Key key{promise.edge_, message.envelope.layer, promise.blocks_[static_cast<std::size_t>(block)]};
     if (!places_.contains(key)) fresh[key] = {.piece = {}, .first = row, .count = end - row};
     row = end;
   }
@@ -66,30 +61,31 @@ void KeptBlocks::keep(std::size_t edge, const wire::WireMessage& message, bool b
   if (fresh.empty() || !make_room(bytes)) return;
   const auto piece =
       pieces_.insert(pieces_.end(),
-                     {.message = kept_copy(message, borrowed), .bytes = bytes, .keys = {}, .promised = 0});
+                     std::make_shared<Piece>(
+                         Piece{.message = kept_copy(message, borrowed), .bytes = bytes, .keys = {}, .promised = 0}));
   bytes_ += bytes;
   for (auto& [key, place] : fresh) {
     place.piece = piece;
-    piece->keys.push_back(key);
+    (*piece)->keys.push_back(key);
     places_.emplace(key, place);
   }
 }
 
-std::optional<std::vector<wire::WireMessage>> KeptBlocks::take(std::size_t edge, const wire::Envelope& envelope) {
-  const Open* open = open_offer(edge, envelope.request);
+std::optional<std::vector<wire::WireMessage>> KeptBlocks::take(const Promise& promise, const wire::Envelope& envelope) {
   const wire::BlockRange range = wire::blocks_in(envelope);
-  if (!open || range.first + range.count > static_cast<std::int64_t>(open->offer.blocks.size())) return std::nullopt;
+  if (range.first + range.count > static_cast<std::int64_t>(promise.blocks_.size())) return std::nullopt;
   std::vector<wire::WireMessage> rows;
   std::int64_t next = envelope.positions.empty() ? 0 : envelope.positions.front().first;
   const std::int64_t end = envelope.positions.empty() ? 0 : next + envelope.positions.front().count;
   for (std::int64_t block = range.first; block < range.first + range.count;) {
     const auto name = [&](std::int64_t b) {
-      return Key{edge, envelope.layer, open->offer.blocks[static_cast<std::size_t>(b)]};
+      return Key{promise.edge_, envelope.layer, promise.blocks_[static_cast<std::size_t>(b)]};
     };
     const auto place = places_.find(name(block));
     if (place == places_.end()) return std::nullopt;
     const auto piece = place->second.piece;
-    if (wire::payload_checksum(piece->message.payload) != piece->message.envelope.checksum) {
+    const wire::WireMessage& message = (*piece)->message;
+    if (wire::payload_checksum(message.payload) != message.envelope.checksum) {
       drop(piece);
       return std::nullopt;
     }
@@ -100,7 +96,7 @@ std::optional<std::vector<wire::WireMessage>> KeptBlocks::take(std::size_t edge,
       if (following == places_.end() || following->second.piece != piece) break;
       count += following->second.count;
     }
-    rows.push_back(wire::slice_rows(piece->message, place->second.first, count));
+    rows.push_back(wire::slice_rows(message, place->second.first, count));
     if (rows.back().envelope.positions.front().first != next) return std::nullopt;
     next += count;
   }
@@ -108,17 +104,10 @@ std::optional<std::vector<wire::WireMessage>> KeptBlocks::take(std::size_t edge,
   return rows;
 }
 
-void KeptBlocks::release(const std::string& request) {
-  for (Open& open : open_)
-    if (open.offer.request == request)
-      for (const auto piece : open.promised) --piece->promised;
-  std::erase_if(open_, [&](const Open& open) { return open.offer.request == request; });
-}
-
 bool KeptBlocks::make_room(std::size_t bytes) {
   for (auto piece = pieces_.begin(); bytes_ + bytes > budget_ && piece != pieces_.end();) {
     const auto next = std::next(piece);
-    if (piece->promised == 0) drop(piece);
+    if ((*piece)->promised == 0) drop(piece);
     piece = next;
   }
   return bytes_ + bytes <= budget_;
@@ -126,9 +115,8 @@ bool KeptBlocks::make_room(std::size_t bytes) {
 
 /// A promised piece that is damaged goes too: nobody may be given it.
 void KeptBlocks::drop(Pieces::iterator piece) {
-  for (const Key& key : piece->keys) places_.erase(key);
-  for (Open& open : open_) std::erase(open.promised, piece);
-  bytes_ -= piece->bytes;
+  for (const Key& key : (*piece)->keys) places_.erase(key);
+  bytes_ -= (*piece)->bytes;
   pieces_.erase(piece);
 }
 

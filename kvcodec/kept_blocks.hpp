@@ -3,11 +3,11 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <list>
 #include <map>
+#include <memory>
 #include <optional>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "kvcodec/wire/reuse.hpp"
@@ -19,31 +19,28 @@ namespace kvmesh::kvcodec {
 /// whole, so that its checksum still says whether it is sound; it goes as a whole.
 ///
 /// Bound: `budget_bytes` of payload. The message that was needed longest ago goes first; one that a request was
-/// promised stays until that is over, and where no room can be made nothing new is kept. A plain class: no socket, no
-/// clock. One thread at a time.
+/// promised stays as long as the promise, and where no room can be made nothing new is kept. A plain class: no socket,
+/// no clock. One thread at a time.
 class KeptBlocks {
  public:
   explicit KeptBlocks(std::size_t budget_bytes) : budget_(budget_bytes) {}
 
-  /// What is kept of an offer that came over inbound edge number `edge`, for each of `layers` layers; promised to the
-  /// request until release(). Of more than kMostOffers open ones the oldest is released.
-  wire::Held offered(std::size_t edge, const wire::Offer& offer, int layers);
+  class Promise;
 
-  /// Keeps the blocks that a message of an offered request holds, and have not been kept yet. Frames that are
+  /// What is kept of an offer that came over inbound edge number `edge`, at each of `layers` layers. It stays as long
+  /// as the promise does.
+  Promise promise(std::size_t edge, wire::Offer offer, int layers);
+
+  /// Keeps the blocks that a message of the offered request holds, and have not been kept yet. Frames that are
   /// `borrowed` (from a shared arena) or so small that ZeroMQ may keep more than them alive are copied, others shared.
-  void keep(std::size_t edge, const wire::WireMessage& message, bool borrowed);
+  void keep(const Promise& promise, const wire::WireMessage& message, bool borrowed);
 
   /// The rows that a message of encoding `kept` stands for, in order, as messages of their own; their checksums have
   /// been computed again. None where one of them is not here, or is damaged and has been dropped.
-  std::optional<std::vector<wire::WireMessage>> take(std::size_t edge, const wire::Envelope& envelope);
-
-  /// The request is over.
-  void release(const std::string& request);
+  std::optional<std::vector<wire::WireMessage>> take(const Promise& promise, const wire::Envelope& envelope);
 
   /// Bytes of payload that are kept.
   std::size_t bytes() const { return bytes_; }
-
-  static constexpr std::size_t kMostOffers = 256;
 
  private:
   /// A block at a layer of an edge.
@@ -57,20 +54,14 @@ class KeptBlocks {
     wire::WireMessage message;
     std::size_t bytes = 0;
     std::vector<Key> keys;
-    int promised = 0;  ///< to so many requests
+    int promised = 0;  ///< so many times
   };
-  using Pieces = std::list<Piece>;  ///< the one needed longest ago first
+  using Pieces = std::list<std::shared_ptr<Piece>>;  ///< the one needed longest ago first
   struct Place {
     Pieces::iterator piece;
     std::int64_t first = 0, count = 0;  ///< rows of it
   };
-  struct Open {
-    std::size_t edge = 0;
-    wire::Offer offer;
-    std::vector<Pieces::iterator> promised;
-  };
 
-  const Open* open_offer(std::size_t edge, const std::string& request) const;
   bool make_room(std::size_t bytes);
   void drop(Pieces::iterator piece);
 
@@ -78,7 +69,26 @@ class KeptBlocks {
   std::size_t bytes_ = 0;
   Pieces pieces_;
   std::map<Key, Place> places_;
-  std::deque<Open> open_;
+};
+
+/// An offer that was answered. Moves only; of the thread that the KeptBlocks is of.
+class KeptBlocks::Promise {
+ public:
+  Promise(Promise&&) noexcept = default;
+  Promise& operator=(Promise&&) = delete;
+  ~Promise();
+
+  /// Of each layer, how many of the offered blocks are here, from the first on.
+  const std::vector<std::int64_t>& held() const { return held_; }
+
+ private:
+  friend class KeptBlocks;
+  Promise(std::size_t edge, std::vector<wire::BlockId> blocks) : edge_(edge), blocks_(std::move(blocks)) {}
+
+  std::size_t edge_;
+  std::vector<wire::BlockId> blocks_;
+  std::vector<std::int64_t> held_;
+  std::vector<std::shared_ptr<Piece>> pieces_;
 };
 
 }  // namespace kvmesh::kvcodec

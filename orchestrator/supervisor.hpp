@@ -14,6 +14,7 @@
 #include "bus/liveness.hpp"
 #include "kvcodec/wire/manifest.hpp"
 #include "orchestrator/deadlines.hpp"
+#include "orchestrator/memory_shares.hpp"
 #include "orchestrator/profile.hpp"
 #include "orchestrator/record_outcome.hpp"
 #include "orchestrator/running_record.hpp"
@@ -109,6 +110,7 @@ class Supervisor {
     wire::Manifest manifest;
     std::string endpoint;
     std::string memory_host;
+    std::uint64_t memory_bytes = 0;
     std::string weights;                    ///< their fingerprint, once it is ready
     std::optional<bus::Liveness> liveness;  ///< from the join on
     Deadline deadline;                      ///< for the next state, while starting
@@ -139,6 +141,7 @@ class Supervisor {
   void refuse(const std::string& peer, const std::string& reason);
   void check_and_connect(Time now);
   bus::Edges edges_of(const std::string& agent) const;
+  std::map<std::string, MemoryShare> memory_shares() const;
   bool on_one_host(const Edge& edge) const;
   int computing_beside(const std::string& agent) const;
   bus::EdgeEnd edge_end(const Edge& edge, const std::string& other, bool inbound) const;

@@ -38,7 +38,7 @@ struct AgentSpec {
   bool chat = true;    ///< the prompt is a user turn of the checkpoint's chat template
   std::string system;  ///< a template too, for a system message before that turn; empty: none
   std::optional<GenerateSpec> generate;
-  std::int64_t keep_mib = -1;  ///< as bus::Assign::keep_mib
+  std::int64_t keep_mib = -1;  ///< MiB that it keeps for later requests, at most; 0: nothing; below 0: its host's share
   int line = 0;
   bool operator==(const AgentSpec&) const = default;
 };
@@ -63,6 +63,7 @@ struct Topology {
   std::optional<std::chrono::milliseconds> liveness;  ///< as OrchestratorOptions::liveness, where that says nothing
   std::optional<std::filesystem::path> calibration;  ///< absolute: records that scores are measured on
   std::optional<std::filesystem::path> profile;      ///< absolute: scores measured before
+  std::int64_t keep_mib = -1;  ///< MiB that the agents of one host keep together; below 0: as the host allows
   bool operator==(const Topology&) const = default;
 };
 

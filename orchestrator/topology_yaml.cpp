@@ -150,7 +150,8 @@ Topology read_topology(const YamlFields& top, const std::filesystem::path& file)
                    cat("install a kvmesh that reads version ", version.text()));
     version.fail("the version of the grammar is a whole number, and this program reads version 1", "write kvmesh: 1");
   }
-  top.refuse_others({"kvmesh", "name", "models", "agents", "edges", "output", "calibration", "profile", "liveness"});
+  top.refuse_others({"kvmesh", "name", "models", "agents", "edges", "output", "calibration", "profile", "keep_mib",
+                     "liveness"});
   Topology topology;
   topology.file = file;
   topology.name = top.get("name", "add name: NAME").called("the topology's name").name();
@@ -168,6 +169,7 @@ Topology read_topology(const YamlFields& top, const std::filesystem::path& file)
     topology.calibration = read_file_path(path->called("calibration"), file);
   if (const auto liveness = top.find("liveness")) topology.liveness = read_liveness(liveness->called("liveness"));
   // It need not be there yet: kvmesh calibrate makes it.
+  if (const auto keep_mib = top.find("keep_mib")) topology.keep_mib = keep_mib->integer(0, kMostKeepMib);
   if (const auto path = top.find("profile")) topology.profile = resolve(path->called("profile").text(), file);
   return topology;
 }

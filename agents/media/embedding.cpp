@@ -5,7 +5,18 @@
 
 #include <algorithm>
 
+#include "base/error.hpp"
+#include "kvcodec/decode.hpp"
+
 namespace kvmesh::agents {
+
+at::Tensor vectors_of(const llm::Model& model, const InboundEdge& edge, const wire::WireMessage& message) {
+  at::Tensor vectors = kvcodec::decode_tensor(message, "vectors");
+  if (vectors.dim() != 2 || vectors.size(1) != model.config().hidden_size)
+    fail_input("edge ", wire::describe(edge.spec), ": vectors of shape ", vectors.sizes(),
+               " came, this model's width is ", model.config().hidden_size);
+  return vectors;
+}
 
 ExpectedEmbeddings generate_embeddings(const llm::Model& model, llm::KvCache& cache, const at::Tensor& logits,
                                        const ExpectedEmbeddingOptions& options) {

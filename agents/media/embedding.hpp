@@ -6,6 +6,7 @@
 #include <functional>
 #include <vector>
 
+#include "agents/wiring.hpp"
 #include "llm/model/model.hpp"
 
 namespace kvmesh::agents {
@@ -24,8 +25,12 @@ struct ExpectedEmbeddings {
   bool stopped = false;               ///< by a stop token, not by max_steps
 };
 
-/// Per step softmax(logits / temperature) @ embedding table, which is fed back as the next input (CIPHER, METHOD.md).
-/// `logits` [1, vocab_size] are what prefill gave for the last position; `cache` goes on from there.
+/// The receiver's end: the vectors that `message` brings, [steps, hidden_size]. Throws Error{kFixInput} that names the
+/// edge where their width is not the model's.
+at::Tensor vectors_of(const llm::Model& model, const InboundEdge& edge, const wire::WireMessage& message);
+
+/// Per step softmax(logits / temperature) @ embedding table, which is fed back as the next input (CIPHER,
+/// docs/method.md). `logits` [1, vocab_size] are what prefill gave for the last position; `cache` goes on from there.
 ExpectedEmbeddings generate_embeddings(const llm::Model& model, llm::KvCache& cache, const at::Tensor& logits,
                                        const ExpectedEmbeddingOptions& options);
 

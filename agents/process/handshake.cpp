@@ -8,7 +8,7 @@
 #include <thread>
 #include <utility>
 
-#include "agents/reuse/keep_budget.hpp"
+#include "base/memory_limit.hpp"
 #include "bus/memory_host.hpp"
 #include "bus/topic.hpp"
 #include "llm/runtime.hpp"
@@ -16,7 +16,7 @@
 namespace kvmesh::agents {
 
 std::string offer_topic(const std::string& mesh, const wire::EdgeSpec& spec) {
-  return bus::edge_topic(mesh, spec.from, spec.to, "offer");
+  return spec.medium == wire::Medium::kKv ? bus::edge_topic(mesh, spec.from, spec.to, "offer") : std::string();
 }
 
 namespace {
@@ -37,10 +37,10 @@ Handshake::~Handshake() { loader_->join(); }
 void Handshake::on(const bus::Assign& assign) {
   joined_.assign = assign;
   assigned_ = true;
-  joined_.keep_bytes = keep_budget(assign.keep_mib);
   around_.send(bus::Hello{.manifest = wire::to_json(llm::read_manifest(assign.model_path)),
                           .publish_endpoint = around_.node.publish_endpoint().string(),
-                          .memory_host = bus::memory_host()});
+                          .memory_host = bus::memory_host(),
+                          .memory_bytes = memory_limit()});
 }
 
 void Handshake::on(const bus::Edges& edges) {
@@ -49,6 +49,8 @@ void Handshake::on(const bus::Edges& edges) {
   joined_.threads = threads_of(joined_.assign, edges);
   llm::set_compute_threads(joined_.threads);
   joined_.wiring.mesh = joined_.assign.mesh;
+  joined_.keep_bytes = edges.keep_bytes;
+  joined_.waiting_bytes = edges.waiting_bytes;
   for (const bus::EdgeEnd& end : edges.inbound) subscribe(end);
   for (const bus::EdgeEnd& end : edges.outbound) {
     joined_.outbound_topics.push_back(end.topic);
@@ -64,8 +66,7 @@ void Handshake::subscribe(const bus::EdgeEnd& end) {
   const std::size_t edge = joined_.wiring.inbound.size();
   const bus::Endpoint sender = bus::Endpoint::parse(end.endpoint);
   // Before the edge itself: who has seen that subscription has seen this one.
-  if (spec.medium == wire::Medium::kKv && joined_.keep_bytes > 0) {
-    const std::string topic = offer_topic(joined_.assign.mesh, spec);
+  if (const std::string topic = offer_topic(joined_.assign.mesh, spec); !topic.empty() && joined_.keep_bytes > 0) {
     joined_.offers_by_topic[topic] = edge;
     around_.node.subscribe(sender, topic);
   }

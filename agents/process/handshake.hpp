@@ -34,7 +34,8 @@ struct Joined {
   std::vector<std::string> outbound_topics;
   std::set<std::string> subscribed;  ///< topics of ours with a subscriber
   bool shares_memory = false;        ///< on some outbound edges: what a turn computes stands there from the start
-  std::size_t keep_bytes = 0;
+  std::size_t keep_bytes = 0;        ///< as bus::Edges
+  std::size_t waiting_bytes = 0;     ///< as bus::Edges
   std::shared_ptr<const llm::Host> host;
 };
 
@@ -81,7 +82,8 @@ class Handshake {
   std::unique_ptr<boost::asio::thread_pool> loader_;
 };
 
-/// Where receivers that keep blocks subscribe for what `spec`'s sender offers.
+/// Where receivers that keep blocks subscribe for what the sender of the edge offers; empty for one that carries no kv:
+/// two agents may have edges of several media, and one kv edge.
 std::string offer_topic(const std::string& mesh, const wire::EdgeSpec& spec);
 
 }  // namespace kvmesh::agents

@@ -5,28 +5,19 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <utility>
+#include <variant>
 
 #include "agents/publish.hpp"
 #include "base/error.hpp"
 
 namespace kvmesh::agents {
-namespace {
-
-std::optional<KeptPrompts> kept_prompts(std::size_t bytes) {
-  return bytes > 0 ? std::optional<KeptPrompts>(std::in_place, bytes) : std::nullopt;
-}
-
-}  // namespace
 
 Running::Running(Surroundings around, Joined joined)
     : around_(std::move(around)),
       joined_(std::move(joined)),
-      agent_(joined_.wiring),
-      kv_(joined_.host->model(), agent_, {joined_.keep_bytes, joined_.borrows, room_for_caches()}),
-      kept_prompts_(kept_prompts(joined_.keep_bytes)),
-      offering_(around_.node, [this](std::function<void()> work) { apart(std::move(work)); }),
+      offering_(around_.node, shares().sent, [this](std::function<void()> work) { apart(std::move(work)); }),
       resender_(std::make_unique<boost::asio::thread_pool>(1)),
-      turn_thread_(joined_.host, around_.name, joined_.threads, hooks()) {
+      core_(joined_.host, joined_.wiring, options(), hooks()) {
   for (std::size_t edge = 0; edge < joined_.outbound_topics.size(); ++edge)
     offering_.add_edge(joined_.outbound_topics[edge],
                        offer_topic(joined_.wiring.mesh, joined_.wiring.outbound[edge].spec));
@@ -38,17 +29,33 @@ Running::~Running() {
   resender_->join();
 }
 
-void Running::stop_waiting() { kv_.fail_all(Error(ErrorKind::kGiveUp, "the agent is leaving")); }
+KeepShares Running::shares() const { return keep_shares(joined_.wiring, joined_.keep_bytes); }
 
-TurnThread::Hooks Running::hooks() {
+AgentCore::Options Running::options() {
+  return {.name = around_.name,
+          .threads = joined_.threads,
+          .receive = {.model = nullptr,
+                      .room = room_for_caches(),
+                      .borrows = joined_.borrows,
+                      .keep_bytes = shares().received,
+                      .waiting_bytes = joined_.waiting_bytes},
+          .keep_prompt_bytes = shares().prompts};
+}
+
+AgentCore::Hooks Running::hooks() {
   return {.publish =
               [this](std::size_t edge, wire::UnsealedMessage message) {
                 publish(around_.node, joined_.outbound_topics[edge], std::move(message));
               },
           .reuse = offering_.hooks(),
-          .prompts = kept_prompts_ ? &*kept_prompts_ : nullptr,
-          .ended =
-              [this](TurnAnswer answer) { around_.post([this, answer = std::move(answer)] { on_turn_end(answer); }); }};
+          .send_back =
+              [this](std::size_t edge, const wire::Back& back) {
+                const Wiring& wiring = joined_.wiring;
+                around_.node.send_back(offer_topic(wiring.mesh, wiring.inbound[edge].spec), wire::encode_back(back));
+              },
+          .answer =
+              [this](const TurnAnswer& answer) { std::visit([this](const auto& one) { around_.send(one); }, answer); },
+          .post = around_.post};
 }
 
 /// None where no edge shares memory: caches stand where rows leave from without a copy.
@@ -73,41 +80,32 @@ void Running::apart(std::function<void()> work) {
   });
 }
 
-void Running::on(bus::Task& task) { act(agent_.on_task(std::move(task), Agent::Clock::now())); }
+void Running::on(bus::Task& task) { core_.on_task(std::move(task)); }
 
 void Running::on(const bus::Cancel& cancel) {
-  agent_.on_cancel(cancel.request);
-  turn_thread_.cancel(cancel.request);
+  core_.on_cancel(cancel.request);
   offering_.forget(cancel.request);
-  kv_.fail(cancel.request, Error(ErrorKind::kRetry, "the request was cancelled"));
 }
 
-void Running::on(const bus::Scores& scores) { agent_.on_scores(scores.edge); }
+void Running::on(const bus::Scores& scores) { core_.on_scores(scores.edge); }
 
 void Running::on(const bus::Delivered& delivered) {
   if (const auto edge = joined_.offers_by_topic.find(delivered.topic); edge != joined_.offers_by_topic.end())
     return answer_offer(edge->second, delivered);
   const auto edge = joined_.inbound_by_topic.find(delivered.topic);
   if (edge == joined_.inbound_by_topic.end()) return;
-  if (!delivered.problem.empty())
-    return act(agent_.on_damage(edge->second, Error(ErrorKind::kReconnect, delivered.problem)));
-  const wire::EdgeSpec& spec = agent_.wiring().inbound[edge->second].spec;
-  if (spec.medium != wire::Medium::kKv)
-    return act(agent_.on_message(edge->second, delivered.message, Agent::Clock::now()));
-  KvReceiver::Outcome outcome = kv_.on_message(edge->second, delivered.message, Agent::Clock::now());
-  for (const wire::Back& back : outcome.back)
-    around_.node.send_back(offer_topic(joined_.wiring.mesh, spec), wire::encode_back(back));
-  act({.turn = std::move(outcome.turn), .failures = std::move(outcome.failures)});
+  if (delivered.problem.empty()) core_.on_message(edge->second, delivered.message);
+  else core_.on_damage(edge->second, Error(ErrorKind::kReconnect, delivered.problem));
 }
 
 void Running::on(const bus::ConnectionRenewed& renewed) {
   const auto edge = joined_.inbound_by_topic.find(renewed.topic);
-  if (edge != joined_.inbound_by_topic.end()) act(agent_.on_renewed(edge->second));
+  if (edge != joined_.inbound_by_topic.end()) core_.on_renewed(edge->second);
 }
 
 void Running::on(const bus::CameBack& back) {
   try {
-    if (const auto failure = offering_.on_back(back)) report(*failure);
+    if (const auto failure = offering_.on_back(back)) core_.report(*failure);
   } catch (const Error& error) {
     spdlog::warn("agent {}: {} on {}", around_.name, error.what(), back.topic);
   }
@@ -126,42 +124,10 @@ std::optional<std::string> Running::receiver_on(const std::string& topic) const 
 /// An offer that cannot be read is not answered; its sender then sends everything.
 void Running::answer_offer(std::size_t edge, const bus::Delivered& delivered) {
   try {
-    const wire::Offer offer = wire::decode_offer(delivered.message);
-    const wire::Held held = kv_.on_offer(edge, offer);
-    if (!offer.blocks.empty()) around_.node.send_back(delivered.topic, wire::encode_back(held));
+    core_.on_offer(edge, wire::decode_offer(delivered.message));
   } catch (const Error& error) {
     spdlog::warn("agent {}: {} on {}", around_.name, error.what(), delivered.topic);
   }
-}
-
-void Running::on_time(Agent::Clock::time_point now) {
-  for (const Agent::Failure& failure : agent_.expire(now)) on_failure(failure);
-}
-
-void Running::report(const Agent::Failure& failure) {
-  around_.send(bus::TaskError{failure.request, failure.kind, cat("agent ", around_.name, ": ", failure.reason)});
-}
-
-void Running::act(Agent::Outcome outcome) {
-  if (outcome.turn) begin(std::move(*outcome.turn));
-  for (const Agent::Failure& failure : outcome.failures) on_failure(failure);
-}
-
-/// A turn that is being taken reports its end itself.
-void Running::on_failure(const Agent::Failure& failure) {
-  if (!kv_.fail(failure.request, Error(failure.kind, failure.reason))) report(failure);
-}
-
-void Running::begin(Turn turn) {
-  turn.kv = kv_.begin(turn.task.request);
-  turn_thread_.take(std::move(turn), agent_.wiring());
-}
-
-void Running::on_turn_end(const TurnAnswer& answer) {
-  const std::string& request = std::visit([](const auto& one) -> const std::string& { return one.request; }, answer);
-  agent_.on_turn_end(request);
-  kv_.on_turn_end(request);
-  std::visit([this](const auto& message) { around_.send(message); }, answer);
 }
 
 }  // namespace kvmesh::agents

@@ -14,9 +14,9 @@ std::vector<const InboundEdge*> kv_edges(const Wiring& wiring) {
 
 }  // namespace
 
-KvArrivals::KvArrivals(const llm::Model& model, const Wiring& wiring, const MakeRoom& room)
+KvArrivals::KvArrivals(const llm::Model& model, const Wiring& wiring, const MakeRoom& room, ByteBudget waiting)
     : cache_(model.make_cache(1, room)),
-      placer_(model, kv_edges(wiring), cache_),
+      placer_(model, kv_edges(wiring), cache_, std::move(waiting)),
       open_(static_cast<std::size_t>(cache_.layers())) {
   if (!model.device().is_cpu()) copies_.emplace(model.device());
   std::size_t next = 0;

@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "agents/media/kv.hpp"
+#include "agents/media/kv_placer.hpp"
 #include "agents/wiring.hpp"
 #include "base/deadline.hpp"
 #include "base/error.hpp"
@@ -23,8 +23,9 @@ class KvArrivals {
   using Clock = Deadline::Clock;
 
   /// Model and wiring outlive this. `room`: where the cache's rows stand if it has any, that is memory from which they
-  /// leave without a copy.
-  KvArrivals(const llm::Model& model, const Wiring& wiring, const MakeRoom& room = nullptr);
+  /// leave without a copy. `waiting`: as KvPlacer.
+  KvArrivals(const llm::Model& model, const Wiring& wiring, const MakeRoom& room = nullptr,
+             ByteBudget waiting = ByteBudget());
 
   /// Of inbound edge number `edge` (a kv edge), its next message, checked while it is placed. Throws as
   /// KvPlacer::place(), and nothing once failed.

@@ -19,9 +19,10 @@ struct KvReuse {
   std::function<std::size_t(std::size_t edge, const wire::Offer& offer)> offer;
   /// What it answered to the request's offer, see wire::Held; waits for that a moment. Empty: no answer.
   std::function<std::vector<std::int64_t>(std::size_t edge, const std::string& request)> held;
-  /// Message number `sequence` of the request is about to leave to a receiver that was offered: it may ask for it
-  /// again.
-  std::function<void(std::size_t edge, const std::string& request, std::uint32_t sequence, SentKv::Make make)> sent;
+  /// As SentKv::sent(), of a message to a receiver that was offered: it may ask for it again.
+  std::function<void(std::size_t edge, const std::string& request, std::uint32_t sequence, std::size_t bytes,
+                     SentKv::Make make)>
+      sent;
 };
 
 }  // namespace kvmesh::agents

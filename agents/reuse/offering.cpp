@@ -7,8 +7,8 @@
 
 namespace kvmesh::agents {
 
-Offering::Offering(bus::Node& node, std::function<void(std::function<void()>)> apart)
-    : node_(node), apart_(std::move(apart)) {}
+Offering::Offering(bus::Node& node, std::size_t sent_bytes, std::function<void(std::function<void()>)> apart)
+    : node_(node), apart_(std::move(apart)), sent_(sent_bytes) {}
 
 void Offering::add_edge(std::string topic, std::string offer_topic) {
   edges_.push_back({std::move(topic), std::move(offer_topic)});
@@ -16,7 +16,7 @@ void Offering::add_edge(std::string topic, std::string offer_topic) {
 
 std::optional<std::size_t> Offering::edge_of(const std::string& offer_topic) const {
   for (std::size_t i = 0; i < edges_.size(); ++i)
-    if (edges_[i].offer_topic == offer_topic) return i;
+    if (!offer_topic.empty() && edges_[i].offer_topic == offer_topic) return i;
   return std::nullopt;
 }
 
@@ -56,8 +56,8 @@ std::size_t Offering::offer(std::size_t edge, const wire::Offer& offer) {
 KvReuse Offering::hooks() {
   return {.offer = [this](std::size_t edge, const wire::Offer& blocks) { return offer(edge, blocks); },
           .held = [this](std::size_t edge, const std::string& request) { return offers_.held(edge, request); },
-          .sent = [this](std::size_t edge, const std::string& request, std::uint32_t sequence,
-                         SentKv::Make make) { sent_.sent(edge, request, sequence, std::move(make)); }};
+          .sent = [this](std::size_t edge, const std::string& request, std::uint32_t sequence, std::size_t bytes,
+                         SentKv::Make make) { sent_.sent(edge, request, sequence, bytes, std::move(make)); }};
 }
 
 }  // namespace kvmesh::agents

@@ -19,10 +19,12 @@ namespace kvmesh::agents {
 /// that computes.
 class Offering {
  public:
-  /// `node` outlives this. `apart` runs what may have to wait for room on the way, and throw Error then.
-  Offering(bus::Node& node, std::function<void(std::function<void()>)> apart);
+  /// `node` outlives this. `sent_bytes`: of rows that may be asked for again, see SentKv. `apart` runs what may have to
+  /// wait for room on the way, and throw Error then.
+  Offering(bus::Node& node, std::size_t sent_bytes, std::function<void(std::function<void()>)> apart);
 
-  /// The next outbound edge, in order; all of them before the first event.
+  /// The next outbound edge, in order; all of them before the first event. `offer_topic`: empty for an edge without
+  /// offers, which is one that carries no kv.
   void add_edge(std::string topic, std::string offer_topic);
 
   void on_subscription(const std::string& topic, bool open);

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <optional>
 
+#include "agents/media/activation.hpp"
 #include "agents/media/embedding.hpp"
-#include "agents/media/kv.hpp"
+#include "agents/media/text.hpp"
 #include "agents/outbox.hpp"
 #include "agents/turns/prompt_input.hpp"
+#include "agents/turns/turn_plan.hpp"
 #include "base/error.hpp"
 #include "kvcodec/decode.hpp"
 #include "llm/decode/generate.hpp"
@@ -37,6 +39,7 @@ class RunningTurn::Steps {
         wiring_(std::move(wiring)),
         turn_(std::move(turn)),
         hooks_(std::move(hooks)),
+        plan_(plan_turn(wiring_, turn_.task)),
         kv_(turn_.kv ? turn_.kv : std::make_shared<KvArrivals>(model_, wiring_)),
         cache_(kv_->cache()),
         outbox_(model_, wiring_, turn_.task, hooks_.publish, hooks_.reuse),
@@ -51,7 +54,7 @@ class RunningTurn::Steps {
   std::optional<std::int64_t> begin() {
     open_inbox();
     prefill();
-    if (!generates()) return std::nullopt;
+    if (!plan_.generates) return std::nullopt;
     make_generator();
     return generator_->next(logits_);
   }
@@ -78,27 +81,14 @@ class RunningTurn::Steps {
       switch (edge.spec.medium) {
         case wire::Medium::kKv: kv_edges_.push_back(&edge); break;
         case wire::Medium::kText: said_.text[edge.spec.from] = kvcodec::decode_text(messages.front()); break;
-        case wire::Medium::kEmbedding: said_.vectors[edge.spec.from] = vectors_of(edge, messages.front()); break;
-        case wire::Medium::kActivation:
-          injections_.push_back({.layer = edge.spec.to_layer,
-                                 .state = kvcodec::decode_tensor(messages.front(), "state"),
-                                 .combine = edge.spec.combine});
+        case wire::Medium::kEmbedding:
+          said_.vectors[edge.spec.from] = vectors_of(model_, edge, messages.front());
           break;
+        case wire::Medium::kActivation: injections_.push_back(injection_of(edge, messages.front())); break;
       }
     }
-    if (needs_all_kv_first()) kv_->wait_for_all(turn_.deadline);
+    if (plan_.needs_all_kv_first) kv_->wait_for_all(turn_.deadline);
     if (turn_.task.calibrate) make_meters();
-  }
-
-  /// Layer by layer is not enough where whole layers are measured, where a mask or positions depend on how many rows
-  /// came, or where rows of others are passed on, whose number stands in the first message.
-  bool needs_all_kv_first() const {
-    const auto reproduces = [](const InboundEdge* edge) {
-      return edge->spec.mask != wire::Mask::kCausal || edge->spec.positions != wire::Positions::kContinue;
-    };
-    const auto forwards = [](const OutboundEdge& edge) { return edge.spec.forward; };
-    return turn_.task.calibrate || std::any_of(kv_edges_.begin(), kv_edges_.end(), reproduces) ||
-           std::any_of(wiring_.outbound.begin(), wiring_.outbound.end(), forwards);
   }
 
   void make_meters() {
@@ -110,14 +100,6 @@ class RunningTurn::Steps {
     }
   }
 
-  at::Tensor vectors_of(const InboundEdge& edge, const wire::WireMessage& message) const {
-    at::Tensor vectors = kvcodec::decode_tensor(message, "vectors");
-    if (vectors.dim() != 2 || vectors.size(1) != model_.config().hidden_size)
-      fail_input("edge ", wire::describe(edge.spec), ": vectors of shape ", vectors.sizes(),
-                 " came, this model's width is ", model_.config().hidden_size);
-    return vectors;
-  }
-
   void prefill() {
     PromptInput prompt = read_prompt(host_, turn_.task, said_);
     const at::Tensor embeddings = std::move(prompt.embeddings);
@@ -125,12 +107,11 @@ class RunningTurn::Steps {
     check_room(embeddings.size(0));
     llm::ForwardInput input{.embeddings = embeddings, .injections = injections_};
     for (llm::AttentionMeter& meter : meters_) input.meters.push_back(&meter);
-    for (const OutboundEdge& edge : wiring_.outbound)
-      if (edge.spec.medium == wire::Medium::kActivation) input.capture_layers.push_back(edge.spec.from_layer);
+    input.capture_layers = captured_layers(wiring_);
     own_rows_ = embeddings.size(0);
     const bool alone = depends_on_prompt_alone();
     outbox_.offer(alone ? std::span<const std::int64_t>(prompt_ids_) : std::span<const std::int64_t>());
-    const std::int64_t room = own_rows_ + max_tokens_to_generate();
+    const std::int64_t room = own_rows_ + plan_.max_tokens;
     const std::int64_t known = alone && hooks_.prompts ? hooks_.prompts->begin(prompt_ids_, room, cache_) : 0;
     input.embeddings = embeddings.narrow(0, known, own_rows_ - known);
     outbox_.plan_kv(wire::Share::kPrompt, cache_, own_rows_);
@@ -138,7 +119,7 @@ class RunningTurn::Steps {
       refuse_if_over();
       kv_->wait_for(layer, turn_.deadline);
       llm::LayerCache& rows = cache_.layer(layer);
-      rows.reserve(rows.shared_rows + own_rows_ + max_tokens_to_generate());
+      rows.reserve(rows.shared_rows + own_rows_ + plan_.max_tokens);
     };
     input.on_layer = [this](int layer) { outbox_.send_layer(layer, cache_.layer(layer), wire::Share::kPrompt); };
     const llm::ForwardOutput output = model_.forward(input, cache_);
@@ -162,50 +143,22 @@ class RunningTurn::Steps {
   /// Senders, prompt and what may be generated must fit into the model's positions.
   void check_room(std::int64_t tokens) const {
     const std::int64_t before = kv_edges_.empty() ? 0 : kv_->next_position();
-    const std::int64_t limit = model_.config().position_limit, output = longest_output();
+    const std::int64_t limit = model_.config().position_limit, output = plan_.longest_output;
     if (before + tokens + output > limit)
       fail_input("shared contexts of ", before, " tokens, a prompt of ", tokens, " and up to ", output,
                  " to generate are ", before + tokens + output, " positions; the model has ",
                  llm::describe_position_limit(model_.config()));
   }
 
-  int max_tokens_to_generate() const {
-    int most = turn_.task.generate ? turn_.task.max_tokens : 0;
-    for (const OutboundEdge& edge : wiring_.outbound)
-      if (shares_output(edge)) most = std::max(most, edge.spec.max_tokens);
-    return most;
-  }
-
-  int longest_output() const {
-    int most = max_tokens_to_generate();
-    for (const OutboundEdge& edge : wiring_.outbound)
-      if (edge.spec.medium == wire::Medium::kEmbedding) most = std::max(most, edge.spec.max_tokens);
-    return most;
-  }
-
-  static bool shares_output(const OutboundEdge& edge) {
-    return edge.spec.medium == wire::Medium::kText ||
-           (edge.spec.medium == wire::Medium::kKv && edge.spec.share == wire::Share::kPromptAndOutput);
-  }
-
-  bool generates() const { return turn_.task.generate || max_tokens_to_generate() > 0; }
-
   void make_generator() {
-    const auto any_edge = [this](auto is) {
-      return std::any_of(wiring_.outbound.begin(), wiring_.outbound.end(),
-                         [&](const OutboundEdge& edge) { return is(edge.spec); });
-    };
-    if (any_edge([](const wire::EdgeSpec& spec) { return spec.medium == wire::Medium::kEmbedding; }))
-      cache_before_output_ = cache_.copy();
+    if (plan_.says_vectors) cache_before_output_ = cache_.copy();
     rows_before_token_ = rows_of_layers(cache_);
-    llm::GenerateOptions options{.max_tokens = max_tokens_to_generate(),
+    llm::GenerateOptions options{.max_tokens = plan_.max_tokens,
                                  .stop_tokens = host_.stop_tokens(),
                                  .sampling = turn_.task.sampling,
                                  .stream = turn_.task.record_index,
                                  .prompt_tokens = prompt_ids_};
-    options.complete_cache = any_edge([](const wire::EdgeSpec& spec) {
-      return spec.medium == wire::Medium::kKv && spec.share == wire::Share::kPromptAndOutput;
-    });
+    options.complete_cache = plan_.shares_output;
     options.on_token = [this](std::int64_t id) {
       if (result_.generated_tokens++ == 0) stamp_first_token();
       if (!turn_.task.stop.empty()) stop_.push(text_.push(id));
@@ -237,17 +190,15 @@ class RunningTurn::Steps {
         outbox_.send_tensor(edge, captured.at(next++), "state");
   }
 
-  /// The first `max_tokens` of what was generated, up to a stop string: each edge and the answer have a bound of their
-  /// own.
-  std::string text_of(std::span<const std::int64_t> tokens, int max_tokens) const {
-    const auto bounded = tokens.first(std::min(tokens.size(), static_cast<std::size_t>(max_tokens)));
-    return llm::text_before(turn_.task.stop, host_.tokenizer().decode(bounded, /*skip_special=*/true));
+  /// Each edge and the answer have a bound of their own.
+  std::string said(std::span<const std::int64_t> tokens, int max_tokens) const {
+    return text_said(host_.tokenizer(), tokens, max_tokens, turn_.task.stop);
   }
 
   void send_output() {
     const std::vector<std::int64_t>& tokens = generator_->tokens();
     if (tokens.empty()) stamp_first_token();
-    if (turn_.task.generate) result_.answer = text_of(tokens, turn_.task.max_tokens);
+    if (turn_.task.generate) result_.answer = said(tokens, turn_.task.max_tokens);
     if (stop_.found()) drop_rows_behind_text(tokens);
     outbox_.plan_kv(wire::Share::kPromptAndOutput, cache_, cache_.layer(0).length() - cache_.layer(0).shared_rows);
     for (int layer = 0; layer < cache_.layers(); ++layer)
@@ -255,20 +206,17 @@ class RunningTurn::Steps {
     outbox_.finish_layers();
     for (std::size_t edge = 0; edge < wiring_.outbound.size(); ++edge) {
       const wire::EdgeSpec& spec = wiring_.outbound[edge].spec;
-      if (spec.medium == wire::Medium::kText) outbox_.send_text(edge, text_of(tokens, spec.max_tokens));
+      if (spec.medium == wire::Medium::kText) outbox_.send_text(edge, said(tokens, spec.max_tokens));
     }
   }
 
   /// What stands behind a stop string, and its own tokens, is not part of what was said: in the cache neither.
   void drop_rows_behind_text(std::span<const std::int64_t> tokens) {
-    const auto text_of_first = [&](std::size_t count) { return host_.tokenizer().decode(tokens.first(count), true); };
-    const std::size_t said = llm::text_before(turn_.task.stop, text_of_first(tokens.size())).size();
-    std::size_t kept = tokens.size();
-    while (kept > 0 && text_of_first(kept).size() > said) --kept;
+    const auto kept = static_cast<std::int64_t>(tokens_said(host_.tokenizer(), tokens, turn_.task.stop));
     for (int layer = 0; layer < cache_.layers(); ++layer) {
       llm::LayerCache& rows = cache_.layer(layer);
       const std::int64_t own = rows.length() - rows.shared_rows;
-      rows.drop_own(std::max<std::int64_t>(own - own_rows_ - static_cast<std::int64_t>(kept), 0));
+      rows.drop_own(std::max<std::int64_t>(own - own_rows_ - kept, 0));
     }
   }
 
@@ -308,6 +256,7 @@ class RunningTurn::Steps {
   const Wiring wiring_;
   const Turn turn_;
   const TurnHooks hooks_;
+  const TurnPlan plan_;
   const std::shared_ptr<KvArrivals> kv_;
   llm::KvCache& cache_;  ///< where those arrive
   Outbox outbox_;

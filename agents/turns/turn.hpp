@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -30,6 +31,7 @@ struct Turn {
   Clock::time_point received_at;     ///< of the task
   Clock::time_point complete_at;     ///< of the last thing that it waited for before it could begin
   std::optional<Deadline> deadline;  ///< of the request
+  std::shared_ptr<const std::atomic<bool>> abandoned = nullptr;  ///< true once nobody waits for it; null: never
 };
 
 /// How a turn reaches the world. Both are called on the thread that takes the turn.

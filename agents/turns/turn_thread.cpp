@@ -10,7 +10,7 @@ namespace kvmesh::agents {
 TurnThread::TurnThread(std::shared_ptr<const llm::Host> host, const std::string& agent, int threads, Hooks hooks)
     : host_(std::move(host)),
       hooks_(std::move(hooks)),
-      batch_(*host_, agent, [this](TurnAnswer answer) { end(std::move(answer)); }),
+      batch_(*host_, agent, hooks_.ended),
       thread_([this, threads] { work(threads); }) {}
 
 TurnThread::~TurnThread() {
@@ -24,32 +24,13 @@ TurnThread::~TurnThread() {
 
 void TurnThread::take(Turn turn, Wiring wiring) {
   const std::lock_guard lock(mutex_);
-  cancelled_[turn.task.request] = false;
   waiting_.push_back({std::move(turn), std::move(wiring)});
   changed_.notify_all();
 }
 
-void TurnThread::cancel(const std::string& request) {
-  const std::lock_guard lock(mutex_);
-  if (const auto found = cancelled_.find(request); found != cancelled_.end()) found->second = true;
-}
-
-bool TurnThread::cancelled(const std::string& request) const {
-  const std::lock_guard lock(mutex_);
-  return stopping_ || cancelled_.at(request);
-}
-
-void TurnThread::end(TurnAnswer answer) {
-  {
-    const std::lock_guard lock(mutex_);
-    cancelled_.erase(std::visit([](const auto& one) { return one.request; }, answer));
-  }
-  hooks_.ended(std::move(answer));
-}
-
-TurnHooks TurnThread::hooks_of(const std::string& request) {
+TurnHooks TurnThread::hooks_of(const Turn& turn) const {
   return {.publish = hooks_.publish,
-          .cancelled = [this, request] { return cancelled(request); },
+          .cancelled = [this, abandoned = turn.abandoned] { return stopping_ || (abandoned && *abandoned); },
           .reuse = hooks_.reuse,
           .prompts = hooks_.prompts};
 }
@@ -74,8 +55,8 @@ void TurnThread::work(int threads) {
   llm::set_compute_threads(threads);
   while (true) {
     if (std::optional<Waiting> next = next_to_begin()) {
-      const std::string request = next->turn.task.request;
-      batch_.begin(std::move(next->turn), std::move(next->wiring), hooks_of(request));
+      TurnHooks hooks = hooks_of(next->turn);
+      batch_.begin(std::move(next->turn), std::move(next->wiring), std::move(hooks));
     } else if (batch_.size() > 0) {
       batch_.step();
     } else {

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -39,11 +39,8 @@ class TurnThread {
   TurnThread(const TurnThread&) = delete;
   TurnThread& operator=(const TurnThread&) = delete;
 
-  // From any thread:
-  /// A copy of the agent's wiring goes with each turn: scores may change it meanwhile.
+  /// From any thread. A copy of the agent's wiring goes with each turn: scores may change it meanwhile.
   void take(Turn turn, Wiring wiring);
-  /// Nobody waits for that request any more. One that is not here is not missed.
-  void cancel(const std::string& request);
 
  private:
   struct Waiting {
@@ -54,19 +51,16 @@ class TurnThread {
   void work(int threads);
   /// The turn to begin with now; none: the batch goes on, or there is nothing to do any more.
   std::optional<Waiting> next_to_begin();
-  TurnHooks hooks_of(const std::string& request);
-  bool cancelled(const std::string& request) const;
-  void end(TurnAnswer answer);
+  TurnHooks hooks_of(const Turn& turn) const;
 
   const std::shared_ptr<const llm::Host> host_;
   const Hooks hooks_;
   TurnBatch batch_;  ///< the thread's own
 
-  mutable std::mutex mutex_;  // guards what follows
+  std::atomic<bool> stopping_ = false;
+  std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   std::deque<Waiting> waiting_;
-  std::map<std::string, bool> cancelled_;  ///< of the requests whose turns are here
-  bool stopping_ = false;
 
   std::thread thread_;
 };

@@ -31,8 +31,8 @@ Conversation::Conversation(const llm::Model& model, std::size_t keep_bytes)
       topic_(bus::edge_topic("bench", "reader", "solver", "kv")),
       offer_topic_(bus::edge_topic("bench", "reader", "solver", "offer")),
       prompts_(keep_bytes),
-      solver_({.mesh = "bench", .inbound = {{every_layer(), llm::manifest_of(model.config())}}, .outbound = {}}),
-      receiver_(model, solver_, {.keep_bytes = keep_bytes, .borrows = {}, .room = nullptr}) {
+      solver_({.mesh = "bench", .inbound = {{every_layer(), llm::manifest_of(model.config())}}, .outbound = {}},
+              {.model = &model, .room = nullptr, .borrows = {}, .keep_bytes = keep_bytes}) {
   const auto endpoint = [&](const char* name) { return bus::Endpoint::ipc(cat(scratch_.path(), '/', name)); };
   reader_node_ = std::make_unique<bus::Node>(bus::NodeOptions{.control = endpoint("control"),
                                                               .bind_control = true,
@@ -40,7 +40,8 @@ Conversation::Conversation(const llm::Model& model, std::size_t keep_bytes)
                                              [this](bus::Event event) { on_reader_event(std::move(event)); });
   {
     const std::lock_guard lock(mutex_);
-    offering_ = std::make_unique<agents::Offering>(*reader_node_, [](const std::function<void()>& work) { work(); });
+    offering_ = std::make_unique<agents::Offering>(*reader_node_, keep_bytes,
+                                                   [](const std::function<void()>& work) { work(); });
     offering_->add_edge(topic_, offer_topic_);
   }
   solver_node_ =
@@ -103,15 +104,15 @@ void Conversation::place() {
 void Conversation::receive(const bus::Delivered& delivered) {
   const std::lock_guard receiving(solver_mutex_);
   if (delivered.topic == offer_topic_) {
-    const wire::Held held = receiver_.on_offer(0, wire::decode_offer(delivered.message));
+    const wire::Held held = solver_.on_offer(0, wire::decode_offer(delivered.message));
     return solver_node_->send_back(offer_topic_, wire::encode_back(held));
   }
-  const auto outcome = receiver_.on_message(0, delivered.message, std::chrono::steady_clock::now());
+  const auto outcome = solver_.on_message(0, delivered.message, std::chrono::steady_clock::now());
   for (const wire::Back& back : outcome.back) solver_node_->send_back(offer_topic_, wire::encode_back(back));
   if (!outcome.failures.empty()) throw Error(outcome.failures.front().kind, outcome.failures.front().reason);
   if (!outcome.turn) return;
   const std::lock_guard lock(mutex_);
-  arrivals_ = receiver_.begin(outcome.turn->task.request);
+  arrivals_ = outcome.turn->kv;
   changed_.notify_all();
 }
 
@@ -148,7 +149,6 @@ Conversation::Turn Conversation::turn(const std::vector<std::int64_t>& ids) {
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   const std::lock_guard receiving(solver_mutex_);
   solver_.on_turn_end(task.request);
-  receiver_.on_turn_end(task.request);
   return {outbox.reports().front().bytes, took.count()};
 }
 

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "agents/agent.hpp"
-#include "agents/receive/kv_receiver.hpp"
 #include "agents/reuse/kept_prompts.hpp"
 #include "agents/reuse/offering.hpp"
 #include "base/error.hpp"
@@ -46,9 +45,8 @@ class Conversation {
   agents::Wiring reader_;
   const std::string topic_, offer_topic_;
   agents::KeptPrompts prompts_;
-  std::mutex solver_mutex_;  ///< taken before `mutex_`; guards the next two
+  std::mutex solver_mutex_;  ///< taken before `mutex_`; guards the next
   agents::Agent solver_;
-  agents::KvReceiver receiver_;
   int turns_ = 0;
 
   std::mutex mutex_;

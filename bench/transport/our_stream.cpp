@@ -7,7 +7,7 @@
 #include <chrono>
 #include <utility>
 
-#include "agents/media/kv.hpp"
+#include "agents/media/kv_sender.hpp"
 #include "agents/publish.hpp"
 #include "base/error.hpp"
 #include "bench/transport/arena_copy.hpp"

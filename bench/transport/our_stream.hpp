@@ -10,7 +10,7 @@
 
 #include "bench/transport/scratch.hpp"
 #include "bus/node.hpp"
-#include "kvcodec/snapshot.hpp"
+#include "kvcodec/layer_kv.hpp"
 
 namespace kvmesh::bench {
 

@@ -38,12 +38,12 @@ inline constexpr auto kFields<Assign> = std::tuple(field("mesh", &Assign::mesh),
                                                    field("model_path", &Assign::model_path),
                                                    field("dtype", &Assign::dtype), field("device", &Assign::device),
                                                    field("threads", &Assign::threads),
-                                                   field("keep_mib", &Assign::keep_mib),
                                                    field("liveness_ms", &Assign::liveness_ms));
 template <>
 inline constexpr auto kFields<Hello> = std::tuple(field("manifest", &Hello::manifest),
                                                   field("publish_endpoint", &Hello::publish_endpoint),
-                                                  field("memory_host", &Hello::memory_host));
+                                                  field("memory_host", &Hello::memory_host),
+                                                  field("memory_bytes", &Hello::memory_bytes));
 template <>
 inline constexpr auto kFields<EdgeEnd> = std::tuple(field("spec", &EdgeEnd::spec), field("topic", &EdgeEnd::topic),
                                                     field("manifest", &EdgeEnd::manifest),
@@ -54,10 +54,11 @@ template <>
 inline constexpr auto kFields<Edges> = std::tuple(field("inbound", &Edges::inbound),
                                                   field("outbound", &Edges::outbound),
                                                   field("beside", &Edges::beside),
-                                                  field("ready_deadline_ms", &Edges::ready_deadline_ms));
+                                                  field("ready_deadline_ms", &Edges::ready_deadline_ms),
+                                                  field("keep_bytes", &Edges::keep_bytes),
+                                                  field("waiting_bytes", &Edges::waiting_bytes));
 template <>
-inline constexpr auto kFields<Ready> = std::tuple(field("weights_fingerprint", &Ready::weights_fingerprint),
-                                                  field("tokenizer_fingerprint", &Ready::tokenizer_fingerprint));
+inline constexpr auto kFields<Ready> = std::tuple(field("weights_fingerprint", &Ready::weights_fingerprint));
 template <>
 inline constexpr auto kFields<PromptPiece> = std::tuple(field("text", &PromptPiece::text),
                                                         field("from", &PromptPiece::from));

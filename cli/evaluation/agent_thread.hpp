@@ -7,15 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "agents/agent.hpp"
-#include "agents/receive/kv_receiver.hpp"
-#include "agents/turns/turn_thread.hpp"
+#include "agents/agent_core.hpp"
 #include "llm/host.hpp"
 
 namespace kvmesh::cli {
 
-/// One agent in this process, what agents::run_agent() is to a process: events are decided on by whoever brings them,
-/// turns are taken on a thread of its own. The bound of its queue is the mesh's: one record at a time.
+/// An AgentCore in this process, as agents::run_agent() is one in a process of its own: events are decided on by
+/// whoever brings them, under a lock. The bound of its queue is the mesh's: one record at a time.
 class AgentThread {
  public:
   using Answer = agents::TurnAnswer;
@@ -41,22 +39,10 @@ class AgentThread {
   void cancel(const std::string& request);
 
  private:
-  // Under the lock:
-  void act(agents::Agent::Outcome outcome);
-  void fail(const agents::Agent::Failure& failure);
+  agents::AgentCore::Hooks core_hooks(Hooks hooks);
 
-  void on_turn_end(Answer answer);
-
-  const std::string name_;
-  const std::shared_ptr<const llm::Host> host_;
-  const Hooks hooks_;
-
-  std::mutex mutex_;  // guards what follows
-  agents::Agent agent_;
-  agents::KvReceiver kv_;
-  std::string current_;  ///< the request of the task that came last
-
-  agents::TurnThread turns_;
+  std::mutex mutex_;  // guards the core's members
+  agents::AgentCore core_;
 };
 
 }  // namespace kvmesh::cli

@@ -98,7 +98,8 @@ class TopologyWriter {
     out_ << "  - {from: " << from << ", to: solver, " << rest << "}\n";
   }
 
-  /// METHOD.md's debate as a graph without a cycle: reader and drafter both feed the solver, who revises.
+  /// The debate (NLD) of docs/method.md as a graph without a cycle: reader and drafter both feed the solver, who
+  /// revises.
   void debate() {
     const bool aware = !method_.arguments.empty();
     readers(aware ? comparison_.prompts.aware : comparison_.prompts.sender);

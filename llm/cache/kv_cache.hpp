@@ -56,7 +56,7 @@ class LayerCache {
   /// Rows that were there before the owner's own first token: what others shared. Seen by every query.
   std::int64_t shared_rows = 0;
   /// Set to reproduce the released code's mask during prefill: the i-th own token sees the columns up to this number
-  /// plus i, its own successors among them (../shared/METHOD.md, slip 1). Unset: causal.
+  /// plus i, its own successors among them (docs/method.md). Unset: causal.
   std::optional<std::int64_t> authors_mask_context;
 
  private:

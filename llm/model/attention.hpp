@@ -13,7 +13,7 @@
 namespace kvmesh::llm {
 
 /// Sums the attention that queries pay to row ranges of each layer, block by block: memory stays linear in tokens.
-/// Formula: METHOD.md's s_l, the mean over heads and queries of the sum over the range's rows.
+/// Formula: s_l of docs/method.md, the mean over heads and queries of the sum over the range's rows.
 class AttentionMeter {
  public:
   /// `ranges[l]`: the rows that count at layer l.

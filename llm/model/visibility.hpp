@@ -25,7 +25,7 @@ struct RowRange {
 ///   authors  in prefill, where LayerCache::authors_mask_context is set: the i-th own token sees the columns up to
 ///            context + i of the mask that the released code cuts to this cache's rows, its own successors among them,
 ///            and with a window those less than `window` back from column context + i. Nothing left to see: it averages
-///            all rows of the cache alike (METHOD.md, slip 1).
+///            all rows of the cache alike (docs/method.md).
 /// Borrows the cache; a value for one call.
 class Visibility {
  public:

@@ -52,15 +52,13 @@ void Supervisor::handle(const std::string& peer, const bus::Join& join, Time now
   member.liveness.emplace(now);
   member.deadline = Deadline::after(options_.deadlines.start, now);
   agent_of_peer_[peer] = join.agent;
-  const AgentSpec& agent = get_agent(topology_, join.agent);
-  const ModelSpec& model = model_of(topology_, agent);
+  const ModelSpec& model = model_of(topology_, get_agent(topology_, join.agent));
   send(member,
        bus::Assign{.mesh = topology_.name,
                    .model_path = model.path.string(),
                    .dtype = model.dtype,
                    .device = model.device,
                    .threads = options_.threads,
-                   .keep_mib = agent.keep_mib,
                    .liveness_ms = options_.liveness.count()},
        now);
   actions_.push_back(Note{cat("agent ", join.agent, " joined (pid ", join.pid, ")")});
@@ -73,6 +71,7 @@ void Supervisor::on_hello(const std::string& name, Member& member, const bus::He
   member.manifest = wire::manifest_from_json(hello.manifest);
   member.endpoint = bus::Endpoint::parse(hello.publish_endpoint).string();
   member.memory_host = hello.memory_host;
+  member.memory_bytes = hello.memory_bytes;
   member.state = State::kHello;
   if (all(State::kHello)) check_and_connect(now);
 }
@@ -88,12 +87,16 @@ void Supervisor::check_and_connect(Time now) {
                           "different containers or as different users; say transport: auto or zmq"));
   }
   const std::string problems = joined(lines, "\n");
+  const std::map<std::string, MemoryShare> shares = memory_shares();
   for (auto& [name, member] : members_) {
     if (!problems.empty()) {
       send(member, bus::Refused{problems}, now);
       continue;
     }
-    send(member, edges_of(name), now);
+    bus::Edges edges = edges_of(name);
+    edges.keep_bytes = shares.at(name).keep_bytes;
+    edges.waiting_bytes = shares.at(name).waiting_bytes;
+    send(member, edges, now);
     member.state = State::kEdgesSent;
     // It is told the same, and says itself what it still waits for then.
     member.deadline = Deadline::after(options_.deadlines.start + kSaysItself, now);
@@ -101,6 +104,16 @@ void Supervisor::check_and_connect(Time now) {
   if (problems.empty()) return;
   phase_ = Phase::kFailed;
   actions_.push_back(MeshFailed{ErrorKind::kFixInput, problems});
+}
+
+/// Agents that share no memory are on one host where that has one name.
+std::map<std::string, MemoryShare> Supervisor::memory_shares() const {
+  std::map<std::string, AgentMemory> agents;
+  for (const auto& [name, member] : members_)
+    agents[name] = {.host = member.memory_host.empty() ? member.host : member.memory_host,
+                    .limit = member.memory_bytes,
+                    .keep_mib = get_agent(topology_, name).keep_mib};
+  return share_memory(agents, topology_.keep_mib);
 }
 
 bool Supervisor::on_one_host(const Edge& edge) const {

@@ -1,9 +1,10 @@
 #include "agents/agent.hpp"
 
-#include <catch2/catch.hpp>
+#include <ATen/ATen.h>
 
 #include "base/error.hpp"
 #include "kvcodec/encode.hpp"
+#include "tests/support/golden.hpp"
 
 using namespace kvmesh;
 using namespace kvmesh::agents;
@@ -13,34 +14,34 @@ namespace {
 
 const Agent::Clock::time_point kStart{};
 
-wire::Manifest a_manifest() {
-  wire::Manifest manifest;
-  manifest.family = "llama";
-  manifest.num_key_value_heads = 2;
-  manifest.head_dim = 32;
-  manifest.rope_theta = 10000;
-  manifest.num_hidden_layers = 8;
-  return manifest;
+const llm::Model& tiny() {
+  static const llm::Model model = llm::Model::load(test::tiny_model(), {.dtype = "fp32"});
+  return model;
+}
+
+wire::Manifest a_manifest() { return llm::manifest_of(tiny().config()); }
+
+Wiring wiring_of(const std::vector<std::string>& senders, wire::Medium medium) {
+  Wiring wiring{.mesh = "test", .inbound = {}, .outbound = {}};
+  for (const std::string& from : senders) {
+    wire::EdgeSpec spec;
+    spec.from = from;
+    spec.to = "solver";
+    spec.medium = medium;
+    wiring.inbound.push_back({spec, a_manifest()});
+  }
+  wire::EdgeSpec out;
+  out.from = "solver";
+  out.to = "judge";
+  wiring.outbound.push_back({out, a_manifest(), true, {}});
+  return wiring;
 }
 
 /// An agent called solver that hears `senders` over edges of one medium, and the verbs of its life.
 class Fixture {
  public:
-  explicit Fixture(const std::vector<std::string>& senders, wire::Medium medium = wire::Medium::kText) {
-    Wiring wiring{.mesh = "test", .inbound = {}, .outbound = {}};
-    for (const std::string& from : senders) {
-      wire::EdgeSpec spec;
-      spec.from = from;
-      spec.to = "solver";
-      spec.medium = medium;
-      wiring.inbound.push_back({spec, a_manifest()});
-    }
-    wire::EdgeSpec out;
-    out.from = "solver";
-    out.to = "judge";
-    wiring.outbound.push_back({out, a_manifest(), true, {}});
-    agent = Agent(wiring);
-  }
+  explicit Fixture(const std::vector<std::string>& senders, wire::Medium medium = wire::Medium::kText)
+      : agent(wiring_of(senders, medium), {.model = &tiny(), .room = nullptr, .borrows = {}}) {}
 
   Agent::Outcome task(const std::string& request, std::int64_t deadline_ms = 0) {
     bus::Task task;
@@ -64,8 +65,12 @@ class Fixture {
     return kvcodec::encode_text("said by " + spec.from, envelope);
   }
 
-  /// Of rows of layer `sequence` over kv edge `edge`.
-  wire::Envelope rows(std::size_t edge, const std::string& request, std::uint32_t sequence, std::uint32_t count) const {
+  /// A row of layer `sequence` comes over kv edge `edge`.
+  Agent::Outcome send_rows(std::size_t edge, const std::string& request, std::uint32_t sequence, std::uint32_t count) {
+    return agent.on_message(edge, rows(edge, request, sequence, count), kStart + 5ms);
+  }
+  std::vector<OwnedBytes> rows(std::size_t edge, const std::string& request, std::uint32_t sequence,
+                               std::uint32_t count) const {
     const wire::EdgeSpec& spec = agent.wiring().inbound.at(edge).spec;
     wire::Envelope envelope;
     envelope.mesh = "test";
@@ -78,18 +83,8 @@ class Fixture {
     envelope.layer = static_cast<std::int32_t>(sequence);
     envelope.context_end = 1;
     envelope.layers_complete = envelope.layer + 1;
-    return envelope;
-  }
-
-  /// They come, and are placed if they are awaited.
-  Agent::Outcome send_rows(std::size_t edge, const std::string& request, std::uint32_t sequence, std::uint32_t count) {
-    const wire::Envelope envelope = rows(edge, request, sequence, count);
-    try {
-      if (!agent.awaits(edge, envelope)) return {};
-    } catch (const Error& error) {
-      return agent.on_refused(edge, request, error);
-    }
-    return agent.on_rows(edge, envelope, kStart + 5ms);
+    const at::Tensor row = at::ones({1, tiny().config().num_key_value_heads, tiny().config().head_dim});
+    return kvcodec::encode_layer({row, row, {{.first = 0, .count = 1}}}, envelope);
   }
 
   Agent::Outcome send(std::size_t edge, const std::string& request, std::uint32_t sequence = 0,
@@ -129,7 +124,10 @@ TEST_CASE("messages that come before their task are kept for it") {
 TEST_CASE("messages of more requests than the bound before any task are refused, naming the edge") {
   Fixture fixture({"reader"});
   for (std::size_t i = 0; i < Agent::kMaxEarlyRequests; ++i) fixture.send(0, "r" + std::to_string(i));
-  CHECK_THROWS_WITH(fixture.send(0, "one-more"), Catch::Contains("reader -> solver"));
+  const auto outcome = fixture.send(0, "one-more");
+  REQUIRE(outcome.failures.size() == 1);
+  CHECK(outcome.failures[0].request == "one-more");
+  CHECK_THAT(outcome.failures[0].reason, Catch::Contains("reader -> solver"));
 }
 
 TEST_CASE("a gap in the sequence fails the request that waits on the edge, naming the edge") {
@@ -191,6 +189,49 @@ TEST_CASE("a connection that was made anew fails the requests that wait on its e
   CHECK(fixture.agent.on_renewed(1).failures.empty());
 }
 
+TEST_CASE("a bad message that comes before its task fails its request alone, whatever is wrong with it") {
+  const Fixture fixture({"reader"});
+  auto damaged = fixture.message(0, "early");
+  damaged.back() = OwnedBytes::from_string("said by readeR");
+  auto short_one = fixture.message(0, "early");
+  short_one.back() = OwnedBytes::from_string("said");
+  for (const auto& frames : {damaged, short_one, fixture.message(0, "early", /*sequence=*/1, /*count=*/2)}) {
+    Fixture other({"reader"});
+    other.task("r1");
+    const auto outcome = other.agent.on_message(0, frames, kStart);
+    REQUIRE(outcome.failures.size() == 1);
+    CHECK(outcome.failures[0].request == "early");
+    CHECK_THAT(outcome.failures[0].reason, Catch::Contains("reader") && Catch::Contains("solver"));
+    CHECK_FALSE(other.task("early").turn.has_value());  // it has failed
+    CHECK(other.send(0, "r1").turn.has_value());
+  }
+}
+
+TEST_CASE(
+    "a message that cannot be read while nobody waits fails the next request that nothing has come for, no other") {
+  Fixture fixture({"reader", "drafter"});
+  const auto nobody = fixture.agent.on_message(1, {OwnedBytes::from_string("no envelope")}, kStart);
+  CHECK(nobody.failures.empty());
+  const auto outcome = fixture.task("r1");
+  REQUIRE(outcome.failures.size() == 1);
+  CHECK(outcome.failures[0].request == "r1");
+  CHECK_THAT(outcome.failures[0].reason, Catch::Contains("drafter -> solver"));
+  CHECK(fixture.task("r2").failures.empty());
+  fixture.send(0, "r2");
+  CHECK(fixture.send(1, "r2").turn.has_value());
+}
+
+TEST_CASE("what came before the turn and waits for it stays within the budget") {
+  Agent agent(wiring_of({"reader", "drafter"}, wire::Medium::kText),
+              {.model = nullptr, .room = nullptr, .borrows = {}, .keep_bytes = 0, .waiting_bytes = 20});
+  const Fixture like({"reader", "drafter"});
+  CHECK(agent.on_message(0, like.message(0, "r1"), kStart).failures.empty());  // 14 bytes
+  const auto outcome = agent.on_message(0, like.message(0, "r2"), kStart);
+  REQUIRE(outcome.failures.size() == 1);
+  CHECK(outcome.failures[0].request == "r2");
+  CHECK_THAT(outcome.failures[0].reason, Catch::Contains("reader -> solver") && Catch::Contains("14 of the 20 bytes"));
+}
+
 TEST_CASE("a cancelled request is forgotten, and what still arrives for it is dropped") {
   Fixture fixture({"reader"});
   fixture.task("r1");
@@ -204,34 +245,23 @@ TEST_CASE("a cancelled request is forgotten, and what still arrives for it is dr
 TEST_CASE("a turn begins with the first message of each kv edge, and the rest is awaited as it comes") {
   Fixture fixture({"reader", "drafter"}, wire::Medium::kKv);
   fixture.task("r1");
-  CHECK(fixture.agent.awaits(0, fixture.rows(0, "r1", 0, 2)));
   CHECK_FALSE(fixture.send_rows(0, "r1", 0, 2).turn.has_value());
   const auto last = fixture.send_rows(1, "r1", 0, 2);
   REQUIRE(last.turn.has_value());
   CHECK(last.turn->inbox.at(0).empty());  // rows are in the request's cache
-  CHECK(fixture.agent.awaits(0, fixture.rows(0, "r1", 1, 2)));
   const auto later = fixture.send_rows(0, "r1", 1, 2);
   CHECK_FALSE(later.turn.has_value());
   CHECK(later.failures.empty());
 }
 
-TEST_CASE("to ask whether rows are awaited changes nothing, whatever the answer") {
-  Fixture fixture({"reader"}, wire::Medium::kKv);
-  fixture.task("r1");
-  for (int times = 0; times < 3; ++times) {
-    CHECK(fixture.agent.awaits(0, fixture.rows(0, "r1", 0, 1)));
-    CHECK_THROWS_WITH(fixture.agent.awaits(0, fixture.rows(0, "r1", 1, 2)), Catch::Contains("lost"));
-    for (std::size_t i = 0; i <= Agent::kMaxEarlyRequests; ++i)  // none of them is opened
-      CHECK(fixture.agent.awaits(0, fixture.rows(0, "early" + std::to_string(i), 0, 1)));
-  }
-  CHECK(fixture.send_rows(0, "r1", 0, 1).turn.has_value());
-}
-
 TEST_CASE("rows of more requests than the bound before any task are refused, naming the edge") {
   Fixture fixture({"reader"}, wire::Medium::kKv);
   for (std::size_t i = 0; i < Agent::kMaxEarlyRequests; ++i) fixture.send_rows(0, "r" + std::to_string(i), 0, 2);
-  CHECK(fixture.agent.awaits(0, fixture.rows(0, "r0", 1, 2)));
-  CHECK_THROWS_WITH(fixture.send_rows(0, "one-more", 0, 2), Catch::Contains("reader -> solver"));
+  CHECK(fixture.send_rows(0, "r0", 1, 2).failures.empty());
+  const auto outcome = fixture.send_rows(0, "one-more", 0, 2);
+  REQUIRE(outcome.failures.size() == 1);
+  CHECK(outcome.failures[0].request == "one-more");
+  CHECK_THAT(outcome.failures[0].reason, Catch::Contains("reader -> solver"));
 }
 
 TEST_CASE("a gap in the rows of a turn under way fails that request") {
@@ -241,8 +271,9 @@ TEST_CASE("a gap in the rows of a turn under way fails that request") {
   const auto outcome = fixture.send_rows(0, "r1", 2, 3);
   REQUIRE(outcome.failures.size() == 1);
   CHECK(outcome.failures[0].request == "r1");
+  CHECK(outcome.failures[0].turn_tells);
   CHECK_THAT(outcome.failures[0].reason, Catch::Contains("lost"));
-  CHECK_FALSE(fixture.agent.awaits(0, fixture.rows(0, "r1", 1, 3)));
+  CHECK(fixture.send_rows(0, "r1", 1, 3).failures.empty());  // dropped
 }
 
 TEST_CASE("the deadline holds while rows of a turn under way are missing, and no longer once they are there") {
@@ -265,7 +296,8 @@ TEST_CASE("rows that come after their turn has ended are dropped") {
   fixture.task("r1");
   REQUIRE(fixture.send_rows(0, "r1", 0, 2).turn.has_value());
   fixture.agent.on_turn_end("r1");
-  CHECK_FALSE(fixture.agent.awaits(0, fixture.rows(0, "r1", 1, 2)));
+  const auto late = fixture.send_rows(0, "r1", 1, 2);
+  CHECK((late.failures.empty() && !late.turn));
 }
 
 TEST_CASE("a request whose deadline passes while it waits fails with the edges that are missing") {

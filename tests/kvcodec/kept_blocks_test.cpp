@@ -3,6 +3,7 @@
 #include "kvcodec/kept_blocks.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "tests/kvcodec/wire_fixture.hpp"
 
@@ -62,21 +63,38 @@ bool are_rows(const std::optional<std::vector<wire::WireMessage>>& got, std::int
   return next == first + count;
 }
 
-/// A store that has had one request of `tokens` over edge 0, at layers 0 and 1, in pieces of 128 rows.
-struct Scene {
-  kvcodec::KeptBlocks store;
+/// A store, and the promises that requests were given by it.
+class Scene {
+ public:
   explicit Scene(std::size_t budget = 1 << 20) : store(budget) {}
 
+  /// It has had one request of `tokens` over edge 0, at layers 0 and 1, in pieces of 128 rows.
   void have(const std::string& request, const std::vector<std::int64_t>& tokens, std::int64_t from = 0) {
-    store.offered(0, offer(request, tokens), 2);
+    offered(0, request, tokens, 2);
     for (int layer : {0, 1})
       for (std::int64_t at = from; at < static_cast<std::int64_t>(tokens.size()); at += 128)
-        store.keep(0, rows(request, layer, at, std::min<std::int64_t>(128, tokens.size() - at)), false);
-    store.release(request);
+        keep(rows(request, layer, at, std::min<std::int64_t>(128, tokens.size() - at)));
+    release(request);
+  }
+  std::vector<std::int64_t> offered(std::size_t edge, const std::string& request,
+                                    const std::vector<std::int64_t>& tokens, int layers) {
+    return promises_.emplace(request, store.promise(edge, offer(request, tokens), layers)).first->second.held();
   }
   std::vector<std::int64_t> held(const std::string& request, const std::vector<std::int64_t>& tokens) {
-    return store.offered(0, offer(request, tokens), 2).blocks;
+    return offered(0, request, tokens, 2);
   }
+  void keep(const wire::WireMessage& message, bool borrowed = false) {
+    store.keep(promises_.at(message.envelope.request), message, borrowed);
+  }
+  std::optional<std::vector<wire::WireMessage>> take(const wire::Envelope& envelope) {
+    return store.take(promises_.at(envelope.request), envelope);
+  }
+  void release(const std::string& request) { promises_.erase(request); }
+
+  kvcodec::KeptBlocks store;
+
+ private:
+  std::map<std::string, kvcodec::KeptBlocks::Promise> promises_;
 };
 
 }  // namespace
@@ -84,7 +102,8 @@ struct Scene {
 TEST_CASE("nothing is held before anything came, and nothing is kept of a request that offered nothing") {
   Scene scene;
   CHECK(scene.held("r0", prompt(200)) == std::vector<std::int64_t>{0, 0});
-  scene.store.keep(0, rows("r1", 0, 0, 128), false);
+  CHECK(scene.held("r1", {}) == std::vector<std::int64_t>{0, 0});
+  scene.keep(rows("r1", 0, 0, 128));
   CHECK(scene.store.bytes() == 0);
 }
 
@@ -92,7 +111,7 @@ TEST_CASE("a second request is told which leading blocks are held, and gets thei
   Scene scene;
   scene.have("r0", prompt(300));
   CHECK(scene.held("r1", prompt(400, /*changed_from=*/200)) == std::vector<std::int64_t>{3, 3});
-  CHECK(are_rows(scene.store.take(0, reference("r1", 1, 0, 192)), 0, 192));
+  CHECK(are_rows(scene.take(reference("r1", 1, 0, 192)), 0, 192));
 }
 
 TEST_CASE("what comes behind held blocks is kept in its turn") {
@@ -100,26 +119,26 @@ TEST_CASE("what comes behind held blocks is kept in its turn") {
   scene.have("r0", prompt(256));
   scene.have("r1", prompt(512), /*from=*/256);
   CHECK(scene.held("r2", prompt(512)) == std::vector<std::int64_t>{8, 8});
-  CHECK(are_rows(scene.store.take(0, reference("r2", 0, 0, 512)), 0, 512));
+  CHECK(are_rows(scene.take(reference("r2", 0, 0, 512)), 0, 512));
 }
 
 TEST_CASE("blocks of another edge or layer are not held") {
   Scene scene;
-  scene.store.offered(0, offer("r0", prompt(128)), 2);
-  scene.store.keep(0, rows("r0", 1, 0, 128), false);
+  scene.offered(0, "r0", prompt(128), 2);
+  scene.keep(rows("r0", 1, 0, 128));
   CHECK(scene.held("r1", prompt(128)) == std::vector<std::int64_t>{0, 2});
-  CHECK(scene.store.offered(1, offer("r2", prompt(128)), 2).blocks == std::vector<std::int64_t>{0, 0});
+  CHECK(scene.offered(1, "r2", prompt(128), 2) == std::vector<std::int64_t>{0, 0});
 }
 
 TEST_CASE("where the sink travels apart the first block has a row less") {
   Scene scene;
-  scene.store.offered(0, offer("r0", prompt(192)), 1);
-  scene.store.keep(0, rows("r0", 0, 0, 1), false);
-  scene.store.keep(0, rows("r0", 0, 1, 63), false);
-  scene.store.keep(0, rows("r0", 0, 64, 128), false);
-  CHECK(scene.store.offered(0, offer("r1", prompt(192)), 1).blocks == std::vector<std::int64_t>{3});
-  CHECK(are_rows(scene.store.take(0, reference("r1", 0, 1, 191)), 1, 191));
-  CHECK_FALSE(scene.store.take(0, reference("r1", 0, 0, 192)));
+  scene.offered(0, "r0", prompt(192), 1);
+  scene.keep(rows("r0", 0, 0, 1));
+  scene.keep(rows("r0", 0, 1, 63));
+  scene.keep(rows("r0", 0, 64, 128));
+  CHECK(scene.offered(0, "r1", prompt(192), 1) == std::vector<std::int64_t>{3});
+  CHECK(are_rows(scene.take(reference("r1", 0, 1, 191)), 1, 191));
+  CHECK_FALSE(scene.take(reference("r1", 0, 0, 192)));
 }
 
 TEST_CASE("the budget is kept, and what was needed longest ago goes first") {
@@ -130,7 +149,7 @@ TEST_CASE("the budget is kept, and what was needed longest ago goes first") {
   scene.have("r2", third);
   CHECK(scene.store.bytes() == 6 * kBlockBytes);
   CHECK(scene.held("r3", first) == std::vector<std::int64_t>{1, 1});
-  scene.store.release("r3");
+  scene.release("r3");
   scene.have("r4", prompt(64, 3));  // `second` is the oldest now
   CHECK(scene.store.bytes() <= 6 * kBlockBytes);
   CHECK(scene.held("r5", first) == std::vector<std::int64_t>{1, 1});
@@ -142,8 +161,8 @@ TEST_CASE("what a request was promised stays until it is released, and nothing n
   scene.have("r0", prompt(64));
   CHECK(scene.held("r1", prompt(64)) == std::vector<std::int64_t>{1, 1});
   scene.have("r2", prompt(64, 5));
-  CHECK(are_rows(scene.store.take(0, reference("r1", 0, 0, 64)), 0, 64));
-  scene.store.release("r1");
+  CHECK(are_rows(scene.take(reference("r1", 0, 0, 64)), 0, 64));
+  scene.release("r1");
   scene.have("r3", prompt(64, 5));
   CHECK(scene.held("r4", prompt(64)) == std::vector<std::int64_t>{0, 0});
   CHECK(scene.store.bytes() <= 2 * kBlockBytes);
@@ -151,47 +170,36 @@ TEST_CASE("what a request was promised stays until it is released, and nothing n
 
 TEST_CASE("a block that has been damaged is dropped and not given out") {
   Scene scene;
-  scene.store.offered(0, offer("r0", prompt(64)), 1);
+  scene.offered(0, "r0", prompt(64), 1);
   const wire::WireMessage message = rows("r0", 0, 0, 64);
-  scene.store.keep(0, message, /*borrowed=*/false);
+  scene.keep(message);
   wire::WireMessage liar = message;
   liar.envelope.layer = 1;
   liar.envelope.checksum ^= 1;
-  scene.store.keep(0, liar, false);
+  scene.keep(liar);
   CHECK(scene.held("r1", prompt(64)) == std::vector<std::int64_t>{1, 1});
-  CHECK(are_rows(scene.store.take(0, reference("r1", 0, 0, 64)), 0, 64));
-  CHECK_FALSE(scene.store.take(0, reference("r1", 1, 0, 64)));
+  CHECK(are_rows(scene.take(reference("r1", 0, 0, 64)), 0, 64));
+  CHECK_FALSE(scene.take(reference("r1", 1, 0, 64)));
   CHECK(scene.held("r2", prompt(64)) == std::vector<std::int64_t>{1, 0});
 }
 
 TEST_CASE("a reference to more than was offered, or to what nobody promised, gives nothing") {
   Scene scene;
   scene.have("r0", prompt(128));
-  CHECK_FALSE(scene.store.take(0, reference("r0", 0, 0, 128)));  // that request is over
   scene.held("r1", prompt(128));
-  CHECK_FALSE(scene.store.take(0, reference("r1", 0, 0, 192)));
-  CHECK_FALSE(scene.store.take(0, reference("r1", 0, 0, 100)));
-  CHECK_FALSE(scene.store.take(0, reference("r1", 5, 0, 128)));
+  CHECK_FALSE(scene.take(reference("r1", 0, 0, 192)));
+  CHECK_FALSE(scene.take(reference("r1", 0, 0, 100)));
+  CHECK_FALSE(scene.take(reference("r1", 5, 0, 128)));
 }
 
 TEST_CASE("borrowed frames are copied") {
   Scene scene;
-  scene.store.offered(0, offer("r0", prompt(64)), 1);
+  scene.offered(0, "r0", prompt(64), 1);
   wire::WireMessage message = rows("r0", 0, 0, 64);
   std::weak_ptr<const void> owner = message.payload[0].owner();
-  scene.store.keep(0, message, /*borrowed=*/true);
+  scene.keep(message, /*borrowed=*/true);
   message = {};
   CHECK(owner.expired());
-  scene.store.offered(0, offer("r1", prompt(64)), 1);
-  CHECK(are_rows(scene.store.take(0, reference("r1", 0, 0, 64)), 0, 64));
-}
-
-TEST_CASE("a request that never ends is forgotten when too many others are open") {
-  Scene scene(/*budget=*/2 * kBlockBytes);
-  scene.have("r0", prompt(64));
-  scene.held("stuck", prompt(64));
-  for (std::size_t i = 0; i < kvcodec::KeptBlocks::kMostOffers; ++i)
-    scene.held("r" + std::to_string(i + 1), prompt(10));
-  scene.have("later", prompt(64, 5));
-  CHECK(scene.held("last", prompt(64, 5)) == std::vector<std::int64_t>{1, 1});
+  scene.offered(0, "r1", prompt(64), 1);
+  CHECK(are_rows(scene.take(reference("r1", 0, 0, 64)), 0, 64));
 }

@@ -120,7 +120,6 @@ TEST_CASE("who joins is told what it is") {
   const auto* assign = scene.sent<bus::Assign>("reader");
   REQUIRE(assign != nullptr);
   CHECK((assign->mesh == "mesh" && assign->dtype == "auto" && assign->device == "cpu" && assign->threads == 3));
-  CHECK(assign->keep_mib == -1);
   CHECK(assign->liveness_ms == 3000);
   CHECK_THAT(assign->model_path, Catch::Matchers::EndsWith("/tiny"));
 }
@@ -158,6 +157,19 @@ TEST_CASE("edges go out when all have said hello, with topics, the other end's m
   REQUIRE(reader->outbound.size() == 1);
   CHECK(reader->outbound[0].carries_sink);
   CHECK(reader->outbound[0].endpoint.empty());
+}
+
+TEST_CASE("agents on one host are given equal shares of what it may keep, with the edges") {
+  Scene scene;
+  for (const char* agent : {"reader", "solver"}) scene.join(agent);
+  for (const char* agent : {"reader", "solver"})
+    scene.say(agent, bus::Hello{.manifest = wire::to_json(manifest()),
+                                .publish_endpoint = "ipc:///tmp/p",
+                                .memory_bytes = std::uint64_t{16} << 30});
+  for (const char* agent : {"reader", "solver"}) {
+    CHECK(scene.sent<bus::Edges>(agent)->keep_bytes == std::uint64_t{1} << 29);
+    CHECK(scene.sent<bus::Edges>(agent)->waiting_bytes == std::uint64_t{1} << 31);
+  }
 }
 
 TEST_CASE("ends that do not fit are refused before any work, to all, with both values") {

@@ -120,6 +120,8 @@ TEST_CASE("an agent says how it draws its tokens, where it stops, and what its s
 
 TEST_CASE("an agent says how much it keeps for later requests") {
   CHECK(Folder().parse(pair()).agents.at(1).keep_mib == -1);
+  CHECK(Folder().parse(pair()).keep_mib == -1);
+  CHECK(Folder().parse(pair() + "keep_mib: 500\n").keep_mib == 500);
   CHECK(Folder().parse(replaced(pair(), "\"{question}\"}", "\"{question}\", keep_mib: 0}")).agents.at(1).keep_mib == 0);
   check_all({{replaced(pair(), "\"{question}\"}", "\"{question}\", keep_mib: -3}"), 7, {"keep_mib", "-3"}}});
 }

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <span>
 
-#include "agents/media/kv.hpp"
+#include "agents/media/kv_sender.hpp"
 #include "kvcodec/decode.hpp"
 #include "kvcodec/encode.hpp"
 #include "llm/model/model.hpp"

@@ -3,7 +3,8 @@
 #include <boost/process.hpp>
 #include <cstdlib>
 
-#include "agents/media/kv.hpp"
+#include "agents/media/kv_placer.hpp"
+#include "agents/media/kv_sender.hpp"
 #include "base/deadline.hpp"
 #include "bus/node.hpp"
 #include "bus/topic.hpp"

@@ -8,7 +8,8 @@
 #include <map>
 #include <random>
 
-#include "agents/media/kv.hpp"
+#include "agents/media/kv_placer.hpp"
+#include "agents/media/kv_sender.hpp"
 #include "agents/receive/kv_arrivals.hpp"
 #include "base/error.hpp"
 #include "kvcodec/encode.hpp"

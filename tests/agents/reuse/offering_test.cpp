@@ -20,7 +20,7 @@ struct Scene {
   Folder folder;
   TestNode sender{TestNode::hub(folder.ipc("control"), folder.ipc("publish"))};
   TestNode receiver{TestNode::spoke(folder.ipc("control"))};
-  Offering offering{sender.node, [](const std::function<void()>& work) { work(); }};
+  Offering offering{sender.node, /*sent_bytes=*/1000, [](const std::function<void()>& work) { work(); }};
 
   Scene() { offering.add_edge(kTopic, kOffers); }
   void subscribe(const std::string& topic) {
@@ -57,7 +57,9 @@ TEST_CASE("a message that is asked for again is published again, and one that is
   Scene scene;
   scene.subscribe(kOffers);
   scene.subscribe(kTopic);
-  scene.offering.hooks().sent(0, "r0", 0, [] { return wire::UnsealedMessage{{bus::test::text("rows")}, nullptr}; });
+  scene.offering.hooks().sent(0, "r0", 0, /*bytes=*/4, [] {
+    return wire::UnsealedMessage{{bus::test::text("rows")}, nullptr};
+  });
   CHECK_FALSE(scene.comes_back(wire::Again{"r0", 0}));
   CHECK(scene.receiver.log.next<bus::Delivered>().message.at(0).text() == "rows");
   CHECK_FALSE(scene.comes_back(wire::Done{"r0"}));

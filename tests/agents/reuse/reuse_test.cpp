@@ -6,7 +6,6 @@
 #include <set>
 
 #include "agents/agent.hpp"
-#include "agents/receive/kv_receiver.hpp"
 #include "agents/reuse/block_offers.hpp"
 #include "agents/reuse/kept_prompts.hpp"
 #include "agents/reuse/sent_kv.hpp"
@@ -49,17 +48,17 @@ wire::EdgeSpec edge_to(const std::string& receiver, wire::WireDtype dtype = wire
 
 constexpr std::size_t kPlenty = std::size_t{1} << 28;
 
-/// What AgentProcess is to a receiver, without the sockets.
+/// A receiver, without the sockets.
 class Receiver {
  public:
   Receiver(const llm::Host& host, const wire::EdgeSpec& edge, std::size_t keep_bytes)
       : host_(host),
-        agent_({.mesh = "test", .inbound = {{edge, llm::manifest_of(host.model().config())}}, .outbound = {}}) {
+        wiring_{.mesh = "test", .inbound = {{edge, llm::manifest_of(host.model().config())}}, .outbound = {}} {
     start(keep_bytes);
   }
 
   std::vector<wire::Back> hear(const std::vector<OwnedBytes>& frames) {
-    const KvReceiver::Outcome outcome = kv->on_message(0, frames, Agent::Clock::now());
+    const Agent::Outcome outcome = agent->on_message(0, frames, Agent::Clock::now());
     if (!outcome.failures.empty()) failure = outcome.failures.front().reason;
     return outcome.back;
   }
@@ -68,29 +67,31 @@ class Receiver {
   at::Tensor ask(const std::string& request) {
     bus::Task task;
     task.request = request;
-    CHECK(agent_.on_task(task, Agent::Clock::now()).turn.has_value());
-    const std::shared_ptr<KvArrivals> arrivals = kv->begin(request);
+    const Agent::Outcome outcome = agent->on_task(task, Agent::Clock::now());
+    REQUIRE(outcome.turn.has_value());
+    const std::shared_ptr<KvArrivals> arrivals = outcome.turn->kv;
     const std::vector<std::int64_t> ids{5, 17, 3, 40};
     llm::ForwardInput input{.embeddings = host_.model().embed(ids), .logits = llm::LogitRows::kAll};
     input.before_layer = [&](int layer) { arrivals->wait_for(layer, Deadline::after(0ms)); };
     at::Tensor logits = host_.model().forward(input, arrivals->cache()).logits;
-    kv->on_turn_end(request);
+    agent->on_turn_end(request);
     return logits;
   }
 
   /// It comes back and has nothing.
   void restart() { start(kPlenty); }
 
-  std::optional<KvReceiver> kv;
+  std::optional<Agent> agent;
   std::string failure;
 
  private:
   void start(std::size_t keep_bytes) {
-    kv.emplace(host_.model(), agent_, KvReceiver::Options{.keep_bytes = keep_bytes, .borrows = {}, .room = nullptr});
+    agent.emplace(wiring_,
+                  ReceiveOptions{.model = &host_.model(), .room = nullptr, .borrows = {}, .keep_bytes = keep_bytes});
   }
 
   const llm::Host& host_;
-  Agent agent_;
+  const Wiring wiring_;
 };
 
 /// A reader and those that it shares with, over several requests.
@@ -131,13 +132,14 @@ class Scene {
     hooks.publish = [this](std::size_t edge, const wire::UnsealedMessage& message) { deliver(edge, message.sealed()); };
     hooks.reuse = {.offer = [this](std::size_t edge, const wire::Offer& offer) -> std::size_t {
                      if (options_.deaf.contains(edge)) return 0;
-                     held_[edge] = receivers[edge]->kv->on_offer(0, offer);
+                     held_[edge] = receivers[edge]->agent->on_offer(0, offer);
                      if (after_offer) after_offer();
                      return 100;
                    },
                    .held = [this](std::size_t edge, const std::string&) { return held_[edge].blocks; },
                    .sent = [this](std::size_t edge, const std::string& request, std::uint32_t sequence,
-                                  SentKv::Make make) { sent.sent(edge, request, sequence, std::move(make)); }};
+                                  std::size_t bytes,
+                                  SentKv::Make make) { sent.sent(edge, request, sequence, bytes, std::move(make)); }};
     if (options_.keeps_prompts) hooks.prompts = &prompts_;
     batch_.begin(std::move(turn), wiring_, std::move(hooks));
     while (batch_.size() > 0) batch_.step();
@@ -152,7 +154,7 @@ class Scene {
   std::vector<std::unique_ptr<Receiver>> receivers;
   std::map<std::string, bus::Result> results;
   std::map<std::string, std::string> errors;
-  SentKv sent;
+  SentKv sent{kPlenty};
   std::function<void()> after_offer;
   std::function<void(std::vector<OwnedBytes>& frames)> on_the_way;  ///< changes a message
   int asked_again = 0;
@@ -268,7 +270,7 @@ TEST_CASE("a receiver without room for all keeps what fits, and its logits stay 
   for (int turn = 0; turn < 4; ++turn) {
     const std::string request = cat("r", turn);
     small.read(request, prompt);
-    CHECK(small.receivers[0]->kv->kept_bytes() <= 60'000);
+    CHECK(small.receivers[0]->agent->kept_bytes() <= 60'000);
     CHECK(distance(small.receivers[0]->ask(request), fresh({}, prompt)) == 0);
     prompt += story(5, cat("Omar", turn));
   }
@@ -287,7 +289,7 @@ TEST_CASE("rows that are gone although they were promised are asked for again, a
   const std::string second = story(20) + story(5, "Omar");
   scene.after_offer = [&] {  // a restart between the answer and the rows, which knows of the offer and of nothing else
     scene.receivers[0]->restart();
-    scene.receivers[0]->kv->on_offer(0, {"r1", {}});
+    scene.receivers[0]->agent->on_offer(0, {"r1", {}});
   };
   scene.read("r1", second);
   CHECK(scene.asked_again == 1);  // what comes behind waits: one question at a time
@@ -399,11 +401,43 @@ TEST_CASE("a message of a request that was never offered passes, and damaged it 
   Receiver stranger(tiny(), edge_to("solver"), kPlenty);
   for (std::size_t i = 0; i + 1 < messages.size(); ++i) CHECK(stranger.hear(messages[i]).empty());
   CHECK(stranger.failure.empty());
-  std::vector<OwnedBytes> last = messages.back();
-  last.at(1) = OwnedBytes::from_string(std::string(last[1].size(), 'x'));
-  CHECK_THROWS_WITH(stranger.hear(last), Contains("damaged"));  // no task has come that it could fail
   CHECK(stranger.hear(messages.back()).empty());
   CHECK(distance(stranger.ask("r0"), fresh({}, story(10))) == 0);
+
+  Receiver other(tiny(), edge_to("solver"), kPlenty);
+  for (std::size_t i = 0; i + 1 < messages.size(); ++i) other.hear(messages[i]);
+  std::vector<OwnedBytes> last = messages.back();
+  last.at(1) = OwnedBytes::from_string(std::string(last[1].size(), 'x'));
+  CHECK(other.hear(last).empty());
+  CHECK_THAT(other.failure, Contains("damaged"));
+}
+
+TEST_CASE("what a sender remembers stays within its bytes, but for the request that is being sent") {
+  SentKv sent(/*budget_bytes=*/100);
+  const auto message = [] { return wire::UnsealedMessage{}; };
+  sent.sent(0, "r0", 0, 60, message);
+  sent.sent(0, "r0", 1, 40, message);
+  CHECK(sent.find(0, {"r0", 1}));
+  sent.sent(1, "r1", 0, 20, message);
+  CHECK_FALSE(sent.find(0, {"r0", 0}));
+  sent.sent(1, "r1", 1, 200, message);
+  CHECK(sent.find(1, {"r1", 0}));  // its cache lives anyhow
+  sent.sent(0, "r2", 0, 100, message);
+  CHECK_FALSE(sent.find(1, {"r1", 0}));
+  sent.done(0, "r2");
+  sent.sent(0, "r3", 0, 50, message);
+  sent.sent(0, "r4", 0, 50, message);
+  CHECK(sent.find(0, {"r3", 0}));  // what was done takes no room
+}
+
+TEST_CASE("offers of more requests than may come before their tasks are answered with nothing") {
+  Receiver receiver(tiny(), edge_to("solver"), kPlenty);
+  for (std::size_t i = 0; i < Agent::kMaxEarlyRequests; ++i)
+    CHECK(receiver.agent->on_offer(0, {cat("r", i), {{1, 2}}}).blocks.size() == 8);
+  CHECK(receiver.agent->on_offer(0, {"one-more", {{1, 2}}}).blocks.empty());
+  receiver.agent->on_cancel("r0");
+  CHECK(receiver.agent->on_offer(0, {"r0", {{1, 2}}}).blocks.empty());  // it is over
+  CHECK(receiver.agent->on_offer(0, {"one-more", {{1, 2}}}).blocks.size() == 8);
 }
 
 TEST_CASE("an answer that does not come in time means that everything is sent") {

@@ -1,7 +1,7 @@
 // Rows on their way from the bus into a request's cache, checked while they are copied: what a damaged message leaves
 // behind, which is nothing, and what its second coming gives.
 
-#include "agents/receive/kv_receiver.hpp"
+#include "agents/agent.hpp"
 
 #include <ATen/ATen.h>
 
@@ -66,12 +66,13 @@ Frames damaged(Frames frames) {
 }
 
 /// Message number `sequence` of `count`, a layer each.
-Frames message(const std::string& sender, std::size_t edge, std::uint32_t sequence, std::uint32_t count) {
+Frames message(const std::string& sender, std::size_t edge, std::uint32_t sequence, std::uint32_t count,
+               const std::string& request = "r") {
   wire::Envelope envelope;
   envelope.mesh = "test";
   envelope.from = sender;
   envelope.to = "solver";
-  envelope.request = "r";
+  envelope.request = request;
   envelope.sequence = sequence;
   envelope.count = count;
   envelope.manifest = llm::manifest_of(tiny().config()).hash();
@@ -84,16 +85,16 @@ Frames message(const std::string& sender, std::size_t edge, std::uint32_t sequen
                                envelope);
 }
 
-wire::Envelope envelope_of(const Frames& frames) { return wire::read_message(frames).envelope; }
-
 /// An agent that has been given task "r" and hears of it what `senders` share.
 class Scene {
  public:
-  explicit Scene(std::vector<std::string> senders, bool borrows = false)
+  explicit Scene(std::vector<std::string> senders, bool borrows = false, std::size_t waiting_bytes = kPlenty)
       : senders_(std::move(senders)),
-        agent(hears(senders_)),
-        kv(tiny(), agent,
-           {.keep_bytes = kPlenty, .borrows = std::vector<bool>(senders_.size(), borrows), .room = nullptr}) {
+        agent(hears(senders_), {.model = &tiny(),
+                                .room = nullptr,
+                                .borrows = std::vector<bool>(senders_.size(), borrows),
+                                .keep_bytes = kPlenty,
+                                .waiting_bytes = waiting_bytes}) {
     bus::Task task;
     task.request = "r";
     agent.on_task(task, {});
@@ -101,7 +102,7 @@ class Scene {
 
   /// Every sender says that it can be asked again.
   void offer() {
-    for (std::size_t edge = 0; edge < senders_.size(); ++edge) kv.on_offer(edge, {.request = "r", .blocks = {}});
+    for (std::size_t edge = 0; edge < senders_.size(); ++edge) agent.on_offer(edge, {.request = "r", .blocks = {}});
   }
 
   Frames of(std::size_t edge, std::uint32_t sequence, std::uint32_t count) const {
@@ -112,20 +113,20 @@ class Scene {
   }
 
   /// Carries out what comes of a message, but for what goes back.
-  KvReceiver::Outcome hear(std::size_t edge, const Frames& frames) {
-    KvReceiver::Outcome outcome = kv.on_message(edge, frames, {});
-    if (outcome.turn) arrivals = kv.begin("r");
+  Agent::Outcome hear(std::size_t edge, const Frames& frames) {
+    Agent::Outcome outcome = agent.on_message(edge, frames, {});
+    if (outcome.turn) arrivals = outcome.turn->kv;
     return outcome;
   }
 
   /// What is asked for again, "" where nothing is.
-  static std::string asked(const KvReceiver::Outcome& outcome) {
+  static std::string asked(const Agent::Outcome& outcome) {
     std::string asked;
     for (const wire::Back& back : outcome.back)
       if (const auto* again = std::get_if<wire::Again>(&back)) asked += cat(again->request, "/", again->sequence, " ");
     return asked;
   }
-  static bool done(const KvReceiver::Outcome& outcome) {
+  static bool done(const Agent::Outcome& outcome) {
     return std::any_of(outcome.back.begin(), outcome.back.end(),
                        [](const wire::Back& back) { return std::holds_alternative<wire::Done>(back); });
   }
@@ -135,7 +136,6 @@ class Scene {
 
  public:
   Agent agent;
-  KvReceiver kv;
   std::shared_ptr<KvArrivals> arrivals;  ///< once the turn has begun
 };
 
@@ -177,7 +177,6 @@ TEST_CASE("a damaged message is asked for again and leaves everything as it was,
     CHECK_FALSE(outcome.turn.has_value());
     CHECK(outcome.failures.empty());
     CHECK_FALSE(scene.done(outcome));
-    CHECK(scene.agent.awaits(0, envelope_of(scene.of(0, which))));
     if (scene.arrivals) {
       CHECK(scene.arrivals->cache().layer(static_cast<int>(which)).length() == 0);
       CHECK_FALSE(scene.arrivals->settled());
@@ -231,9 +230,8 @@ TEST_CASE("a message that is damaged twice fails its request, and what comes for
   CHECK(outcome.failures[0].request == "r");
   CHECK_THAT(outcome.failures[0].reason, Contains("reader -> solver") && Contains("message 1") && Contains("layer 1") &&
                                              Contains("damaged") && Contains("asked for again"));
-  CHECK_FALSE(scene.agent.awaits(0, envelope_of(scene.of(0, 1))));
-  CHECK(scene.kv.fail("r", Error(ErrorKind::kReconnect, "damaged")));  // its turn had begun, and says so itself
-  CHECK_THROWS_WITH(scene.arrivals->wait_for(1, std::nullopt), "damaged");
+  CHECK(outcome.failures[0].turn_tells);  // its turn had begun, and says so itself
+  CHECK_THROWS_WITH(scene.arrivals->wait_for(1, std::nullopt), outcome.failures[0].reason);
   const auto late = scene.hear(0, scene.of(0, 2));
   CHECK((late.back.empty() && late.failures.empty()));
 }
@@ -258,6 +256,32 @@ TEST_CASE("a damaged message of a request that is over is dropped: nobody needs 
   scene.agent.on_cancel("r");
   const auto outcome = scene.hear(0, damaged(scene.of(0, 1)));
   CHECK((outcome.back.empty() && outcome.failures.empty() && !outcome.turn));
+}
+
+TEST_CASE("messages that have to wait find no room beyond the budget, and fail their request alone") {
+  const std::size_t one = total_size(message("second", 1, 0, 3)) - message("second", 1, 0, 3).front().size();
+  Scene scene({"first", "second"}, /*borrows=*/false, /*waiting_bytes=*/5 * one);
+  CHECK(scene.hear(1, scene.of(1, 0, 3)).failures.empty());  // it waits for the first sender, and the turn for it
+  CHECK(scene.hear(1, scene.of(1, 1, 3)).failures.empty());
+  const auto outcome = scene.hear(1, scene.of(1, 2, 3));
+  REQUIRE(outcome.failures.size() == 1);
+  CHECK(outcome.failures[0].request == "r");
+  CHECK_THAT(outcome.failures[0].reason, Contains("second -> solver") && Contains(cat(5 * one, " bytes")));
+
+  bus::Task next;
+  next.request = "next";
+  scene.agent.on_task(next, {});
+  CHECK(scene.hear(1, message("second", 1, 0, 3, "next")).failures.empty());  // what the other held is free again
+}
+
+TEST_CASE("messages behind one that was asked for again wait within the budget") {
+  const std::size_t one = total_size(message("reader", 0, 0, 8)) - message("reader", 0, 0, 8).front().size();
+  Scene scene({"reader"}, /*borrows=*/false, /*waiting_bytes=*/2 * one);
+  scene.offer();
+  scene.hear(0, scene.of(0, 0));
+  CHECK(scene.asked(scene.hear(0, damaged(scene.of(0, 1)))) == "r/1 ");
+  for (const std::uint32_t i : {2u, 3u}) CHECK(scene.hear(0, scene.of(0, i)).failures.empty());
+  CHECK_THAT(scene.hear(0, scene.of(0, 4)).failures.at(0).reason, Contains("reader -> solver") && Contains("wait"));
 }
 
 TEST_CASE("a message that cannot be read at all fails those that wait on its edge, naming that") {
@@ -300,7 +324,6 @@ TEST_CASE("rows of a second sender that come first are checked at once, and wait
 
   for (std::uint32_t i = 0; i < 3; ++i) {
     CHECK(scene.asked(scene.hear(1, damaged(scene.of(1, i, 3)))) == cat("r/", i, " "));
-    CHECK(scene.agent.awaits(1, envelope_of(scene.of(1, i, 3))));
     Borrowed frames(scene.of(1, i, 3));
     const auto outcome = scene.hear(1, frames.frames);
     CHECK(outcome.failures.empty());

@@ -1,151 +1,27 @@
-#include "agents/media/kv.hpp"
+#include "agents/media/kv_placer.hpp"
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
-#include <iterator>
+#include <utility>
 
 #include "base/error.hpp"
 #include "kvcodec/decode.hpp"
-#include "kvcodec/layer_selection.hpp"
 #include "kvcodec/positions.hpp"
-#include "kvcodec/quantize.hpp"
 
 namespace kvmesh::agents {
 namespace {
-
-std::vector<int> chosen_layers(const OutboundEdge& edge, int receiver_layers, std::uint64_t record_index,
-                               bool calibrate) {
-  wire::LayerChoice choice = edge.spec.layers;
-  if (calibrate) choice.kind = wire::LayerChoice::Kind::kAll;
-  return kvcodec::select_layers(choice, receiver_layers, edge.scores, record_index);
-}
-
-bool contains(const std::vector<int>& sorted, int value) {
-  return std::binary_search(sorted.begin(), sorted.end(), value);
-}
 
 /// Room for the receiver's own tokens behind what is shared. Most prompts fit; memory that is not written costs
 /// nothing.
 constexpr std::int64_t kOwnRows = 1024;
 
-bool quantizes(wire::WireDtype wire) { return wire == wire::WireDtype::kInt8 || wire == wire::WireDtype::kInt4; }
-
-std::int64_t rows_in_a_piece(const llm::KvCache& cache, bool quantized) {
-  const at::Tensor keys = cache.layer(0).keys();
-  const std::int64_t row_bytes =
-      std::max<std::int64_t>(1, keys.size(1) * keys.size(2) *
-                                    static_cast<std::int64_t>(quantized ? 1 : keys.element_size()));
-  // Whole blocks, which are whole groups of quantised keys too.
-  static_assert(wire::kBlockTokens == kvcodec::kQuantGroup && KvSender::kPieceRows % wire::kBlockTokens == 0);
-  const std::int64_t rows = KvSender::kPieceBytes / row_bytes;
-  return std::clamp(rows - rows % wire::kBlockTokens, wire::kBlockTokens, KvSender::kPieceRows);
-}
-
 }  // namespace
 
-kvcodec::LayerKv rows_of(const llm::LayerCache& cache, std::int64_t begin, std::int64_t end) {
-  c10::InferenceMode guard;
-  return {cache.keys().narrow(0, begin, end - begin), cache.values().narrow(0, begin, end - begin),
-          kvcodec::compress_positions(
-              std::span(cache.positions())
-                  .subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)))};
-}
-
-KvSender::KvSender(const OutboundEdge& edge, const llm::KvCache& cache, const Plan& plan)
-    : forward_(edge.spec.forward),
-      carries_sink_(edge.carries_sink),
-      wire_(edge.spec.wire),
-      own_rows_(plan.own_rows),
-      piece_rows_(rows_in_a_piece(cache, quantizes(edge.spec.wire))) {
-  const int sender_layers = cache.layers();
-  const auto receiver_layers = static_cast<int>(edge.receiver.num_hidden_layers);
-  const kvcodec::LayerMap map(sender_layers, receiver_layers);
-  const std::vector<int> selected = chosen_layers(edge, receiver_layers, plan.record_index, plan.calibrate);
-  description_ = kvcodec::describe_selection(selected, receiver_layers);
-  by_sender_layer_.resize(static_cast<std::size_t>(sender_layers));
-  to_come_.resize(static_cast<std::size_t>(receiver_layers));
-  for (int layer = 0; layer < receiver_layers; ++layer) {
-    const bool whole =
-        map.source(layer).has_value() && (contains(selected, layer) || contains(map.first_layers(), layer));
-    if (!whole && !carries_sink_) continue;
-    const int source = whole ? *map.source(layer) : map.sink_source(layer);
-    const std::int64_t held = whole && !plan.held.empty() ? plan.held.at(static_cast<std::size_t>(layer)) : 0;
-    Outgoing outgoing{.receiver_layer = layer, .whole = whole, .held = held * wire::kBlockTokens, .sent = 0};
-    // Where nothing is forwarded the number of pieces depends on whether others shared rows, not on how many.
-    const std::int64_t shared_rows = forward_ ? cache.layer(source).shared_rows : plan.behind_others ? 1 : 0;
-    const std::size_t pieces = cut(shared_rows, outgoing).size();
-    by_sender_layer_[static_cast<std::size_t>(source)].push_back(outgoing);
-    to_come_[static_cast<std::size_t>(layer)] = pieces;
-    message_count_ += static_cast<std::uint32_t>(pieces);
-  }
-  while (layers_complete_ < receiver_layers && to_come_[static_cast<std::size_t>(layers_complete_)] == 0)
-    ++layers_complete_;
-}
-
-/// Pieces are counted from `start`, so that receivers that hold different blocks get the same pieces of the rest.
-std::int64_t KvSender::end_of_piece(std::int64_t begin, std::int64_t start, std::int64_t end) const {
-  std::int64_t next = start + ((begin - start) / piece_rows_ + 1) * piece_rows_;
-  if (quantizes(wire_) && begin == 0) next = 1;
-  // Without the sink the first block is no whole group: groups begin anew behind it.
-  if (quantizes(wire_) && begin == 1 && start == 0) next = wire::kBlockTokens;
-  return std::min(end, next);
-}
-
-std::vector<KvSender::Rows> KvSender::cut(std::int64_t shared_rows, const Outgoing& outgoing) const {
-  if (!outgoing.whole) return {{0, 1}};
-  std::vector<Rows> pieces;
-  const auto add = [&](std::int64_t begin, std::int64_t end) {
-    const std::int64_t start = begin;
-    while (begin < end) {
-      const bool kept = begin < outgoing.held && !(quantizes(wire_) && begin == 0);
-      const std::int64_t next = kept ? outgoing.held : end_of_piece(begin, start, end);
-      pieces.push_back({begin, next, kept});
-      begin = next;
-    }
-  };
-  if (forward_) {
-    add(0, shared_rows);
-  } else if (shared_rows > 0 && carries_sink_) {
-    add(0, 1);
-  }
-  add(shared_rows, shared_rows + own_rows_);
-  return pieces;
-}
-
-void KvSender::count_off(int receiver_layer) {
-  --to_come_[static_cast<std::size_t>(receiver_layer)];
-  while (layers_complete_ < static_cast<int>(to_come_.size()) &&
-         to_come_[static_cast<std::size_t>(layers_complete_)] == 0)
-    ++layers_complete_;
-}
-
-std::vector<KvSender::Piece> KvSender::pieces_of(int sender_layer, const llm::LayerCache& cache) {
-  const std::int64_t first_row = forward_ ? 0 : cache.shared_rows;
-  const std::int64_t own_rows_to_come = cache.shared_rows + own_rows_ - cache.length();
-  std::vector<Piece> pieces;
-  for (Outgoing& outgoing : by_sender_layer_.at(static_cast<std::size_t>(sender_layer))) {
-    const std::vector<Rows> all = cut(cache.shared_rows, outgoing);
-    for (; outgoing.sent < all.size() && all[outgoing.sent].end <= cache.length(); ++outgoing.sent) {
-      const Rows rows = all[outgoing.sent];
-      count_off(outgoing.receiver_layer);
-      const bool sink = rows.begin == 0 && rows.end == 1;
-      pieces.push_back({.receiver_layer = outgoing.receiver_layer,
-                        .begin = rows.begin,
-                        .end = rows.end,
-                        .wire = sink && quantizes(wire_) ? wire::WireDtype::kBFloat16 : wire_,
-                        .context_start = cache.positions()[static_cast<std::size_t>(first_row)],
-                        .context_end = cache.next_position + own_rows_to_come,
-                        .layers_complete = layers_complete_,
-                        .kept = rows.kept});
-    }
-  }
-  return pieces;
-}
-
-KvPlacer::KvPlacer(const llm::Model& model, std::vector<const InboundEdge*> edges, llm::KvCache& cache)
-    : model_(model), cache_(cache) {
+KvPlacer::KvPlacer(const llm::Model& model, std::vector<const InboundEdge*> edges, llm::KvCache& cache,
+                   ByteBudget waiting)
+    : model_(model), cache_(cache), waiting_(std::move(waiting)) {
   const auto layers = static_cast<std::size_t>(cache.layers());
   for (const InboundEdge* edge : edges) {
     Edge& ours = edges_.emplace_back();
@@ -164,7 +40,7 @@ void KvPlacer::place(std::size_t number, const wire::WireMessage& message) {
   } else {
     wire::WireMessage own = message;
     wire::check_checksum(envelope, wire::detach(own));
-    edges_[number].waiting[static_cast<std::size_t>(envelope.layer)].push_back(std::move(own));
+    wait(number, std::move(own));
   }
   advance(number, envelope);
 }
@@ -172,9 +48,23 @@ void KvPlacer::place(std::size_t number, const wire::WireMessage& message) {
 void KvPlacer::place(std::size_t number, const wire::Envelope& envelope, std::vector<wire::WireMessage> rows) {
   c10::InferenceMode guard;
   begin(number, envelope);
-  auto& waiting = edges_[number].waiting[static_cast<std::size_t>(envelope.layer)];
-  std::move(rows.begin(), rows.end(), std::back_inserter(waiting));
+  for (wire::WireMessage& message : rows) {
+    if (is_next(number, envelope.layer)) write(number, message, kvcodec::decode_layer_into);
+    else wait(number, std::move(message));
+  }
   advance(number, envelope);
+}
+
+void KvPlacer::wait(std::size_t number, wire::WireMessage checked) {
+  Edge& edge = edges_[number];
+  const std::size_t bytes = total_size(checked.payload);
+  std::optional<ByteBudget::Claim> claim = waiting_.claim(bytes);
+  if (!claim)
+    throw Error(ErrorKind::kRetry,
+                cat("edge ", wire::describe(edge.wiring->spec), ": ", bytes,
+                    " bytes of rows came before those of the edges in front of it, and ", waiting_.used(), " of the ",
+                    waiting_.limit(), " bytes that may wait are taken; run fewer records at a time"));
+  edge.waiting[static_cast<std::size_t>(checked.envelope.layer)].push_back({std::move(checked), std::move(*claim)});
 }
 
 /// What an edge's messages say before their rows are looked at, the same in each of them.
@@ -257,7 +147,7 @@ void KvPlacer::place_waiting(int layer) {
     Edge& edge = edges_[i];
     if (!edge.begun) return;
     auto& waiting = edge.waiting[static_cast<std::size_t>(layer)];
-    for (; !waiting.empty(); waiting.pop_front()) write(i, waiting.front(), kvcodec::decode_layer_into);
+    for (; !waiting.empty(); waiting.pop_front()) write(i, waiting.front().message, kvcodec::decode_layer_into);
     if (!edge_complete(edge, layer)) return;
   }
 }
