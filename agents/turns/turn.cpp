@@ -123,7 +123,9 @@ class RunningTurn::Steps {
     const at::Tensor embeddings = std::move(prompt.embeddings);
     prompt_ids_ = std::move(prompt.ids);
     check_room(embeddings.size(0));
-    llm::ForwardInput input{.embeddings = embeddings, .injections = injections_};
+    llm::ForwardInput input{.embeddings = embeddings,
+                            .logits = reads_logits() ? llm::LogitRows::kLast : llm::LogitRows::kNone,
+                            .injections = injections_};
     for (llm::AttentionMeter& meter : meters_) input.meters.push_back(&meter);
     for (const OutboundEdge& edge : wiring_.outbound)
       if (edge.spec.medium == wire::Medium::kActivation) input.capture_layers.push_back(edge.spec.from_layer);
@@ -146,7 +148,7 @@ class RunningTurn::Steps {
     std::vector<std::int64_t> rows_before = rows_of_layers(cache_);
     const std::int64_t computed = input.embeddings.size(0);
     for (std::int64_t& rows : rows_before) rows -= computed;
-    result_.flops += llm::forward_flops(model_.config(), computed, rows_before, 1);
+    result_.flops += llm::forward_flops(model_.config(), computed, rows_before, reads_logits() ? 1 : 0);
     result_.prefill_tokens = static_cast<std::uint64_t>(computed);
     logits_ = output.logits;
     send_activations(output.captured);
@@ -189,6 +191,9 @@ class RunningTurn::Steps {
   }
 
   bool generates() const { return turn_.task.generate || max_tokens_to_generate() > 0; }
+
+  /// An agent that only shares its prompt has no use for what the model would say next.
+  bool reads_logits() const { return generates() || longest_output() > 0; }
 
   void make_generator() {
     const auto any_edge = [this](auto is) {

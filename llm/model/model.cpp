@@ -14,30 +14,11 @@
 namespace kvmesh::llm {
 namespace {
 
-/// Libtorch learned to multiply fp16 matrices on CPUs late, and not on all of them.
-bool multiplies_fp16(at::Device device) {
-  try {
-    const at::Tensor some = at::ones({1, 2, 2}, at::TensorOptions().dtype(at::kHalf).device(device));
-    at::linear(some[0], some[0]);
-    at::bmm(some, some);
-    return true;
-  } catch (const c10::Error&) {
-    return false;
-  }
-}
-
-at::ScalarType compute_dtype(const std::string& asked, at::ScalarType stored, at::Device device) {
+at::ScalarType compute_dtype(const std::string& asked, at::ScalarType stored) {
   if (asked == "fp32") return at::kFloat;
   if (asked == "bf16") return at::kBFloat16;
-  if (asked == "fp16") {
-    if (!multiplies_fp16(device))
-      fail_input("dtype \"fp16\" cannot be computed on ", device.str(), " by this libtorch; use bf16 or fp32");
-    return at::kHalf;
-  }
-  if (asked == "auto") {
-    if (stored == at::kHalf && device.is_cuda()) return at::kHalf;
-    return stored == at::kHalf || stored == at::kBFloat16 ? at::kBFloat16 : at::kFloat;
-  }
+  if (asked == "fp16") return at::kHalf;
+  if (asked == "auto") return stored == at::kHalf || stored == at::kBFloat16 ? stored : at::kFloat;
   fail_input("dtype \"", asked, "\" is not known; use auto, fp32, bf16 or fp16");
 }
 
@@ -71,7 +52,7 @@ Model Model::load(const std::filesystem::path& model_dir, const Options& options
   ModelConfig config = read_config(model_dir);
   const at::Device device = device_of(options.device);
   const Checkpoint checkpoint = Checkpoint::open(model_dir);
-  const at::ScalarType dtype = compute_dtype(options.dtype, stored_dtype(checkpoint, config), device);
+  const at::ScalarType dtype = compute_dtype(options.dtype, stored_dtype(checkpoint, config));
   Weights weights = load_weights(checkpoint, config, dtype, device);
   return Model(std::move(config), std::move(weights));
 }
@@ -150,7 +131,8 @@ ForwardOutput Model::forward(const ForwardInput& input, KvCache& cache) const {
       for (const Injection& injection : input.injections)
         if (injection.layer == layer) inject(hidden, injection);
     };
-    pass.run(hooks);
+    if (input.logits == LogitRows::kNone && input.meters.empty()) pass.run_to_last_keys(hooks);
+    else pass.run(hooks);
     if (input.logits == LogitRows::kAll) output.logits.narrow(0, begin, count).copy_(pass.logits(0, count));
     if (input.logits == LogitRows::kLast && last) output.logits.copy_(pass.logits(count - 1, 1));
   }
