@@ -7,10 +7,10 @@
 #include "base/instruction_set.hpp"
 #include "cli/commands.hpp"
 #include "cli/table.hpp"
-#include "llm/kernels/ops.hpp"
 #include "llm/model/checkpoint.hpp"
 #include "llm/model/config.hpp"
 #include "llm/model/weights.hpp"
+#include "llm/runtime.hpp"
 
 namespace kvmesh::cli {
 namespace {
@@ -46,7 +46,7 @@ nlohmann::ordered_json positions_of(const llm::ModelConfig& config) {
 
 /// What this processor makes of products with these weights.
 std::string products_of(at::ScalarType dtype) {
-  const at::ScalarType product = llm::kernels::product_type(dtype);
+  const at::ScalarType product = llm::product_type(dtype);
   const std::string how = product == dtype ? "" : ", from weights that are widened piece by piece";
   return cat("in ", c10::toString(product), how, "; kernels for ", to_string(instruction_set()));
 }

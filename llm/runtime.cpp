@@ -1,5 +1,6 @@
 #include "llm/runtime.hpp"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <malloc.h>
 #include <unistd.h>
@@ -59,6 +60,11 @@ void prepare_process(char** argv) {
   constexpr int kKeep = 1 << 30;
   mallopt(M_MMAP_THRESHOLD, kKeep);
   mallopt(M_TRIM_THRESHOLD, kKeep);
+}
+
+c10::ScalarType product_type(c10::ScalarType stored) {
+  const bool bf16 = instruction_set() >= InstructionSet::kAvx512Bf16 && at::globalContext().hasMKLDNN();
+  return stored == c10::ScalarType::BFloat16 && bf16 ? stored : c10::ScalarType::Float;
 }
 
 void set_compute_threads(int threads) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <c10/core/ScalarType.h>
+
 namespace kvmesh::llm {
 
 /// Settings that a process needs before it runs a model, called once at the start of main: glibc keeps large blocks
@@ -10,6 +12,11 @@ namespace kvmesh::llm {
 /// starts the program once more, in the same process, with the arguments `argv`. Throws Error{kFixInput} if KVMESH_ISA
 /// names no instruction set.
 void prepare_process(char** argv);
+
+/// What the products of a prompt are computed in on this processor, where weights, activations and cache are `stored`:
+/// bf16 where it multiplies bf16 (through oneDNN), else fp32. Libtorch's own products of bf16 are far slower than that,
+/// and of fp16 it may have none.
+c10::ScalarType product_type(c10::ScalarType stored);
 
 /// Compute threads of this process; 0: as many as cores.
 void set_compute_threads(int threads);

@@ -20,7 +20,7 @@
 #include <cpuid.h>
 #endif
 
-#include "llm/kernels/ops.hpp"
+#include "llm/runtime.hpp"
 
 namespace kvmesh::bench {
 namespace {
@@ -127,7 +127,7 @@ LinearRun linear_run(const llm::Model& model, std::int64_t tokens) {
   double flops = 0;
   for (const at::Tensor& weight : {layer.qkv, layer.out, layer.gate_up, layer.down}) {
     c10::InferenceMode guard;
-    const at::Tensor taken = weight.to(llm::kernels::product_type(weight.scalar_type()));
+    const at::Tensor taken = weight.to(llm::product_type(weight.scalar_type()));
     products.emplace_back(at::ones({tokens, weight.size(1)}, taken.options()), taken);
     flops += 2.0 * static_cast<double>(tokens) * static_cast<double>(weight.numel());
   }

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "llm/kernels/ops.hpp"
+#include "llm/runtime.hpp"
 
 namespace kvmesh::bench {
 namespace {
@@ -22,7 +22,7 @@ at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& 
 Straightforward::Straightforward(const llm::Model& model) : model_(model) {
   const llm::ModelConfig& c = model.config();
   const std::int64_t q = c.num_attention_heads * c.head_dim, kv = c.num_key_value_heads * c.head_dim;
-  const auto taken = [&](const at::Tensor& weight) { return weight.to(llm::kernels::product_type(model.dtype())); };
+  const auto taken = [&](const at::Tensor& weight) { return weight.to(llm::product_type(model.dtype())); };
   for (const llm::LayerWeights& own : model.weights().layers) {
     const at::Tensor qkv = taken(own.qkv), gate_up = taken(own.gate_up);
     layers_.push_back({taken(own.attention_norm), qkv.narrow(0, 0, q), qkv.narrow(0, q, kv), qkv.narrow(0, q + kv, kv),

@@ -1,7 +1,6 @@
 #include "llm/kernels/ops.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 
 #include "llm/kernels/kernel_sets.hpp"
 #include "llm/kernels/parallel.hpp"
+#include "llm/runtime.hpp"
 
 namespace kvmesh::llm::kernels {
 namespace {
@@ -83,11 +83,6 @@ bool ours(const at::Tensor& x) {
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kHalf);
 }
 
-at::ScalarType product_type(at::ScalarType stored) {
-  const bool bf16 = instruction_set() >= InstructionSet::kAvx512Bf16 && at::globalContext().hasMKLDNN();
-  return stored == at::kBFloat16 && bf16 ? at::kBFloat16 : at::kFloat;
-}
-
 namespace {
 
 void few_rows(at::Tensor& out, const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
@@ -109,7 +104,6 @@ void few_rows(at::Tensor& out, const at::Tensor& input, const at::Tensor& weight
 /// are widened a panel at a time, into memory that the processor's caches hold until the panel has met every row.
 void in_fp32(at::Tensor& out, const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
   const std::int64_t rows = input.size(0), width = input.size(1), outputs = weight.size(0);
-  // Measured: from 1 to 8 MiB are alike. Less, and the product packs its input too often.
   constexpr std::int64_t kPanelBytes = 4 << 20;
   constexpr auto kFloatBytes = static_cast<std::int64_t>(sizeof(float));
   const std::int64_t panel = std::min(outputs, std::max<std::int64_t>(kPanelBytes / (width * kFloatBytes), 64));

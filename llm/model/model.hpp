@@ -54,7 +54,7 @@ class Model {
  public:
   struct Options {
     /// What weights, activations, keys and values are in: "fp32", "bf16", "fp16"; "auto": what the weights are stored
-    /// in. What products are computed in is the processor's to say: kernels::product_type.
+    /// in. What products are computed in is the processor's to say: product_type (llm/runtime.hpp).
     std::string dtype = "auto";
     std::string device = "cpu";  ///< or "cuda:0"
   };

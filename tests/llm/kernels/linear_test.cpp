@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include "llm/kernels/ops.hpp"
+#include "llm/runtime.hpp"
 
 using namespace kvmesh::llm;
 
@@ -44,7 +45,7 @@ TEST_CASE("linear: the product of many rows is exact to the type's rounding, wha
 }
 
 TEST_CASE("linear: what is not fp32 is computed in fp32 where the processor does not multiply it, and rounded once") {
-  if (kernels::product_type(at::kBFloat16) != at::kFloat) return;
+  if (product_type(at::kBFloat16) != at::kFloat) return;
   c10::InferenceMode guard;
   at::manual_seed(4);
   const at::Tensor input = at::randn({20, 64}).to(at::kBFloat16), weight = at::randn({40, 64}).to(at::kBFloat16);
