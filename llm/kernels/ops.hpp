@@ -21,9 +21,9 @@ bool ours(const at::Tensor& x);
 /// and the library's are faster from there.
 constexpr std::int64_t kFewRows = 8;
 
-/// out [rows, outputs] = input [rows, width] x weight^T [outputs, width] + bias [outputs], which may be undefined.
-/// Where product_type (llm/runtime.hpp) says fp32, what is not is widened piece by piece: that takes 4 MiB for weights,
-/// and for each row 4 bytes for each input and a share of the outputs.
+/// out [rows, outputs] = input [rows, width] x weight^T [outputs, width] + bias [outputs], which may be undefined. Many
+/// rows are multiplied in product_type (llm/runtime.hpp): where that is wider than what they are in, inputs are widened
+/// whole and weights 4 MiB at a time.
 void linear(at::Tensor& out, const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias);
 
 /// out = RMSNorm(input) [rows, width] with weight [width]; see RmsNorm for what an fp32 weight of a bf16 model means.
