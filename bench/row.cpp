@@ -31,16 +31,16 @@ void print_head(std::ostream& out) {
 }
 
 void print(const Row& row, std::ostream& out) {
-  out << std::left << std::setw(26) << row.name << std::right << std::setw(10) << number(row.ours) << std::setw(11)
-      << number_or_none(row.reference) << "  " << std::left << std::setw(14) << row.unit << std::setw(6)
-      << number_or_none(row.ratio) << std::setw(14)
+  out << std::left << std::setw(26) << row.name << std::right << std::setw(10) << number_or_none(row.ours)
+      << std::setw(11) << number_or_none(row.reference) << "  " << std::left << std::setw(14) << row.unit
+      << std::setw(6) << number_or_none(row.ratio) << std::setw(14)
       << (row.reference == 0 ? "" : number(row.low) + "-" + number(row.high)) << std::setw(16) << verdict(row)
       << row.note << std::endl;
 }
 
 void print_json(const Row& row, std::ostream& out) {
   out << nlohmann::json{{"name", row.name},
-                        {"ours", row.ours},
+                        {"ours", number_or_null(row.ours)},
                         {"reference", number_or_null(row.reference)},
                         {"unit", row.unit},
                         {"ratio", number_or_null(row.ratio)},

@@ -11,7 +11,7 @@ namespace kvmesh::bench {
 /// One line of the table: ours beside a reference, each the median of runs that alternate.
 struct Row {
   std::string name;
-  double ours = 0;
+  double ours = 0;       ///< 0: not measured on this machine
   double reference = 0;  ///< 0: it could not be run, and there is no ratio
   std::string unit;
   double ratio = 0;  ///< median of the pairs' ours / reference

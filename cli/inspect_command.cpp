@@ -1,10 +1,14 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "base/error.hpp"
+#include "base/instruction_set.hpp"
 #include "cli/commands.hpp"
 #include "cli/table.hpp"
 #include "llm/model/check.hpp"
 #include "llm/model/config.hpp"
+#include "llm/model/weights.hpp"
+#include "llm/runtime.hpp"
 
 namespace kvmesh::cli {
 namespace {
@@ -38,6 +42,13 @@ nlohmann::ordered_json positions_of(const llm::ModelConfig& config) {
   return facts;
 }
 
+/// What this processor makes of products with these weights.
+std::string products_of(at::ScalarType dtype) {
+  const at::ScalarType product = llm::product_type(dtype);
+  const std::string how = product == dtype ? "" : ", from weights that are widened piece by piece";
+  return cat("in ", c10::toString(product), how, "; kernels for ", to_string(instruction_set()));
+}
+
 int inspect(const std::string& model_dir, bool as_json) {
   const llm::ModelConfig config = llm::read_config(model_dir);
   const llm::Checkpoint checkpoint = llm::Checkpoint::open(model_dir);
@@ -56,6 +67,7 @@ int inspect(const std::string& model_dir, bool as_json) {
   facts.update(positions_of(config));
   facts.update({{"tie_word_embeddings", config.tie_word_embeddings},
                 {"dtype", llm::name_of(weights.dtype)},
+                {"products", products_of(llm::scalar_type_of(weights.dtype))},
                 {"parameters", checkpoint.parameter_count()},
                 {"kv_bytes_per_token", llm::kv_bytes_per_token(config, element)},
                 {"fingerprint", fingerprint}});

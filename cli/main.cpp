@@ -31,7 +31,6 @@ int end_of_parsing(const CLI::App& app, const CLI::ParseError& error, int argc, 
 }  // namespace
 
 int main(int argc, char** argv) {
-  llm::prepare_process();
   // A reader that goes away ("kvmesh run ... | head") is an error of that write, not the end of the mesh.
   std::signal(SIGPIPE, SIG_IGN);
   spdlog::set_default_logger(spdlog::stderr_color_mt("kvmesh"));
@@ -62,6 +61,7 @@ int main(int argc, char** argv) {
     return end_of_parsing(app, error, argc, argv);
   }
   try {
+    llm::prepare_process(argv);
     return action();
   } catch (const Error& error) {
     std::cerr << "kvmesh: " << error.what() << '\n';

@@ -1,21 +1,21 @@
 #include "kvcodec/quantize.hpp"
 
+#include "base/kernel_sets.hpp"
 #include "kvcodec/detail/quantize_kernels.hpp"
 
 namespace kvmesh::kvcodec {
 
-const QuantKernels& scalar_quant_kernels() { return detail::scalar_quant_kernels(); }
+std::vector<const QuantKernels*> runnable_quant_kernels() {
+  return runnable<QuantKernels>({
+#ifdef __x86_64__
+      &avx512::kKernels, &avx2::kKernels,
+#endif
+      &portable::kKernels});
+}
 
 const QuantKernels& quant_kernels() {
-#if defined(KVMESH_X86_KERNELS)
-  static const QuantKernels& kBest = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
-                                         ? detail::avx512_quant_kernels()
-                                     : __builtin_cpu_supports("avx2") ? detail::avx2_quant_kernels()
-                                                                      : detail::scalar_quant_kernels();
-  return kBest;
-#else
-  return detail::scalar_quant_kernels();
-#endif
+  static const QuantKernels& best = *runnable_quant_kernels().front();
+  return best;
 }
 
 }  // namespace kvmesh::kvcodec

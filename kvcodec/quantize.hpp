@@ -2,7 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <vector>
+
+#include "base/instruction_set.hpp"
 
 /// Rows of keys and values in 8 or 4 bits a number and back (after KIVI, arXiv 2402.02750: keys vary by channel, values
 /// by token). Asymmetric: x is about code * scale + zero, with scale and zero in fp16 for each group, zero rounded down
@@ -41,7 +43,7 @@ struct QuantView {
 /// The loops for one instruction set. `bf16` and `fp32` are row-major [rows, heads, head_dim]. quantise returns false
 /// where a number is not finite or outside fp16's range: such rows cannot travel in these forms.
 struct QuantKernels {
-  const char* name;
+  InstructionSet instruction_set;
   bool (*keys_from_bf16)(const std::uint16_t* bf16, QuantShape shape, QuantView to);
   bool (*keys_from_fp32)(const float* fp32, QuantShape shape, QuantView to);
   bool (*values_from_bf16)(const std::uint16_t* bf16, QuantShape shape, QuantView to);
@@ -52,9 +54,10 @@ struct QuantKernels {
   void (*values_to_fp32)(QuantView from, QuantShape shape, float* fp32);
 };
 
-/// Compiled for any processor. All others give the same bits.
-const QuantKernels& scalar_quant_kernels();
-/// The widest that this processor runs: AVX-512, AVX2, or the scalar ones.
+/// Those that this process may run (base/instruction_set.hpp), the widest first; the portable one, which takes number
+/// by number, is always there. All give the same bits.
+std::vector<const QuantKernels*> runnable_quant_kernels();
+/// The widest of them, found once.
 const QuantKernels& quant_kernels();
 
 }  // namespace kvmesh::kvcodec

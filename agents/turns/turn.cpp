@@ -105,7 +105,9 @@ class RunningTurn::Steps {
     const at::Tensor embeddings = std::move(prompt.embeddings);
     prompt_ids_ = std::move(prompt.ids);
     check_room(embeddings.size(0));
-    llm::ForwardInput input{.embeddings = embeddings, .injections = injections_};
+    llm::ForwardInput input{.embeddings = embeddings,
+                            .logits = reads_logits() ? llm::LogitRows::kLast : llm::LogitRows::kNone,
+                            .injections = injections_};
     for (llm::AttentionMeter& meter : meters_) input.meters.push_back(&meter);
     input.capture_layers = captured_layers(wiring_);
     own_rows_ = embeddings.size(0);
@@ -127,7 +129,7 @@ class RunningTurn::Steps {
     std::vector<std::int64_t> rows_before = rows_of_layers(cache_);
     const std::int64_t computed = input.embeddings.size(0);
     for (std::int64_t& rows : rows_before) rows -= computed;
-    result_.flops += llm::forward_flops(model_.config(), computed, rows_before, 1);
+    result_.flops += llm::forward_flops(model_.config(), computed, rows_before, reads_logits() ? 1 : 0);
     result_.prefill_tokens = static_cast<std::uint64_t>(computed);
     logits_ = output.logits;
     send_activations(output.captured);
@@ -149,6 +151,9 @@ class RunningTurn::Steps {
                  " to generate are ", before + tokens + output, " positions; the model has ",
                  llm::describe_position_limit(model_.config()));
   }
+
+  /// An agent that only shares its prompt has no use for what the model would say next.
+  bool reads_logits() const { return plan_.generates || plan_.longest_output > 0; }
 
   void make_generator() {
     if (plan_.says_vectors) cache_before_output_ = cache_.copy();

@@ -16,6 +16,12 @@
 #include <thread>
 #include <vector>
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
+
+#include "llm/runtime.hpp"
+
 namespace kvmesh::bench {
 namespace {
 
@@ -121,7 +127,8 @@ LinearRun linear_run(const llm::Model& model, std::int64_t tokens) {
   double flops = 0;
   for (const at::Tensor& weight : {layer.qkv, layer.out, layer.gate_up, layer.down}) {
     c10::InferenceMode guard;
-    products.emplace_back(at::ones({tokens, weight.size(1)}, weight.options()), weight);
+    const at::Tensor taken = weight.to(llm::product_type(weight.scalar_type()));
+    products.emplace_back(at::ones({tokens, weight.size(1)}, taken.options()), taken);
     flops += 2.0 * static_cast<double>(tokens) * static_cast<double>(weight.numel());
   }
   auto run = [products] {
@@ -140,37 +147,47 @@ double weight_bytes(const llm::Model& model) {
   return bytes;
 }
 
-llm::Model synthetic_1b() {
+llm::Model synthetic_1b(at::ScalarType type, int layers) {
   llm::ModelConfig config;
   config.family = "llama";
   config.architecture = "LlamaForCausalLM";
   config.vocab_size = 32000;
   config.hidden_size = 2048;
   config.intermediate_size = 8192;
-  config.num_hidden_layers = 16;
+  config.num_hidden_layers = layers;
   config.num_attention_heads = 32;
   config.num_key_value_heads = 8;
   config.head_dim = 64;
   config.max_position_embeddings = config.position_limit = 131072;
   config.rms_norm_eps = 1e-5;
   config.ropes = {llm::RopeConfig{.theta = 500000}};
-  config.layers.resize(16);
+  config.layers.resize(static_cast<std::size_t>(layers));
   config.attention_scale = 0.125;
   std::uint64_t state = 88172645463325252ULL;
   llm::Weights weights;
-  weights.embed_tokens = random_weights({32000, 2048}, state);
-  weights.lm_head = random_weights({32000, 2048}, state);
-  weights.final_norm = at::ones({2048}, at::kBFloat16);
-  for (int l = 0; l < 16; ++l) {
+  weights.embed_tokens = random_weights({32000, 2048}, state).to(type);
+  weights.lm_head = random_weights({32000, 2048}, state).to(type);
+  weights.final_norm = at::ones({2048}, type);
+  for (int l = 0; l < layers; ++l) {
     llm::LayerWeights layer;
     layer.attention_norm = layer.mlp_norm = weights.final_norm;
-    layer.qkv = random_weights({48 * 64, 2048}, state);
-    layer.out = random_weights({2048, 2048}, state);
-    layer.gate_up = random_weights({2 * 8192, 2048}, state);
-    layer.down = random_weights({2048, 8192}, state);
+    layer.qkv = random_weights({48 * 64, 2048}, state).to(type);
+    layer.out = random_weights({2048, 2048}, state).to(type);
+    layer.gate_up = random_weights({2 * 8192, 2048}, state).to(type);
+    layer.down = random_weights({2048, 8192}, state).to(type);
     weights.layers.push_back(std::move(layer));
   }
   return llm::Model::of(std::move(config), std::move(weights));
+}
+
+bool has_amx() {
+#ifdef __x86_64__
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kAmxBf16 = 1U << 22;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kAmxBf16) != 0;
+#else
+  return false;
+#endif
 }
 
 bool reset_peak_memory() {

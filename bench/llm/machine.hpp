@@ -17,8 +17,8 @@ struct MemoryReader {
 };
 MemoryReader memory_reader(int threads);
 
-/// A run of libtorch's linear over the projections of some layers of `model`, `tokens` rows each: what the machine can
-/// do at the model's own shapes.
+/// A run of libtorch's linear over the projections of some layers of `model`, `tokens` rows each, in the type that this
+/// processor multiplies fastest: what the machine can do at the model's own shapes.
 struct LinearRun {
   std::function<void()> run;
   double flops = 0;
@@ -29,8 +29,11 @@ LinearRun linear_run(const llm::Model& model, std::int64_t tokens);
 double weight_bytes(const llm::Model& model);
 
 /// A model in Llama 3.2 1B's shape with a vocabulary of 32,000: 16 layers, width 2,048, FFN 8,192, 32 heads and 8 kv
-/// heads of 64; random bf16 weights of one size, 2.2 GB.
-llm::Model synthetic_1b();
+/// heads of 64; random weights of one size, in bf16 2.2 GB. Fewer layers where they are asked for.
+llm::Model synthetic_1b(at::ScalarType type, int layers = 16);
+
+/// Whether the processor multiplies tiles of bf16 (AMX), which sets it apart from all others.
+bool has_amx();
 
 /// Forgets the process's peak memory; false: the kernel does not let it.
 bool reset_peak_memory();

@@ -9,7 +9,6 @@
 
 int main(int argc, char** argv) {
   using namespace kvmesh;
-  llm::prepare_process();
   bench::LlmOptions options{.model_dir = KVMESH_SOURCE_DIR "/models/tiny"};
   bool json = false;
   for (int i = 1; i < argc; ++i) {
@@ -19,6 +18,7 @@ int main(int argc, char** argv) {
     else options.model_dir = argument;
   }
   try {
+    llm::prepare_process(argv);
     return bench::run_llm(options, json, std::cout) ? 0 : 1;
   } catch (const std::exception& error) {
     std::cerr << "bench_llm: " << error.what() << '\n';

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "llm/runtime.hpp"
+
 namespace kvmesh::bench {
 namespace {
 
@@ -20,11 +22,16 @@ at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& 
 Straightforward::Straightforward(const llm::Model& model) : model_(model) {
   const llm::ModelConfig& c = model.config();
   const std::int64_t q = c.num_attention_heads * c.head_dim, kv = c.num_key_value_heads * c.head_dim;
-  for (const llm::LayerWeights& own : model.weights().layers)
-    layers_.push_back({own.attention_norm, own.qkv.narrow(0, 0, q), own.qkv.narrow(0, q, kv),
-                       own.qkv.narrow(0, q + kv, kv), own.out, own.mlp_norm,
-                       own.gate_up.narrow(0, 0, c.intermediate_size),
-                       own.gate_up.narrow(0, c.intermediate_size, c.intermediate_size), own.down});
+  const auto taken = [&](const at::Tensor& weight) { return weight.to(llm::product_type(model.dtype())); };
+  for (const llm::LayerWeights& own : model.weights().layers) {
+    const at::Tensor qkv = taken(own.qkv), gate_up = taken(own.gate_up);
+    layers_.push_back({taken(own.attention_norm), qkv.narrow(0, 0, q), qkv.narrow(0, q, kv), qkv.narrow(0, q + kv, kv),
+                       taken(own.out), taken(own.mlp_norm), gate_up.narrow(0, 0, c.intermediate_size),
+                       gate_up.narrow(0, c.intermediate_size, c.intermediate_size), taken(own.down)});
+  }
+  embed_tokens_ = taken(model.weights().embed_tokens);
+  final_norm_ = taken(model.weights().final_norm);
+  lm_head_ = c.tie_word_embeddings ? embed_tokens_ : taken(model.weights().lm_head);
 }
 
 double Straightforward::score_bytes(std::int64_t tokens) const {
@@ -62,15 +69,15 @@ at::Tensor Straightforward::forward(const std::vector<std::int64_t>& ids, Cache&
   c10::InferenceMode guard;
   cache.keys.resize(layers_.size());
   cache.values.resize(layers_.size());
-  at::Tensor x = at::embedding(model_.weights().embed_tokens, at::tensor(ids, at::kLong));
+  at::Tensor x = at::embedding(embed_tokens_, at::tensor(ids, at::kLong));
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const Layer& layer = layers_[l];
     x = x + attention(layer, norm(x, layer.attention_norm), cache.keys[l], cache.values[l]);
     const at::Tensor y = norm(x, layer.mlp_norm);
     x = x + at::linear(at::silu(at::linear(y, layer.gate)) * at::linear(y, layer.up), layer.down);
   }
-  const at::Tensor last = norm(x.narrow(0, x.size(0) - 1, 1), model_.weights().final_norm);
-  return at::linear(last, model_.weights().lm_head).to(at::kFloat);
+  const at::Tensor last = norm(x.narrow(0, x.size(0) - 1, 1), final_norm_);
+  return at::linear(last, lm_head_).to(at::kFloat);
 }
 
 }  // namespace kvmesh::bench

@@ -11,7 +11,8 @@ namespace kvmesh::bench {
 
 /// A Llama decoder as one writes it in libtorch on the first day, to compare with: separate projections, a cache that
 /// grows by concatenation, keys and values repeated for each head, [heads, tokens, rows] scores behind a full mask.
-/// Shares the weights of a model of ours; RMSNorm, SiLU, no biases, one RoPE.
+/// Shares the weights of a model of ours, where libtorch multiplies their type fast on this processor, else takes them
+/// in fp32; RMSNorm, SiLU, no biases, one RoPE.
 class Straightforward {
  public:
   /// `model` outlives it.
@@ -34,6 +35,7 @@ class Straightforward {
 
   const llm::Model& model_;
   std::vector<Layer> layers_;
+  at::Tensor embed_tokens_, final_norm_, lm_head_;
 };
 
 }  // namespace kvmesh::bench

@@ -2,11 +2,17 @@
 
 #include "kvcodec/quantize.hpp"
 
-/// One set of loops for each instruction set; only x86-64 builds have the last two.
-namespace kvmesh::kvcodec::detail {
-
-const QuantKernels& scalar_quant_kernels();
-const QuantKernels& avx2_quant_kernels();
-const QuantKernels& avx512_quant_kernels();
-
-}  // namespace kvmesh::kvcodec::detail
+/// quantize_kernels.cpp as compiled for each instruction set.
+namespace kvmesh::kvcodec {
+#ifdef __x86_64__
+namespace avx512 {
+extern const QuantKernels kKernels;
+}
+namespace avx2 {
+extern const QuantKernels kKernels;
+}
+#endif
+namespace portable {
+extern const QuantKernels kKernels;
+}
+}  // namespace kvmesh::kvcodec

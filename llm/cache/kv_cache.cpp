@@ -56,6 +56,8 @@ LayerCache::Rows LayerCache::behind(std::int64_t rows) {
 
 LayerCache::Rows LayerCache::extend(const std::vector<std::int64_t>& positions) {
   Rows rows = behind(static_cast<std::int64_t>(positions.size()));
+  if (!positions.empty() && !positions_.empty()) in_order_ = in_order_ && positions_.back() <= positions.front();
+  in_order_ = in_order_ && std::is_sorted(positions.begin(), positions.end());
   positions_.insert(positions_.end(), positions.begin(), positions.end());
   return rows;
 }
@@ -63,6 +65,7 @@ LayerCache::Rows LayerCache::extend(const std::vector<std::int64_t>& positions) 
 std::int64_t LayerCache::extend_own(std::int64_t rows) {
   const std::int64_t first = length();
   reserve(first + rows);
+  if (rows > 0 && first > 0) in_order_ = in_order_ && positions_.back() <= next_position;
   for (std::int64_t i = 0; i < rows; ++i) positions_.push_back(next_position++);
   return first;
 }
@@ -70,6 +73,7 @@ std::int64_t LayerCache::extend_own(std::int64_t rows) {
 void LayerCache::drop_own(std::int64_t rows) {
   TORCH_INTERNAL_ASSERT(rows >= 0 && rows <= length() - shared_rows);
   positions_.resize(static_cast<std::size_t>(length() - rows));
+  if (!in_order_) in_order_ = std::is_sorted(positions_.begin(), positions_.end());
   next_position -= rows;
 }
 

@@ -24,6 +24,8 @@ class LayerCache {
   at::Tensor values() const { return values_.narrow(0, 0, length()); }  ///< [length, kv_heads, head_dim]
   /// Position of each row in the sequence; keys are rotated by it.
   const std::vector<std::int64_t>& positions() const { return positions_; }
+  /// Whether no row stands before one of a smaller position.
+  bool in_order() const { return in_order_; }
 
   /// Adds rows, copied and converted to the cache's dtype and device. `keys`, `values`: [tokens, kv_heads, head_dim].
   void append(const at::Tensor& keys, const at::Tensor& values, const std::vector<std::int64_t>& positions);
@@ -66,6 +68,7 @@ class LayerCache {
   at::Tensor keys_;    // [capacity, kv_heads, head_dim]
   at::Tensor values_;  // [capacity, kv_heads, head_dim]
   std::vector<std::int64_t> positions_;
+  bool in_order_ = true;  // kept, since every token at every layer with a window asks
 };
 
 /// All layers of one sequence. A resource: moved, never copied.

@@ -8,8 +8,8 @@
 #include "llm/kernels/elementwise.hpp"
 #include "llm/kernels/tile.hpp"
 
-namespace kvmesh::llm::kernels {
-namespace {
+KVMESH_BEGIN_KERNELS
+namespace kvmesh::llm::kernels::KVMESH_KERNELS {
 
 /// A hidden score: finite, so that a query which sees nothing gets equal weights and no NaN. Weights that were given
 /// before the first visible row vanish when it raises the maximum.
@@ -30,8 +30,7 @@ struct AttentionScratch {
   float* sum;       // [query rows]
   float* measured;  // [ranges, query rows]
 
-  KVMESH_TARGET AttentionScratch(void* memory, std::int64_t rows, std::int64_t head_dim, std::int64_t padded,
-                                 std::int64_t ranges) {
+  AttentionScratch(void* memory, std::int64_t rows, std::int64_t head_dim, std::int64_t padded, std::int64_t ranges) {
     auto* next = static_cast<unsigned char*>(memory);
     auto piece = [&next](auto*& pointer, std::int64_t elements) {
       pointer = reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(next);
@@ -63,14 +62,19 @@ KVMESH_INLINE void copy_row(const T* from, E* to, std::int64_t width) {
 template <class T, class E>
 KVMESH_INLINE void pack_keys(const T* keys, std::int64_t stride, std::int64_t count, std::int64_t head_dim, E* packed) {
   constexpr std::int64_t kPair = Element<T>::kPair;
-  for (std::int64_t j = 0; j < kKeyBlock; ++j) {
-    for (std::int64_t s = 0; s < head_dim / kPair; ++s) {
-      std::uint32_t pair = 0;
-      if (j < count) {
-        if constexpr (sizeof(T) == sizeof(E)) std::memcpy(&pair, keys + j * stride + s * kPair, sizeof pair);
-        else pair = static_cast<std::uint32_t>(keys[j * stride + s]) << 16;
+  if (count < kKeyBlock) std::memset(packed, 0, static_cast<std::size_t>(head_dim * kKeyBlock) * sizeof(E));
+  for (std::int64_t j = 0; j < count; ++j) {
+    const T* key = keys + j * stride;
+    if constexpr (sizeof(T) == sizeof(E)) {
+      for (std::int64_t s = 0; s < head_dim / kPair; ++s)
+        std::memcpy(packed + (s * kKeyBlock + j) * kPair, key + s * kPair, kPair * sizeof(E));
+    } else {
+      for (std::int64_t s = 0; s < head_dim; s += kLanes) {
+        float wide[kLanes];
+        const std::int64_t some = count_at(s, head_dim);
+        store(wide, take(key + s, some));
+        for (std::int64_t i = 0; i < some; ++i) packed[(s + i) * kKeyBlock + j] = wide[i];
       }
-      std::memcpy(packed + (s * kKeyBlock + j) * kPair, &pair, sizeof pair);
     }
   }
 }
@@ -104,7 +108,7 @@ struct AttentionItem {
   std::int64_t kv_head, first, count, group, query_rows, padded;
   AttentionScratch<T> at;
 
-  KVMESH_TARGET AttentionItem(const Attention<T>& whole, std::int64_t item, void* scratch)
+  AttentionItem(const Attention<T>& whole, std::int64_t item, void* scratch)
       : task(whole),
         kv_head(item % task.kv_heads),
         first(item / task.kv_heads * attention_block(task.heads, task.kv_heads)),
@@ -119,7 +123,7 @@ struct AttentionItem {
     return ((first + m / group) * task.heads + kv_head * group + m % group) * task.head_dim;
   }
 
-  KVMESH_TARGET void begin() {
+  void begin() {
     for (std::int64_t m = 0; m < query_rows; ++m) {
       copy_row(task.queries + offset(m), at.queries + m * task.head_dim, task.head_dim);
       at.maximum[m] = kHidden;
@@ -130,7 +134,7 @@ struct AttentionItem {
   }
 
   /// The rows that some query of this item looks at.
-  KVMESH_TARGET Range rows() const {
+  Range rows() const {
     Range rows{task.rows, 0};
     for (std::int64_t query = first; query < first + count; ++query) {
       const Range seen = task.seen[query];
@@ -184,7 +188,7 @@ struct AttentionItem {
     }
   }
 
-  KVMESH_TARGET void add_rows(std::int64_t row, std::int64_t n) {
+  void add_rows(std::int64_t row, std::int64_t n) {
     constexpr std::int64_t kPair = Element<T>::kPair;
     const std::int64_t d = task.head_dim, stride = task.kv_heads * d, start = row * stride + kv_head * d;
     pack_keys(task.keys + start, stride, n, d, at.keys);
@@ -198,7 +202,7 @@ struct AttentionItem {
                 /*accumulate=*/true);
   }
 
-  KVMESH_TARGET void end(std::int64_t item) {
+  void end(std::int64_t item) {
     for (std::int64_t m = 0; m < query_rows; ++m) {
       const float* mixed = at.mixed + m * padded;
       T* out = task.output + offset(m);
@@ -212,7 +216,7 @@ struct AttentionItem {
 };
 
 template <class T>
-KVMESH_TARGET void attend(const Attention<T>& task, std::int64_t item, void* scratch) {
+void attend(const Attention<T>& task, std::int64_t item, void* scratch) {
   AttentionItem<T> work(task, item, scratch);
   work.begin();
   const Range rows = work.rows();
@@ -221,5 +225,5 @@ KVMESH_TARGET void attend(const Attention<T>& task, std::int64_t item, void* scr
   work.end(item);
 }
 
-}  // namespace
-}  // namespace kvmesh::llm::kernels
+}  // namespace kvmesh::llm::kernels::KVMESH_KERNELS
+KVMESH_END_KERNELS

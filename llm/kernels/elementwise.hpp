@@ -4,8 +4,8 @@
 
 #include "llm/kernels/lanes.hpp"
 
-namespace kvmesh::llm::kernels {
-namespace {
+KVMESH_BEGIN_KERNELS
+namespace kvmesh::llm::kernels::KVMESH_KERNELS {
 
 /// Elements of the vector that begins at `i` of `width`.
 KVMESH_INLINE std::int64_t count_at(std::int64_t i, std::int64_t width) {
@@ -39,7 +39,7 @@ KVMESH_INLINE void normalise_row(const T* x, const T* weight, const float* wide_
 }
 
 template <class T>
-KVMESH_TARGET void rms_norm(const RmsNorm<T>& task, Range rows) {
+void rms_norm(const RmsNorm<T>& task, Range rows) {
   for (std::int64_t r = rows.begin; r < rows.end; ++r)
     normalise_row(task.input + r * task.width, task.weight, task.wide_weight, task.output + r * task.width, task.width,
                   task.epsilon);
@@ -57,7 +57,7 @@ KVMESH_INLINE void rotate_head(const T* x, const float* cos, const float* sin, T
 }
 
 template <class T>
-KVMESH_TARGET void rotate(const Rotate<T>& task, Range tokens) {
+void rotate(const Rotate<T>& task, Range tokens) {
   const std::int64_t d = task.head_dim, half = d / 2;
   for (std::int64_t t = tokens.begin; t < tokens.end; ++t) {
     const T* from = task.qkv + t * (task.heads + 2 * task.kv_heads) * d;
@@ -89,7 +89,7 @@ KVMESH_INLINE Lanes activated(Lanes x, Activation activation) {
 }
 
 template <class T>
-KVMESH_TARGET void gate(const Gate<T>& task, Range rows) {
+void gate(const Gate<T>& task, Range rows) {
   for (std::int64_t r = rows.begin; r < rows.end; ++r) {
     const T *gates = task.gate_up + 2 * r * task.width, *ups = gates + task.width;
     T* out = task.output + r * task.width;
@@ -102,7 +102,7 @@ KVMESH_TARGET void gate(const Gate<T>& task, Range rows) {
 }
 
 template <class T>
-KVMESH_TARGET void add(const Add<T>& task, Range elements) {
+void add(const Add<T>& task, Range elements) {
   const std::int64_t width = elements.end - elements.begin;
   T* sum = task.sum + elements.begin;
   const T* addend = task.addend + elements.begin;
@@ -113,7 +113,7 @@ KVMESH_TARGET void add(const Add<T>& task, Range elements) {
 }
 
 template <class T>
-KVMESH_TARGET void widen(const Widen<T>& task, Range elements) {
+void widen(const Widen<T>& task, Range elements) {
   for (std::int64_t i = elements.begin; i < elements.end; i += kLanes) {
     const std::int64_t count = count_at(i, elements.end);
     const Lanes x = take(task.input + i, count);
@@ -121,5 +121,18 @@ KVMESH_TARGET void widen(const Widen<T>& task, Range elements) {
   }
 }
 
-}  // namespace
-}  // namespace kvmesh::llm::kernels
+template <class T>
+void narrow(const Narrow<T>& task, Range rows) {
+  for (std::int64_t r = rows.begin; r < rows.end; ++r) {
+    const float* from = task.input + r * task.width;
+    T* to = task.output + r * task.output_width;
+    for (std::int64_t i = 0; i < task.width; i += kLanes) {
+      const std::int64_t count = count_at(i, task.width);
+      const Lanes x = take(from + i, count);
+      put(to + i, task.bias ? x + take(task.bias + i, count) : x, count);
+    }
+  }
+}
+
+}  // namespace kvmesh::llm::kernels::KVMESH_KERNELS
+KVMESH_END_KERNELS

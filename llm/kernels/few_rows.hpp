@@ -7,15 +7,15 @@
 
 #include "llm/kernels/lanes.hpp"
 
-namespace kvmesh::llm::kernels {
-namespace {
+KVMESH_BEGIN_KERNELS
+namespace kvmesh::llm::kernels::KVMESH_KERNELS {
 
 /// Rows that share one pass over a block of weights; their sums stand in registers.
 constexpr std::int64_t kRowsAtOnce = KVMESH_LANES == 16 ? 8 : 4;
 
 /// Outputs [column, column + C) of rows [row, row + R).
 template <class T, int R, int C>
-KVMESH_TARGET void few_rows_block(const FewRows<T>& task, std::int64_t row, std::int64_t column) {
+void few_rows_block(const FewRows<T>& task, std::int64_t row, std::int64_t column) {
   constexpr std::int64_t kStep = Run<T>::kElements;
   const std::int64_t width = task.width;
   const T* input = task.input + row * width;
@@ -51,7 +51,7 @@ KVMESH_TARGET void few_rows_block(const FewRows<T>& task, std::int64_t row, std:
 }
 
 template <class T, int C, int R = 1>
-KVMESH_TARGET void few_rows_of(const FewRows<T>& task, std::int64_t row, std::int64_t rows, std::int64_t column) {
+void few_rows_of(const FewRows<T>& task, std::int64_t row, std::int64_t rows, std::int64_t column) {
   if constexpr (R < kRowsAtOnce) {
     if (rows > R) return few_rows_of<T, C, R + 1>(task, row, rows, column);
   }
@@ -59,13 +59,13 @@ KVMESH_TARGET void few_rows_of(const FewRows<T>& task, std::int64_t row, std::in
 }
 
 template <class T, int C>
-KVMESH_TARGET void few_rows_columns(const FewRows<T>& task, std::int64_t column) {
+void few_rows_columns(const FewRows<T>& task, std::int64_t column) {
   for (std::int64_t row = 0; row < task.rows; row += kRowsAtOnce)
     few_rows_of<T, C>(task, row, std::min(kRowsAtOnce, task.rows - row), column);
 }
 
 template <class T>
-KVMESH_TARGET void few_rows(const FewRows<T>& task, Range outputs) {
+void few_rows(const FewRows<T>& task, Range outputs) {
   std::int64_t column = outputs.begin;
   if (task.rows <= 4)
     for (; column + 4 <= outputs.end; column += 4) few_rows_columns<T, 4>(task, column);
@@ -73,5 +73,5 @@ KVMESH_TARGET void few_rows(const FewRows<T>& task, Range outputs) {
   for (; column < outputs.end; ++column) few_rows_columns<T, 1>(task, column);
 }
 
-}  // namespace
-}  // namespace kvmesh::llm::kernels
+}  // namespace kvmesh::llm::kernels::KVMESH_KERNELS
+KVMESH_END_KERNELS

@@ -1,26 +1,20 @@
 #pragma once
 
-// Vectors of fp32, written once for every instruction set. Included only by the sources that define an instruction set
-// (avx512_bf16.cpp, avx512.cpp, avx2.cpp, portable.cpp), which say before:
-//   KVMESH_LANES      fp32 elements of a vector
-//   KVMESH_TARGET     the attribute that lets a function use the instruction set; on every function here and in the
-//                     kernels' bodies, for nothing else in the program may be compiled for it
-//   KVMESH_DOT_BF16   set where vdpbf16ps is there
+// Vectors of fp32, written once for every instruction set.
 
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 
+#include "base/kernels.hpp"
 #include "llm/kernels/tasks.hpp"
 
 #if KVMESH_LANES > 4
 #include <immintrin.h>
 #endif
 
-#define KVMESH_INLINE KVMESH_TARGET __attribute__((always_inline)) inline
-
-namespace kvmesh::llm::kernels {
-namespace {
+KVMESH_BEGIN_KERNELS
+namespace kvmesh::llm::kernels::KVMESH_KERNELS {
 
 constexpr std::int64_t kLanes = KVMESH_LANES;
 
@@ -42,6 +36,22 @@ KVMESH_INLINE Lanes load(const Bf16* from) {
   return (Lanes)(__builtin_convertvector(half, BitLanes) << 16);
 }
 
+KVMESH_INLINE Lanes load(const Fp16* from) {
+#if KVMESH_LANES == 16
+  return (Lanes)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+#elif KVMESH_LANES == 8
+  return (Lanes)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+#else
+  HalfLanes half;
+  std::memcpy(&half, from, sizeof half);
+  const BitLanes bits = __builtin_convertvector(half, BitLanes);
+  // The exponent is re-biased by a multiplication, which gets subnormal numbers right too.
+  const BitLanes finite = (BitLanes)((Lanes)((bits & 0x7fff) << 13) * 0x1p112f);
+  const BitLanes not_finite = (BitLanes)((bits & 0x7c00) == 0x7c00) & 0x7f800000;
+  return (Lanes)(finite | not_finite | (bits & 0x8000) << 16);
+#endif
+}
+
 /// The bits of a bf16 in the low half, rounded to nearest even; a NaN stays one.
 KVMESH_INLINE BitLanes rounded(Lanes v) {
   const BitLanes bits = (BitLanes)v;
@@ -56,9 +66,35 @@ KVMESH_INLINE void store(Bf16* to, Lanes v) {
   std::memcpy(to, &half, sizeof half);
 }
 
+KVMESH_INLINE void store(Fp16* to, Lanes v) {
+#if KVMESH_LANES == 16
+  const __m256i half = _mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT);
+#elif KVMESH_LANES == 8
+  const __m128i half = _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT);
+#else
+  const BitLanes sign = (BitLanes)v & 0x80000000u, size = (BitLanes)v ^ sign;
+  // Below the normal numbers the addition of 1/2 rounds at the last place of a subnormal one.
+  const BitLanes subnormal = (BitLanes)((Lanes)size + 0.5f) - 0x3f000000;
+  const BitLanes normal = (size - 0x38000000 + 0xfff + ((size >> 13) & 1)) >> 13;
+  const BitLanes is_small = (BitLanes)(size < 0x38800000);
+  const BitLanes is_large = (BitLanes)(size >= 0x477ff000);  // rounds to 65536 or more
+  const BitLanes is_nan = (BitLanes)(v != v);
+  const BitLanes finite = (subnormal & is_small) | (normal & ~is_small);
+  const BitLanes infinite_or_nan = 0x7c00 | (is_nan & 0x0200);
+  const BitLanes bits = sign >> 16 | (finite & ~is_large) | (infinite_or_nan & is_large);
+  const HalfLanes half = __builtin_convertvector(bits, HalfLanes);
+#endif
+  std::memcpy(to, &half, sizeof half);
+}
+
 /// v as it would be read back after a store.
 KVMESH_INLINE Lanes as_stored(const float*, Lanes v) { return v; }
 KVMESH_INLINE Lanes as_stored(const Bf16*, Lanes v) { return (Lanes)(rounded(v) << 16); }
+KVMESH_INLINE Lanes as_stored(const Fp16*, Lanes v) {
+  Fp16 stored[kLanes];
+  store(stored, v);
+  return load(stored);
+}
 
 /// The first `count` elements, zeros behind; for what is left at the end of a row.
 template <class T>
@@ -134,7 +170,16 @@ struct Run<float> {
   Lanes v;
   KVMESH_INLINE static Run at(const float* from) { return {load(from)}; }
 };
-KVMESH_INLINE Lanes multiply_add(Lanes sum, Run<float> a, Run<float> b) { return sum + a.v * b.v; }
+template <>
+struct Run<Fp16> {
+  static constexpr std::int64_t kElements = kLanes;
+  Lanes v;
+  KVMESH_INLINE static Run at(const Fp16* from) { return {load(from)}; }
+};
+template <class T>
+KVMESH_INLINE Lanes multiply_add(Lanes sum, Run<T> a, Run<T> b) {
+  return sum + a.v * b.v;
+}
 
 #ifdef KVMESH_DOT_BF16
 template <>
@@ -163,5 +208,5 @@ KVMESH_INLINE Lanes multiply_add(Lanes sum, Run<Bf16> a, Run<Bf16> b) {
 }
 #endif
 
-}  // namespace
-}  // namespace kvmesh::llm::kernels
+}  // namespace kvmesh::llm::kernels::KVMESH_KERNELS
+KVMESH_END_KERNELS

@@ -7,8 +7,9 @@
 #include <cstddef>
 #include <new>
 
-#include "llm/kernels/instruction_sets.hpp"
+#include "llm/kernels/kernel_sets.hpp"
 #include "llm/kernels/parallel.hpp"
+#include "llm/runtime.hpp"
 
 namespace kvmesh::llm::kernels {
 namespace {
@@ -25,6 +26,7 @@ T* data(const at::Tensor& tensor) {
 template <class F>
 void with_element_of(const at::Tensor& x, const F& f) {
   if (x.scalar_type() == at::kFloat) f(static_cast<float*>(nullptr));
+  else if (x.scalar_type() == at::kHalf) f(static_cast<Fp16*>(nullptr));
   else f(static_cast<Bf16*>(nullptr));
 }
 
@@ -77,17 +79,14 @@ at::Tensor normalised(const at::Tensor& input, const at::Tensor& weight, double 
 }  // namespace
 
 bool ours(const at::Tensor& x) {
-  return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
+  return x.is_cpu() &&
+         (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kHalf);
 }
 
-void linear(at::Tensor& out, const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
+namespace {
+
+void few_rows(at::Tensor& out, const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
   const std::int64_t rows = input.size(0), width = input.size(1), outputs = weight.size(0);
-  TORCH_INTERNAL_ASSERT(weight.size(1) == width && out.size(0) == rows && out.size(1) == outputs);
-  if (rows > kFewRows || !ours(input)) {
-    if (bias.defined()) at::addmm_out(out, bias, input, weight.t());
-    else at::mm_out(out, input, weight.t());
-    return;
-  }
   TORCH_INTERNAL_ASSERT(weight.is_contiguous() && weight.scalar_type() == input.scalar_type());
   with_element_of(input, [&]<class T>(T*) {
     const FewRows<T> task{.input = data<T>(input),
@@ -99,6 +98,45 @@ void linear(at::Tensor& out, const at::Tensor& input, const at::Tensor& weight, 
                           .outputs = outputs};
     share(best_set().of<T>().few_rows, task, outputs, width * static_cast<std::int64_t>(sizeof(T)), /*step=*/4);
   });
+}
+
+/// The product in fp32 of inputs and weights that are not, for processors without instructions for their type: weights
+/// are widened a panel at a time, into memory that the processor's caches hold until the panel has met every row.
+void in_fp32(at::Tensor& out, const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
+  const std::int64_t rows = input.size(0), width = input.size(1), outputs = weight.size(0);
+  constexpr std::int64_t kPanelBytes = 4 << 20;
+  constexpr auto kFloatBytes = static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t panel = std::min(outputs, std::max<std::int64_t>(kPanelBytes / (width * kFloatBytes), 64));
+  const at::TensorOptions fp32 = input.options().dtype(at::kFloat);
+  at::Tensor wide_input = at::empty({rows, width}, fp32);
+  widen(wide_input, input, /*soft_cap=*/0);
+  const at::Tensor wide_weights = at::empty({panel, width}, fp32), products = at::empty({panel * rows}, fp32);
+  for (std::int64_t first = 0; first < outputs; first += panel) {
+    const std::int64_t count = std::min(panel, outputs - first);
+    at::Tensor wide_weight = wide_weights.narrow(0, 0, count);
+    widen(wide_weight, weight.narrow(0, first, count), /*soft_cap=*/0);
+    at::Tensor product = products.narrow(0, 0, rows * count).view({rows, count});
+    at::mm_out(product, wide_input, wide_weight.t());
+    with_element_of(out, [&]<class T>(T*) {
+      const Narrow<T> task{.input = data<float>(product),
+                           .bias = bias.defined() ? data<T>(bias) + first : nullptr,
+                           .output = data<T>(out) + first,
+                           .width = count,
+                           .output_width = outputs};
+      share(best_set().of<T>().narrow, task, rows, count * (kFloatBytes + static_cast<std::int64_t>(sizeof(T))));
+    });
+  }
+}
+
+}  // namespace
+
+void linear(at::Tensor& out, const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
+  TORCH_INTERNAL_ASSERT(weight.size(1) == input.size(1) && out.size(0) == input.size(0) &&
+                        out.size(1) == weight.size(0));
+  if (ours(input) && input.size(0) <= kFewRows) return few_rows(out, input, weight, bias);
+  if (ours(input) && product_type(input.scalar_type()) != input.scalar_type()) return in_fp32(out, input, weight, bias);
+  if (bias.defined()) at::addmm_out(out, bias, input, weight.t());
+  else at::mm_out(out, input, weight.t());
 }
 
 void rms_norm(at::Tensor& out, const at::Tensor& input, const at::Tensor& weight, double epsilon) {
@@ -232,5 +270,6 @@ void attend(std::span<const Attention<T>> tasks) {
 }
 template void attend(std::span<const Attention<float>>);
 template void attend(std::span<const Attention<Bf16>>);
+template void attend(std::span<const Attention<Fp16>>);
 
 }  // namespace kvmesh::llm::kernels

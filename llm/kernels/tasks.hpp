@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
+#include "base/instruction_set.hpp"
 #include "llm/model/config.hpp"
 
 namespace kvmesh::llm::kernels {
@@ -10,13 +12,14 @@ namespace kvmesh::llm::kernels {
 /// of functions that each instruction set fills. Every function works on a part of its task, so that threads can share
 /// it, and is thread-safe on disjoint parts.
 ///
-/// Rounding, the same for every instruction set: elements are widened to fp32, products of bf16 are exact there, sums
-/// are fp32 in an order that depends on the instruction set and the row's length alone (not on the number of rows or
-/// threads), and a result is rounded to its type once, to nearest even. Where a family's definition rounds in between,
-/// the task says so.
+/// Rounding, the same for every instruction set: elements are widened to fp32, products of bf16 and of fp16 are exact
+/// there, sums are fp32 in an order that depends on the instruction set and the row's length alone (not on the number
+/// of rows or threads), and a result is rounded to its type once, to nearest even. Where a family's definition rounds
+/// in between, the task says so.
 
-/// A bfloat16's bits.
+/// The bits of a bfloat16 and of an IEEE half.
 enum class Bf16 : std::uint16_t {};
+enum class Fp16 : std::uint16_t {};
 
 /// Part [begin, end) of a task.
 struct Range {
@@ -93,6 +96,17 @@ struct Widen {
   float soft_cap = 0;
 };
 
+/// output[r, i] = input[r, i] + bias[i], rounded: columns of a product that was computed in fp32, on their way to their
+/// place among wider rows. Its parts are rows.
+template <class T>
+struct Narrow {
+  const float* input = nullptr;  ///< [rows, width]
+  const T* bias = nullptr;       ///< [width], or null
+  T* output = nullptr;           ///< [rows, output_width]
+  std::int64_t width = 0;
+  std::int64_t output_width = 0;
+};
+
 /// Grouped-query attention with a softmax in fp32 that never holds more than a block of scores (the running maximum of
 /// "FlashAttention", Dao et al. 2022). Its parts are items: kv head h and block b of queries are item
 /// b * kv_heads + h; see attention_items. Scores are fp32; the weights exp(score - maximum) are rounded to T before
@@ -146,17 +160,20 @@ struct KernelsOf {
   void (*gate)(const Gate<T>&, Range rows) = nullptr;
   void (*add)(const Add<T>&, Range elements) = nullptr;
   void (*widen)(const Widen<T>&, Range elements) = nullptr;
+  void (*narrow)(const Narrow<T>&, Range rows) = nullptr;
   void (*attend)(const Attention<T>&, std::int64_t item, void* scratch) = nullptr;
 };
 
-struct InstructionSet {
-  const char* name = nullptr;
+struct KernelSet {
+  InstructionSet instruction_set = InstructionSet::kPortable;
   KernelsOf<Bf16> bf16;
+  KernelsOf<Fp16> fp16;
   KernelsOf<float> fp32;
 
   template <class T>
   const KernelsOf<T>& of() const {
-    if constexpr (sizeof(T) == sizeof(float)) return fp32;
+    if constexpr (std::is_same_v<T, float>) return fp32;
+    else if constexpr (std::is_same_v<T, Fp16>) return fp16;
     else return bf16;
   }
 };

@@ -4,8 +4,8 @@
 
 #include "llm/kernels/lanes.hpp"
 
-namespace kvmesh::llm::kernels {
-namespace {
+KVMESH_BEGIN_KERNELS
+namespace kvmesh::llm::kernels::KVMESH_KERNELS {
 
 /// What a product of T is made of: bf16 pairs where the processor multiplies them, else fp32.
 template <class T>
@@ -60,8 +60,8 @@ KVMESH_INLINE void tile_rows(const E* a, std::int64_t a_stride, std::int64_t row
 /// out[rows, columns] (+)= A[rows, steps] B[steps, columns], B packed as [steps][columns][pair]; `columns` is a
 /// multiple of kLanes. Strides are in elements.
 template <class E>
-KVMESH_TARGET void multiply(const E* a, std::int64_t a_stride, std::int64_t rows, const E* b, std::int64_t steps,
-                            std::int64_t columns, float* out, std::int64_t out_stride, bool accumulate) {
+void multiply(const E* a, std::int64_t a_stride, std::int64_t rows, const E* b, std::int64_t steps,
+              std::int64_t columns, float* out, std::int64_t out_stride, bool accumulate) {
   constexpr std::int64_t kPair = sizeof(float) / sizeof(E);
   constexpr std::int64_t kWide = KVMESH_LANES == 16 ? 4 : 2;  // vectors whose sums fit the registers for four rows
   const std::int64_t b_stride = columns * kPair;
@@ -72,5 +72,5 @@ KVMESH_TARGET void multiply(const E* a, std::int64_t a_stride, std::int64_t rows
     tile_rows<E, 1>(a, a_stride, rows, b + n * kPair, b_stride, steps, out + n, out_stride, accumulate);
 }
 
-}  // namespace
-}  // namespace kvmesh::llm::kernels
+}  // namespace kvmesh::llm::kernels::KVMESH_KERNELS
+KVMESH_END_KERNELS

@@ -121,6 +121,8 @@ void attend(at::Tensor& out, const at::Tensor& queries, std::span<const Asked> a
     for (const Asked& part : asked) attend_elsewhere(out, queries, part, rule, layer, meters);
   } else if (queries.scalar_type() == at::kFloat) {
     attend_on_cpu<float>(out, queries, asked, rule, layer, meters);
+  } else if (queries.scalar_type() == at::kHalf) {
+    attend_on_cpu<kernels::Fp16>(out, queries, asked, rule, layer, meters);
   } else {
     attend_on_cpu<kernels::Bf16>(out, queries, asked, rule, layer, meters);
   }

@@ -21,7 +21,7 @@ struct CheckOptions {
 };
 
 /// Throws what Model::load would throw for reasons that stand in the folder or in the names of dtype and device;
-/// returns what it would note. Whether this host has the device, and this libtorch multiplies fp16 on it, is not known
+/// returns what it would note. Whether this host has the device is not known
 /// here.
 std::vector<std::string> check_checkpoint(const std::filesystem::path& model_dir, const CheckOptions& options = {});
 

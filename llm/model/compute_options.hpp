@@ -4,7 +4,7 @@
 
 namespace kvmesh::llm {
 
-/// What a model computes in. kAuto: what the weights are stored in, bf16 for fp16 ones on a CPU.
+/// What a model computes in. kAuto: what the weights are stored in.
 enum class ComputeDtype { kAuto, kFp32, kBf16, kFp16 };
 
 /// "auto", "fp32", "bf16" or "fp16". Throws Error{kFixInput} for any other.

@@ -9,8 +9,10 @@ double forward_flops(const ModelConfig& config, std::int64_t tokens, const std::
   const auto kv = static_cast<double>(config.num_key_value_heads * config.head_dim);
   const double weights = hidden * (2 * q + 2 * kv + 3 * static_cast<double>(config.intermediate_size));
   double total = 2 * static_cast<double>(logit_rows) * hidden * static_cast<double>(config.vocab_size);
-  for (std::int64_t before : rows_before)
-    total += 2 * n * weights + 4 * q * (n * static_cast<double>(before) + n * (n + 1) / 2);
+  const std::size_t whole_layers = logit_rows > 0 ? rows_before.size() : rows_before.size() - 1;
+  for (std::size_t l = 0; l < whole_layers; ++l)
+    total += 2 * n * weights + 4 * q * (n * static_cast<double>(rows_before[l]) + n * (n + 1) / 2);
+  if (logit_rows == 0) total += 2 * n * hidden * 2 * kv;
   return total;
 }
 

@@ -14,30 +14,15 @@
 namespace kvmesh::llm {
 namespace {
 
-/// Libtorch learned to multiply fp16 matrices on CPUs late, and not on all of them.
-bool multiplies_fp16(at::Device device) {
-  try {
-    const at::Tensor some = at::ones({1, 2, 2}, at::TensorOptions().dtype(at::kHalf).device(device));
-    at::linear(some[0], some[0]);
-    at::bmm(some, some);
-    return true;
-  } catch (const c10::Error&) {
-    return false;
-  }
-}
-
-at::ScalarType compute_dtype(ComputeDtype asked, StoredDtype stored, at::Device device) {
+at::ScalarType compute_dtype(ComputeDtype asked, StoredDtype stored) {
   switch (asked) {
     case ComputeDtype::kFp32: return at::kFloat;
     case ComputeDtype::kBf16: return at::kBFloat16;
-    case ComputeDtype::kFp16:
-      if (!multiplies_fp16(device))
-        fail_input("dtype \"fp16\" cannot be computed on ", device.str(), " by this libtorch; use bf16 or fp32");
-      return at::kHalf;
+    case ComputeDtype::kFp16: return at::kHalf;
     case ComputeDtype::kAuto: break;
   }
-  if (stored == StoredDtype::kHalf && device.is_cuda()) return at::kHalf;
-  return stored == StoredDtype::kHalf || stored == StoredDtype::kBFloat16 ? at::kBFloat16 : at::kFloat;
+  const bool half = stored == StoredDtype::kHalf || stored == StoredDtype::kBFloat16;
+  return half ? scalar_type_of(stored) : at::kFloat;
 }
 
 at::Device device_of(const std::string& name) {
@@ -68,7 +53,7 @@ Model Model::load(const std::filesystem::path& model_dir, const Options& options
   const ComputeDtype asked = parse_compute_dtype(options.dtype);
   const Checkpoint checkpoint = Checkpoint::open(model_dir);
   const WeightSources sources = find_weights(checkpoint, config);
-  const at::ScalarType dtype = compute_dtype(asked, sources.dtype, device);
+  const at::ScalarType dtype = compute_dtype(asked, sources.dtype);
   Weights weights = load_weights(checkpoint, sources, config, dtype, device, options.stop);
   return Model(std::move(config), std::move(weights));
 }
@@ -147,7 +132,8 @@ ForwardOutput Model::forward(const ForwardInput& input, KvCache& cache) const {
       for (const Injection& injection : input.injections)
         if (injection.layer == layer) inject(hidden, injection);
     };
-    pass.run(hooks);
+    if (input.logits == LogitRows::kNone && input.meters.empty()) pass.run_to_last_keys(hooks);
+    else pass.run(hooks);
     if (input.logits == LogitRows::kAll) output.logits.narrow(0, begin, count).copy_(pass.logits(0, count));
     if (input.logits == LogitRows::kLast && last) output.logits.copy_(pass.logits(count - 1, 1));
   }

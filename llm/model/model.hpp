@@ -20,6 +20,7 @@ namespace kvmesh::llm {
 
 /// Prefill and decode are told apart by what the caller does, not by length: a prompt of one token is a prefill.
 enum class Phase { kPrefill, kDecode };
+/// Rows whose logits are wanted. kNone: the keys and values are, and what only logits need is not computed.
 enum class LogitRows { kNone, kLast, kAll };
 
 /// A hidden state that enters the last token before a layer (activation communication).
@@ -53,8 +54,8 @@ struct ForwardOutput {
 class Model {
  public:
   struct Options {
-    /// Compute dtype, that of keys and values too: "fp32", "bf16", "fp16" where the device multiplies it; "auto": what
-    /// the weights are stored in, bf16 for fp16 ones on a CPU.
+    /// What weights, activations, keys and values are in: "fp32", "bf16", "fp16"; "auto": what the weights are stored
+    /// in. What products are computed in is the processor's to say: product_type (llm/runtime.hpp).
     std::string dtype = "auto";
     std::string device = "cpu";  ///< or "cuda:0"
     std::stop_token stop;        ///< asked between pieces of 1 MiB while weights are read

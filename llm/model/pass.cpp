@@ -59,6 +59,14 @@ void Pass::fill_angles_at(int layer, std::size_t part, std::int64_t row, std::in
   fill_angles(cos_[rope], sin_[rope], row, frequencies.to(model_.device()), first, of.tokens);
 }
 
+std::int64_t Pass::enter_cache(int index, std::size_t p, std::int64_t row) {
+  const PassPart& part = parts_[p];
+  LayerCache& cache = part.cache->layer(index);
+  fill_angles_at(index, p, row, cache.next_position);
+  cache.reserve(cache.length() + part.rows_to_come);
+  return cache.extend_own(part.tokens);
+}
+
 void Pass::attention_block(int index, const PassHooks& hooks) {
   const ModelConfig& config = model_.config();
   const LayerWeights& layer = model_.weights().layers[static_cast<std::size_t>(index)];
@@ -70,10 +78,8 @@ void Pass::attention_block(int index, const PassHooks& hooks) {
   std::int64_t row = 0;
   for (std::size_t p = 0; p < parts_.size(); ++p) {
     const PassPart& part = parts_[p];
+    const std::int64_t cache_row = enter_cache(index, p, row);
     LayerCache& cache = part.cache->layer(index);
-    fill_angles_at(index, p, row, cache.next_position);
-    cache.reserve(cache.length() + part.rows_to_come);
-    const std::int64_t cache_row = cache.extend_own(part.tokens);
     kernels::rotate(queries_, cache.key_store(), cache.value_store(), {row, part.tokens, cache_row}, qkv_heads_,
                     cos_[kind.rope], sin_[kind.rope], layer.qk_norm, config.rms_norm_eps);
     asked_.push_back({&cache, row, part.tokens, part.phase == Phase::kPrefill});
@@ -90,6 +96,32 @@ void Pass::attention_block(int index, const PassHooks& hooks) {
   kernels::add(hidden_, out_);
 }
 
+void Pass::keys_and_values_only(int index, const PassHooks& hooks) {
+  const ModelConfig& config = model_.config();
+  const LayerWeights& layer = model_.weights().layers[static_cast<std::size_t>(index)];
+  const std::int64_t heads = config.num_attention_heads, kv_heads = config.num_key_value_heads, d = config.head_dim;
+  const std::size_t rope = config.layers[static_cast<std::size_t>(index)].rope;
+  // Keys and values stand behind the queries in what is stacked for all three.
+  const auto behind_queries = [&](const at::Tensor& stacked, std::int64_t first, std::int64_t count) {
+    return stacked.defined() ? stacked.narrow(0, first, count) : at::Tensor();
+  };
+  at::Tensor kv = at::empty({rows_, 2 * kv_heads * d}, hidden_.options());
+  at::Tensor no_queries = queries_.narrow(1, 0, 0);
+  kernels::rms_norm(normed_, hidden_, layer.attention_norm, config.rms_norm_eps);
+  kernels::linear(kv, normed_, behind_queries(layer.qkv, heads * d, 2 * kv_heads * d),
+                  behind_queries(layer.qkv_bias, heads * d, 2 * kv_heads * d));
+  std::int64_t row = 0;
+  for (std::size_t p = 0; p < parts_.size(); ++p) {
+    const std::int64_t cache_row = enter_cache(index, p, row);
+    LayerCache& cache = parts_[p].cache->layer(index);
+    kernels::rotate(no_queries, cache.key_store(), cache.value_store(), {row, parts_[p].tokens, cache_row},
+                    kv.view({rows_, 2 * kv_heads, d}), cos_[rope], sin_[rope],
+                    behind_queries(layer.qk_norm, heads, kv_heads), config.rms_norm_eps);
+    row += parts_[p].tokens;
+  }
+  if (hooks.on_layer) hooks.on_layer(index);
+}
+
 void Pass::mlp_block(const LayerWeights& layer) {
   const ModelConfig& config = model_.config();
   kernels::rms_norm(normed_, hidden_, layer.mlp_norm, config.rms_norm_eps);
@@ -100,13 +132,22 @@ void Pass::mlp_block(const LayerWeights& layer) {
   kernels::add(hidden_, out_);
 }
 
-void Pass::run(const PassHooks& hooks) {
+void Pass::run_layers(int count, const PassHooks& hooks) {
   if (embedding_scale_.defined()) hidden_.mul_(embedding_scale_);
-  for (int l = 0; l < static_cast<int>(model_.weights().layers.size()); ++l) {
+  for (int l = 0; l < count; ++l) {
     if (hooks.before_layer) hooks.before_layer(l, hidden_);
     attention_block(l, hooks);
     mlp_block(model_.weights().layers[static_cast<std::size_t>(l)]);
   }
+}
+
+void Pass::run(const PassHooks& hooks) { run_layers(static_cast<int>(model_.weights().layers.size()), hooks); }
+
+void Pass::run_to_last_keys(const PassHooks& hooks) {
+  const int last = static_cast<int>(model_.weights().layers.size()) - 1;
+  run_layers(last, hooks);
+  if (hooks.before_layer) hooks.before_layer(last, hidden_);
+  keys_and_values_only(last, hooks);
 }
 
 const at::Tensor& Pass::logits(std::int64_t first, std::int64_t rows) {

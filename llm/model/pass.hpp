@@ -44,13 +44,20 @@ class Pass {
   at::Tensor& begin(std::span<const PassPart> parts);
   /// Runs the layers and adds the rows to each part's cache, from each layer's next_position.
   void run(const PassHooks& hooks);
+  /// The same up to the last layer's keys and values, for who wants the caches and no logits: what comes behind them
+  /// there is not computed, nor are its weights read.
+  void run_to_last_keys(const PassHooks& hooks);
   /// fp32 [rows, vocab_size] of rows [first, first + rows) of the last run; valid until the next begin() or logits().
   const at::Tensor& logits(std::int64_t first, std::int64_t rows);
 
  private:
   void allocate(std::int64_t rows);
+  void run_layers(int count, const PassHooks& hooks);
+  /// Makes room for part `p`, whose rows begin at `row`, in a layer's cache, and its angles; gives its place there.
+  std::int64_t enter_cache(int index, std::size_t p, std::int64_t row);
   void attention_block(int index, const PassHooks& hooks);
   void mlp_block(const LayerWeights& layer);
+  void keys_and_values_only(int index, const PassHooks& hooks);
   void fill_angles_at(int layer, std::size_t part, std::int64_t row, std::int64_t first);
 
   const Model& model_;

@@ -11,7 +11,7 @@ namespace kvmesh::llm {
 Visibility::Visibility(const LayerCache& cache, std::int64_t queries, bool prefill, std::optional<std::int64_t> window)
     : cache_(cache), first_query_row_(cache.length() - queries), window_(window) {
   if (prefill) authors_context_ = cache.authors_mask_context;
-  if (window_) by_position_ = std::is_sorted(cache.positions().begin(), cache.positions().end());
+  if (window_) by_position_ = cache.in_order();
 }
 
 RowRange Visibility::seen_by(std::int64_t index) const {

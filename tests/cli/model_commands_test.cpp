@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/support/environment.hpp"
 #include "tests/support/program.hpp"
 
 using namespace kvmesh::test;
@@ -30,6 +31,25 @@ TEST_CASE("inspect says what the checkpoint is") {
   CHECK(facts["head_dim"] == 32);
   CHECK(facts["parameters"].get<long>() > 1'600'000);
   CHECK(facts["kv_bytes_per_token"] == 2 * 8 * 2 * 32 * 2);
+}
+
+TEST_CASE("held to AVX2, inspect says that products are computed in fp32, and a model answers the same") {
+  const EnvironmentVariable isa("KVMESH_ISA", "avx2");
+  CHECK_THAT(json_of({"inspect", kTiny, "--json"})["products"].get<std::string>(),
+             Contains("in Float") && Contains("widened"));
+  Program program({"generate", kTiny, "--prompt",
+                   "Instruction: Answer. Context: Orbit Motors expects a quiet quarter. Yarrow Systems reports strong "
+                   "demand. Question: You must invest in exactly one company from Yarrow Systems, Orbit Motors. Which "
+                   "company do you choose?"});
+  CHECK(program.wait() == 0);
+  CHECK(program.out() == "Yarrow Systems\n");
+}
+
+TEST_CASE("a KVMESH_ISA that names no instruction set is an error that says which there are") {
+  const EnvironmentVariable isa("KVMESH_ISA", "avx3");
+  Program program({"inspect", kTiny});
+  CHECK(program.wait() == 2);
+  CHECK_THAT(program.err(), Contains("KVMESH_ISA=\"avx3\"") && Contains("portable, avx2, avx512 or avx512_bf16"));
 }
 
 TEST_CASE("logits prints a row a position and needs no tokenizer") {

@@ -10,7 +10,6 @@
 #include <cstring>
 
 #include "kvcodec/decode.hpp"
-#include "kvcodec/detail/quantize_kernels.hpp"
 #include "kvcodec/encode.hpp"
 #include "tests/kvcodec/wire_fixture.hpp"
 
@@ -41,15 +40,6 @@ struct Packed {
   std::vector<std::uint8_t> codes;
   std::vector<std::uint16_t> scales, zeros;
 };
-
-/// The loops that this processor can run, beside the scalar ones.
-std::vector<const QuantKernels*> vector_kernels() {
-  std::vector<const QuantKernels*> all = {&kvcodec::quant_kernels()};
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2")) all.push_back(&kvcodec::detail::avx2_quant_kernels());
-#endif
-  return all;
-}
 
 at::Tensor numbers(const QuantShape& shape, at::ScalarType dtype) {
   const at::Tensor spread = at::randn({1, shape.heads, shape.head_dim}).exp();  // channels of different width
@@ -102,16 +92,16 @@ void check_same_bits(const QuantKernels& scalar, const QuantKernels& other, cons
 
 TEST_CASE("vector loops give the same bits as scalar ones, in and out, for bf16 and fp32") {
   at::manual_seed(1);
-  for (const QuantKernels* kernels : vector_kernels()) {
+  for (const QuantKernels* kernels : kvcodec::runnable_quant_kernels()) {
     for (QuantShape shape : kShapes) {
       for (int bits : {8, 4}) {
         for (bool keys : {true, false}) {
-          INFO(kernels->name << ", int" << bits << (keys ? " keys [" : " values [") << shape.rows << ", " << shape.heads
-                             << ", " << shape.head_dim << "]");
+          INFO(to_string(kernels->instruction_set) << ", int" << bits << (keys ? " keys [" : " values [") << shape.rows
+                                                   << ", " << shape.heads << ", " << shape.head_dim << "]");
           shape.bits = bits;
           const at::Tensor wide = numbers(shape, at::kFloat);
-          check_same_bits<float>(kvcodec::scalar_quant_kernels(), *kernels, shape, keys, wide);
-          check_same_bits<std::uint16_t>(kvcodec::scalar_quant_kernels(), *kernels, shape, keys,
+          check_same_bits<float>(*kvcodec::runnable_quant_kernels().back(), *kernels, shape, keys, wide);
+          check_same_bits<std::uint16_t>(*kvcodec::runnable_quant_kernels().back(), *kernels, shape, keys,
                                          wide.to(at::kBFloat16));
         }
       }
@@ -120,7 +110,7 @@ TEST_CASE("vector loops give the same bits as scalar ones, in and out, for bf16 
 }
 
 TEST_CASE("vector loops see one number that fp16 cannot express, wherever it stands") {
-  for (const QuantKernels* kernels : vector_kernels()) {
+  for (const QuantKernels* kernels : kvcodec::runnable_quant_kernels()) {
     for (QuantShape shape : kShapes) {
       const at::Tensor rows = numbers(shape, at::kBFloat16).clamp(-1e4, 1e4);
       for (const std::int64_t at : {std::int64_t{0}, rows.numel() / 2, rows.numel() - 1}) {

@@ -14,7 +14,7 @@ using namespace kvmesh::test;
 
 namespace {
 
-constexpr double kFp32 = 1e-4, kBf16 = 2e-2;
+constexpr double kFp32 = 1e-4, kFp16 = 3e-3, kBf16 = 2e-2;
 
 /// A checkpoint on disk and what is expected of it.
 struct Case {
@@ -77,6 +77,15 @@ TEST_CASE("every family stays within 2e-2 of its definition in bf16") {
     INFO(family.name);
     const Case one(family, "BF16");
     CHECK(relative(all_logits(one.load("bf16"), ids), one.reference.logits(ids)) < kBf16);
+  }
+}
+
+TEST_CASE("every family stays within 3e-3 of its definition in fp16") {
+  const auto ids = some_ids(40, 37);
+  for (const TinyFamily& family : tiny_families()) {
+    INFO(family.name);
+    const Case one(family, "F16");
+    CHECK(relative(all_logits(one.load("auto"), ids), one.reference.logits(ids)) < kFp16);
   }
 }
 

@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-#include "llm/kernels/instruction_sets.hpp"
+#include "llm/kernels/kernel_sets.hpp"
 
 using namespace kvmesh::llm;
 using namespace kvmesh::llm::kernels;
@@ -21,11 +21,33 @@ float value(Bf16 x) {
   return wide;
 }
 
+double value(Fp16 x) {
+  const auto bits = static_cast<std::uint16_t>(x);
+  const int exponent = bits >> 10 & 31, mantissa = bits & 1023;
+  double size = exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
+  if (exponent == 31) size = mantissa == 0 ? INFINITY : NAN;
+  return bits >> 15 ? -size : size;
+}
+
+/// The nearest half, the even one of two, found by bisection over all of them in their order.
+Fp16 nearest_half(double x) {
+  if (std::isnan(x)) return Fp16{0x7e00};
+  const double size = std::abs(x);
+  int low = 0, high = 0x7c00;  // 0 and infinity
+  while (high - low > 1) (value(Fp16((low + high) / 2)) <= size ? low : high) = (low + high) / 2;
+  // Where the next number would stand beyond the greatest, infinity begins.
+  const double above = high == 0x7c00 ? 65536 : value(Fp16(high)), middle = (value(Fp16(low)) + above) / 2;
+  const int half = size > middle || (size == middle && low % 2 == 1) ? high : low;
+  return Fp16(half | (std::signbit(x) ? 0x8000 : 0));
+}
+
 template <class T>
 T rounded_to(double x) {
   const auto wide = static_cast<float>(x);
   if constexpr (std::is_same_v<T, float>) {
     return wide;
+  } else if constexpr (std::is_same_v<T, Fp16>) {
+    return nearest_half(wide);
   } else {
     std::uint32_t bits;
     std::memcpy(&bits, &wide, sizeof bits);
@@ -35,7 +57,9 @@ T rounded_to(double x) {
 
 /// What a result rounded to T may be away from the exact one, relative to the size of what was summed.
 template <class T>
-constexpr double kTolerance = std::is_same_v<T, float> ? 2e-5 : 5e-3;
+constexpr double kTolerance = std::is_same_v<T, float>  ? 2e-5
+                              : std::is_same_v<T, Fp16> ? 8e-4
+                                                        : 5e-3;
 
 class Random {
  public:
@@ -54,8 +78,8 @@ class Random {
 /// Runs `body` once for each instruction set here; what fails is told with its name.
 template <class Body>
 void for_each_set(const Body& body) {
-  for (const InstructionSet* set : runnable_sets()) {
-    INFO(set->name);
+  for (const KernelSet* set : runnable_sets()) {
+    INFO(kvmesh::to_string(set->instruction_set));
     body(*set);
   }
 }
@@ -65,7 +89,7 @@ void check_few_rows(std::int64_t rows, std::int64_t width, std::int64_t outputs,
   Random random;
   const auto input = random.numbers<T>(rows * width), weight = random.numbers<T>(outputs * width);
   const auto bias = random.numbers<T>(outputs);
-  for_each_set([&](const InstructionSet& set) {
+  for_each_set([&](const KernelSet& set) {
     std::vector<T> output(static_cast<std::size_t>(rows * outputs));
     const FewRows<T> task{input.data(), weight.data(), with_bias ? bias.data() : nullptr, output.data(), rows,
                           width,        outputs};
@@ -129,7 +153,7 @@ void check_attention(const Heads& shape, const std::vector<Range>& seen, float s
   const auto keys = random.numbers<T>(shape.rows * shape.kv_heads * shape.head_dim, 2);
   const auto values = random.numbers<T>(shape.rows * shape.kv_heads * shape.head_dim);
   const std::vector<Range> ranges = {{1, shape.rows / 2}, {shape.rows / 2, shape.rows}};
-  for_each_set([&](const InstructionSet& set) {
+  for_each_set([&](const KernelSet& set) {
     std::vector<T> output(queries.size());
     Attention<T> task{.queries = queries.data(),
                       .keys = keys.data(),
@@ -181,9 +205,11 @@ std::vector<Range> causal(const Heads& shape, std::int64_t window = 1 << 20) {
 TEST_CASE("kernels: the product of a few rows is the sum of products, whatever the shape") {
   for (std::int64_t rows : {1, 2, 3, 5, 8, 11}) {
     check_few_rows<Bf16>(rows, 352, 37, false);
+    check_few_rows<Fp16>(rows, 352, 37, true);
     check_few_rows<float>(rows, 352, 37, true);
   }
   check_few_rows<Bf16>(1, 1000, 130, true);  // a width that no vector divides
+  check_few_rows<Fp16>(1, 1001, 130, false);
   check_few_rows<float>(2, 7, 3, false);
 }
 
@@ -191,7 +217,7 @@ TEST_CASE("kernels: a row gets the same bits alone and among others") {
   Random random;
   const std::int64_t width = 200, outputs = 19;
   const auto input = random.numbers<Bf16>(8 * width), weight = random.numbers<Bf16>(outputs * width);
-  for_each_set([&](const InstructionSet& set) {
+  for_each_set([&](const KernelSet& set) {
     std::vector<Bf16> together(8 * outputs), alone(outputs);
     set.bf16.few_rows({input.data(), weight.data(), nullptr, together.data(), 8, width, outputs}, {0, outputs});
     for (std::int64_t r = 0; r < 8; ++r) {
@@ -207,7 +233,7 @@ TEST_CASE("kernels: RMSNorm with a rounded and with a wide weight") {
   const std::int64_t rows = 3, width = 100;
   const auto x = random.numbers<Bf16>(rows * width), weight = random.numbers<Bf16>(width);
   const auto wide = random.numbers<float>(width);
-  for_each_set([&](const InstructionSet& set) {
+  for_each_set([&](const KernelSet& set) {
     std::vector<Bf16> out(x.size()), wide_out(x.size());
     set.bf16.rms_norm({x.data(), weight.data(), nullptr, out.data(), width, 1e-5f}, {0, rows});
     set.bf16.rms_norm({x.data(), nullptr, wide.data(), wide_out.data(), width, 1e-5f}, {0, rows});
@@ -236,7 +262,7 @@ TEST_CASE("kernels: rotation turns each pair by its angle, after the heads' norm
     cos.push_back(std::cos(angle));
     sin.push_back(std::sin(angle));
   }
-  for_each_set([&](const InstructionSet& set) {
+  for_each_set([&](const KernelSet& set) {
     std::vector<float> queries(tokens * heads * d), keys(tokens * kv_heads * d), values(keys.size());
     set.fp32.rotate({.qkv = qkv.data(),
                      .cos = cos.data(),
@@ -276,7 +302,7 @@ TEST_CASE("kernels: gating by SiLU and by GELU, far out too") {
   auto gate_up = random.numbers<float>(2 * width, 4);
   gate_up[0] = -200;
   gate_up[1] = 200;
-  for_each_set([&](const InstructionSet& set) {
+  for_each_set([&](const KernelSet& set) {
     std::vector<float> silu(width), gelu(width);
     set.fp32.gate({gate_up.data(), silu.data(), width, Activation::kSilu}, {0, 1});
     set.fp32.gate({gate_up.data(), gelu.data(), width, Activation::kGeluTanh}, {0, 1});
@@ -292,27 +318,32 @@ TEST_CASE("kernels: gating by SiLU and by GELU, far out too") {
 TEST_CASE("kernels: causal attention over several blocks of queries and keys, grouped heads") {
   const Heads shape{.tokens = 70, .rows = 150, .heads = 8, .kv_heads = 2, .head_dim = 64};
   check_attention<Bf16>(shape, causal(shape));
+  check_attention<Fp16>(shape, causal(shape));
   check_attention<float>(shape, causal(shape));
 }
 
 TEST_CASE("kernels: attention with one head a key, a head_dim that no vector divides, and one query") {
   const Heads odd{.tokens = 33, .rows = 65, .heads = 3, .kv_heads = 3, .head_dim = 20};
   check_attention<Bf16>(odd, causal(odd));
+  check_attention<Fp16>(odd, causal(odd));
   check_attention<float>(odd, causal(odd));
   const Heads one{.tokens = 1, .rows = 200, .heads = 4, .kv_heads = 1, .head_dim = 128};
   check_attention<Bf16>(one, causal(one));
+  check_attention<Fp16>(one, causal(one));
   check_attention<float>(one, causal(one));
 }
 
 TEST_CASE("kernels: attention through a window, with capped scores") {
   const Heads shape{.tokens = 130, .rows = 300, .heads = 2, .kv_heads = 1, .head_dim = 32};
   check_attention<Bf16>(shape, causal(shape, 17), 5);
+  check_attention<Fp16>(shape, causal(shape, 17), 5);
   check_attention<float>(shape, causal(shape, 100), 5);
 }
 
 TEST_CASE("kernels: a query that sees nothing averages all rows alike") {
   const Heads shape{.tokens = 3, .rows = 90, .heads = 2, .kv_heads = 2, .head_dim = 16};
   check_attention<Bf16>(shape, {{0, 90}, {0, 0}, {80, 85}});
+  check_attention<Fp16>(shape, {{0, 90}, {0, 0}, {80, 85}});
   check_attention<float>(shape, {{0, 90}, {0, 0}, {80, 85}});
 }
 
@@ -321,7 +352,7 @@ TEST_CASE("kernels: a NaN among the keys reaches every query that sees it") {
   std::vector<float> ones(static_cast<std::size_t>(rows * d), 1.0f), keys = ones, output(d);
   keys[66 * d] = NAN;
   const Range seen{0, rows};
-  for_each_set([&](const InstructionSet& set) {
+  for_each_set([&](const KernelSet& set) {
     const Attention<float> task{.queries = ones.data(),
                                 .keys = keys.data(),
                                 .values = ones.data(),
@@ -338,5 +369,54 @@ TEST_CASE("kernels: a NaN among the keys reaches every query that sees it") {
     std::vector<Line> scratch(static_cast<std::size_t>(attention_scratch(task) / 64 + 1));
     set.fp32.attend(task, 0, scratch.data());
     CHECK(std::isnan(output[0]));
+  });
+}
+
+TEST_CASE("kernels: every fp16 number widens to what it stands for, and fp32 numbers round to the nearest of them") {
+  std::vector<Fp16> halves;
+  for (int bits = 0; bits < 65536; ++bits) halves.push_back(Fp16(bits));
+  std::vector<float> numbers;
+  for (const Fp16 half : halves) {
+    const auto size = static_cast<float>(value(half));
+    // The number itself, its neighbours in fp32, and the middle to the next one with its neighbours.
+    const auto next = static_cast<float>(value(Fp16((static_cast<int>(half) + 1) & 0xffff)));
+    for (const float x : {size, size / 2 + next / 2})
+      for (const float y : {std::nextafter(x, -INFINITY), x, std::nextafter(x, INFINITY)}) numbers.push_back(y);
+  }
+  for (const float x : {65519.99f, 65520.f, 1e5f, 3e38f, -1e-8f, 1e-40f, 0.f, -0.f}) numbers.push_back(x);
+  const auto count = static_cast<std::int64_t>(numbers.size());
+  for_each_set([&](const KernelSet& set) {
+    std::vector<float> wide(halves.size());
+    set.fp16.widen({halves.data(), wide.data(), 0}, {0, 65536});
+    int wrong = 0;
+    for (std::size_t i = 0; i < halves.size(); ++i)
+      wrong += !(wide[i] == value(halves[i]) || (std::isnan(wide[i]) && std::isnan(value(halves[i]))));
+    CHECK(wrong == 0);
+    std::vector<Fp16> rounded(numbers.size());
+    set.fp16.narrow({numbers.data(), nullptr, rounded.data(), count, count}, {0, 1});
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      const bool nan = std::isnan(numbers[i]) && std::isnan(value(rounded[i]));
+      wrong += !(nan || rounded[i] == nearest_half(numbers[i]));
+    }
+    CHECK(wrong == 0);
+  });
+}
+
+TEST_CASE("kernels: columns of a product go to their place among wider rows, with their bias, rounded once") {
+  Random random;
+  const std::int64_t rows = 3, width = 21, output_width = 50;
+  const auto product = random.numbers<float>(rows * width);
+  const auto bias = random.numbers<Bf16>(width);
+  for_each_set([&](const KernelSet& set) {
+    std::vector<Bf16> out(static_cast<std::size_t>(rows * output_width), Bf16{7});
+    set.bf16.narrow({product.data(), bias.data(), out.data() + 4, width, output_width}, {0, rows});
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t i = 0; i < output_width; ++i) {
+        const std::int64_t column = i - 4;
+        const Bf16 got = out[static_cast<std::size_t>(r * output_width + i)];
+        if (column < 0 || column >= width) CHECK(got == Bf16{7});
+        else CHECK(got == rounded_to<Bf16>(product[r * width + column] + value(bias[column])));
+      }
+    }
   });
 }

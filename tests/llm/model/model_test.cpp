@@ -83,6 +83,29 @@ TEST_CASE("a prompt longer than the prefill chunk gives what token by token give
   CHECK(distance(chunked.narrow(0, chunked.size(0) - 1, 1), last) < 1e-3);
 }
 
+TEST_CASE("without logits, keys and values are those of a run with them, and nothing behind the last ones is read") {
+  const Model whole = Model::load(golden_llama(), {.dtype = "fp32"});
+  Weights weights = whole.weights();
+  LayerWeights& last = weights.layers.back();
+  weights.lm_head = weights.final_norm = at::Tensor();
+  last.out = last.mlp_norm = last.gate_up = last.down = at::Tensor();
+  const Model headless = Model::of(whole.config(), weights);
+  std::vector<std::int64_t> ids;
+  for (std::int64_t i = 0; i < Model::kPrefillChunk + 30; ++i) ids.push_back((i * 37 + 11) % whole.config().vocab_size);
+  KvCache with = whole.make_cache(1), without = headless.make_cache(1);
+  whole.forward({.embeddings = whole.embed(ids)}, with);
+  int layers = 0;
+  headless.forward({.embeddings = headless.embed(ids),
+                    .logits = LogitRows::kNone,
+                    .on_layer = [&](int layer) { layers = layer + 1; }},
+                   without);
+  CHECK(layers == headless.config().num_hidden_layers);
+  for (int l = 0; l < with.layers(); ++l) {
+    CHECK(distance(without.layer(l).keys(), with.layer(l).keys()) < 1e-4);
+    CHECK(distance(without.layer(l).values(), with.layer(l).values()) < 1e-4);
+  }
+}
+
 TEST_CASE("bf16 compute stays close to fp32") {
   const Model exact = Model::load(tiny_model(), {.dtype = "fp32"});
   const Model rounded = Model::load(tiny_model(), {.dtype = "bf16"});
@@ -103,6 +126,27 @@ TEST_CASE("keys and values in the cache are token-major and keep their place whe
   CHECK(distance(view, before) == 0);
   CHECK(distance(cache.layer(1).keys().narrow(0, 0, 3), before) == 0);
   CHECK(cache.layer(1).positions() == std::vector<std::int64_t>{0, 1, 2, 3, 4, 5, 6, 7});
+}
+
+TEST_CASE("a layer's cache knows whether its rows stand in the order of their positions") {
+  const Model model = Model::load(golden_llama(), {.dtype = "fp32"});
+  KvCache cache = model.make_cache(2);
+  LayerCache& rows = cache.layer(0);
+  CHECK(rows.in_order());
+  rows.extend({0, 1, 5});
+  rows.next_position = 6;
+  rows.shared_rows = 3;
+  rows.extend_own(2);
+  CHECK(rows.in_order());
+  rows.extend({3});
+  CHECK_FALSE(rows.in_order());
+  rows.extend_own(1);
+  CHECK_FALSE(rows.in_order());
+  rows.drop_own(2);
+  CHECK(rows.in_order());
+  rows.next_position = 2;
+  rows.extend_own(1);
+  CHECK_FALSE(rows.in_order());
 }
 
 TEST_CASE("a token id outside the table is an error that names the id and the table") {

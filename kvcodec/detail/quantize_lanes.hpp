@@ -1,7 +1,25 @@
-// Vectors of N numbers for quantize_loops.inc: GCC's own, which become those of the instruction set that the including
-// file is compiled for, and for N = 1 plain numbers. Each lane gets the bits that a plain number would.
+#pragma once
 
-#define KVMESH_INLINE inline __attribute__((always_inline))
+// Vectors of N numbers for quantize_kernels.cpp: GCC's own, which become those of the instruction set that it is
+// compiled for, and for N = 1 plain numbers. Each lane gets the bits that a plain number would.
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+#include "base/kernels.hpp"
+
+#if KVMESH_LANES > 4
+#include <immintrin.h>
+#endif
+
+KVMESH_BEGIN_KERNELS
+namespace kvmesh::kvcodec::KVMESH_KERNELS {
+
+/// Numbers of fp32 in a vector. The portable kernels take one by one: what all others are held to.
+constexpr int kLanes = KVMESH_LANES == 4 ? 1 : KVMESH_LANES;
 
 template <typename T, int N>
 struct VectorOf {
@@ -23,11 +41,11 @@ KVMESH_INLINE To convert(From x) {
 // Whole numbers of 8 and 16 bits to 32 and back; those of GCC 12 take many instructions where one will do.
 template <int N, typename Narrow>
 KVMESH_INLINE Lanes<std::uint32_t, N> widen(Narrow x) {
-#if KVMESH_QUANT_LANES == 16
+#if KVMESH_LANES == 16
   if constexpr (sizeof(Narrow) == 16) return (Lanes<std::uint32_t, N>)_mm512_cvtepu8_epi32((__m128i)x);
   else if constexpr (sizeof(Narrow) == 32) return (Lanes<std::uint32_t, N>)_mm512_cvtepu16_epi32((__m256i)x);
   else return convert<Lanes<std::uint32_t, N>>(x);
-#elif KVMESH_QUANT_LANES == 8
+#elif KVMESH_LANES == 8
   if constexpr (sizeof(Narrow) == 8)
     return (Lanes<std::uint32_t, N>)_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(std::bit_cast<long long>(x)));
   else if constexpr (sizeof(Narrow) == 16) return (Lanes<std::uint32_t, N>)_mm256_cvtepu16_epi32((__m128i)x);
@@ -38,11 +56,11 @@ KVMESH_INLINE Lanes<std::uint32_t, N> widen(Narrow x) {
 }
 template <typename T, int N, typename Wide>
 KVMESH_INLINE Lanes<T, N> narrow(Wide x) {
-#if KVMESH_QUANT_LANES == 16
+#if KVMESH_LANES == 16
   if constexpr (N == 16 && sizeof(T) == 1) return (Lanes<T, N>)_mm512_cvtepi32_epi8((__m512i)x);
   else if constexpr (N == 16) return (Lanes<T, N>)_mm512_cvtepi32_epi16((__m512i)x);
   else return convert<Lanes<T, N>>(x);
-#elif KVMESH_QUANT_LANES == 8
+#elif KVMESH_LANES == 8
   if constexpr (N == 8) {
     const __m128i halves =
         _mm_packus_epi32(_mm256_castsi256_si128((__m256i)x), _mm256_extracti128_si256((__m256i)x, 1));
@@ -141,7 +159,7 @@ KVMESH_INLINE Lanes<std::uint32_t, N> raise_to_half(Lanes<float, N> magnitude) {
 template <typename Element>
 using Order = std::conditional_t<sizeof(Element) == 2, std::int16_t, std::int32_t>;
 template <typename Element>
-constexpr int kOrderLanes = KVMESH_QUANT_LANES == 1 ? 1 : KVMESH_QUANT_LANES * 4 / static_cast<int>(sizeof(Element));
+constexpr int kOrderLanes = kLanes == 1 ? 1 : kLanes * 4 / static_cast<int>(sizeof(Element));
 
 template <int N, typename Element>
 KVMESH_INLINE Lanes<Order<Element>, N> exchange_order(Lanes<Order<Element>, N> bits) {
@@ -159,3 +177,6 @@ KVMESH_INLINE Lanes<float, N> number(const Order<Element>* order) {
   if constexpr (sizeof(Element) == 2) return float_of_bf16<N>(std::bit_cast<Lanes<std::uint16_t, N>>(bits));
   else return std::bit_cast<Lanes<float, N>>(bits);
 }
+
+}  // namespace kvmesh::kvcodec::KVMESH_KERNELS
+KVMESH_END_KERNELS

@@ -1,12 +1,15 @@
-// The loops of kvcodec/quantize.hpp, compiled once for each instruction set: the file that includes this says which by
-// its compiler flags, and names the namespace and the lanes of a vector of fp32. Without contraction to fused
-// multiply-adds every instruction set gives the same bits.
+// The loops of kvcodec/quantize.hpp, compiled once for each instruction set. Without contraction to fused multiply-adds
+// every instruction set gives the same bits.
 
-namespace KVMESH_QUANT_NAMESPACE {
+#include "kvcodec/detail/quantize_kernels.hpp"
 
-#include "kvcodec/detail/quantize_lanes.inc"
+#include <algorithm>
 
-constexpr int kLanes = KVMESH_QUANT_LANES;
+#include "kvcodec/detail/half.hpp"
+#include "kvcodec/detail/quantize_lanes.hpp"
+
+KVMESH_BEGIN_KERNELS
+namespace kvmesh::kvcodec::KVMESH_KERNELS {
 
 /// Calls step(lanes, i) for i from 0 to count - 1: as many at a time as a vector has lanes, the rest one by one.
 template <int N = kLanes, typename Step>
@@ -247,16 +250,15 @@ void values_to(QuantView from, QuantShape shape, Element* values) {
   shape.bits == 8 ? values_out<8>(from, shape, values) : values_out<4>(from, shape, values);
 }
 
-constexpr QuantKernels kernels(const char* name) {
-  return {name,
-          keys_from<std::uint16_t>,
-          keys_from<float>,
-          values_from<std::uint16_t>,
-          values_from<float>,
-          keys_to<std::uint16_t>,
-          keys_to<float>,
-          values_to<std::uint16_t>,
-          values_to<float>};
-}
+constexpr QuantKernels kKernels{InstructionSet::KVMESH_INSTRUCTION_SET,
+                                keys_from<std::uint16_t>,
+                                keys_from<float>,
+                                values_from<std::uint16_t>,
+                                values_from<float>,
+                                keys_to<std::uint16_t>,
+                                keys_to<float>,
+                                values_to<std::uint16_t>,
+                                values_to<float>};
 
-}  // namespace KVMESH_QUANT_NAMESPACE
+}  // namespace kvmesh::kvcodec::KVMESH_KERNELS
+KVMESH_END_KERNELS
