@@ -1,9 +1,10 @@
 #include <ATen/ATen.h>
 
-#include <iostream>
 #include <nlohmann/json.hpp>
+#include <ostream>
 
 #include "cli/commands.hpp"
+#include "cli/hosted_commands.hpp"
 #include "cli/table.hpp"
 #include "llm/model/checkpoint.hpp"
 #include "llm/model/config.hpp"
@@ -41,7 +42,7 @@ nlohmann::ordered_json positions_of(const llm::ModelConfig& config) {
   return facts;
 }
 
-int inspect(const std::string& model_dir, bool as_json) {
+int inspect(const std::string& model_dir, bool as_json, std::ostream& out) {
   const llm::ModelConfig config = llm::read_config(model_dir);
   const llm::Checkpoint checkpoint = llm::Checkpoint::open(model_dir);
   const at::ScalarType dtype = llm::stored_dtype(checkpoint, config);
@@ -65,7 +66,7 @@ int inspect(const std::string& model_dir, bool as_json) {
   if (!weights.unused.empty()) facts["unused_tensors"] = weights.unused;
   if (!config.notes.empty()) facts["notes"] = config.notes;
   if (as_json) {
-    std::cout << facts.dump() << '\n';
+    out << facts.dump() << '\n';
     return kExitOk;
   }
   Table table({"", model_dir});
@@ -74,7 +75,7 @@ int inspect(const std::string& model_dir, bool as_json) {
       for (const auto& line : value) table.add({name, line.get<std::string>()});
     else table.add({name, value.is_string() ? value.get<std::string>() : value.dump()});
   }
-  table.print(std::cout);
+  table.print(out);
   return kExitOk;
 }
 
@@ -86,11 +87,12 @@ void add_inspect_command(CLI::App& app, Action& action) {
     bool json = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("inspect", "print what a checkpoint folder holds");
-  command->add_option("model_dir", arguments->model_dir, "a Hugging Face checkpoint folder")->required();
-  command->add_flag("--json", arguments->json, "one JSON object");
-  command->callback(
-      [&action, arguments] { action = [arguments] { return inspect(arguments->model_dir, arguments->json); }; });
+  CLI::App* command = app.add_subcommand("inspect", summary_of("inspect"));
+  command->add_option("model_dir", arguments->model_dir, "A Hugging Face checkpoint folder")->required();
+  command->add_flag("--json", arguments->json, "Print one JSON object");
+  command->callback([&action, arguments] {
+    action = [arguments](std::ostream& out) { return inspect(arguments->model_dir, arguments->json, out); };
+  });
 }
 
 }  // namespace kvmesh::cli

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/complaints.hpp"
 #include "orchestrator/prompt.hpp"
 #include "orchestrator/routes.hpp"
 
@@ -9,7 +10,7 @@ namespace kvmesh::orchestrator {
 
 RecordTasks make_tasks(const Topology& topology, const nlohmann::json& record, std::uint64_t index,
                        const std::string& request, bool calibrate, std::chrono::milliseconds deadline) {
-  RecordTasks all{.id = record.value("id", ""), .request = request, .tasks = {}};
+  RecordTasks all{.id = record_id(record), .request = request, .tasks = {}};
   for (const AgentSpec& agent : topology.agents) {
     const GenerateSpec how = agent.generate.value_or(GenerateSpec());
     const bool generate = !calibrate && generates(topology, agent);
@@ -26,6 +27,13 @@ RecordTasks make_tasks(const Topology& topology, const nlohmann::json& record, s
                              .deadline_ms = deadline.count()};
   }
   return all;
+}
+
+std::optional<std::string> record_problem(const Topology& topology, const nlohmann::json& record) {
+  Complaints complaints;
+  complaints.attempt([&] { make_tasks(topology, record, /*index=*/0, /*request=*/"", /*calibrate=*/false, {}); });
+  if (complaints.texts().empty()) return std::nullopt;
+  return complaints.texts().front();
 }
 
 }  // namespace kvmesh::orchestrator

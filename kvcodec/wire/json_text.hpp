@@ -20,8 +20,8 @@ struct JsonRules {
 };
 
 /// The one JSON value in `text`. Throws Error{kFixInput} that begins with "file:line:column: " and says what is wrong:
-/// a syntax error, NaN or Infinity (which Python writes and JSON does not have), a key that stands twice in an object, a
-/// number that a double cannot hold, or a break of `rules`. Memory grows with the text alone; nothing recurses.
+/// a syntax error, NaN or Infinity (which Python writes and JSON does not have), a key that stands twice in an object,
+/// a number that a double cannot hold, or a break of `rules`. Memory grows with the text alone; nothing recurses.
 nlohmann::json parse_json(std::string_view text, const JsonPlace& place, const JsonRules& rules = {});
 
 /// The same, with the keys of objects in the order of the text.
