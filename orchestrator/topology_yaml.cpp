@@ -127,9 +127,9 @@ class Reader {
     YamlFields top(YamlValue(topology_.file.string(), "the topology", /*line=*/1, root));
     const YamlValue version = top.get("kvmesh", "add kvmesh: 1, the version of the grammar");
     if (!version.is_scalar() || version.text() != "1")
-      version.fail(cat("the file is written in another version of the grammar than 1, which is what kvmesh ",
-                       KVMESH_VERSION, " reads"),
-                   "write kvmesh: 1, or install the kvmesh that the file was written for");
+      version.fail(cat("the file is written in version ", version.is_scalar() ? version.text() : "?",
+                       " of the grammar, and kvmesh " KVMESH_VERSION " reads version 1"),
+                   "install a newer kvmesh, or write kvmesh: 1 if no key needs more");
     return top;
   }
 

@@ -146,7 +146,7 @@ TEST_CASE("an unknown key is refused with the one that was meant") {
 TEST_CASE("a value of the wrong type or out of range is refused") {
   check_all({
       {"- 1\n- 2\n", 1, {"the topology is a list"}},
-      {replaced(pair(), "kvmesh: 1", "kvmesh: 2"), 1, {"another version", "kvmesh: 1"}},
+      {replaced(pair(), "kvmesh: 1", "kvmesh: 2"), 1, {"version 2", "reads version 1", "kvmesh: 1"}},
       {replaced(pair(), "kvmesh: 1\n", ""), 1, {"no \"kvmesh\""}},
       {replaced(pair(), "name: mesh", "name: [a]"), 2, {"name", "a list"}},
       {replaced(pair(), "name: mesh", "name: a mesh"), 2, {"\"a mesh\"", "letters"}},
