@@ -12,6 +12,7 @@
 #include "cli/hosted_commands.hpp"
 #include "cli/length_check.hpp"
 #include "cli/number_checks.hpp"
+#include "cli/output.hpp"
 #include "cli/output_file.hpp"
 #include "cli/preflight.hpp"
 #include "cli/programs.hpp"
@@ -72,7 +73,8 @@ int calibrate(const Arguments& arguments, std::ostream& out) {
   if (!arguments.plot.empty()) plot.emplace("--plot", arguments.plot);
 
   orchestrator::OrchestratorOptions options{.program = own_program(), .threads = arguments.threads};
-  if (!arguments.quiet) options.log = [](const std::string& text) { std::cerr << cat("kvmesh: ", text, '\n'); };
+  if (!arguments.quiet)
+    options.log = [](const std::string& text) { std::cerr << printable(cat("kvmesh: ", text, '\n')); };
   orchestrator::Orchestrator mesh(topology, options);
   mesh.start();
   const std::vector<bus::EdgeScores> scores = mesh.calibrate(records);

@@ -30,6 +30,7 @@ void add_share_command(CLI::App& app, Action& action);
 
 // Subcommands of bench.
 void add_bench_llm_command(CLI::App& bench, Action& action);
+void add_bench_start_command(CLI::App& bench, Action& action);
 void add_bench_transport_command(CLI::App& bench, Action& action);
 
 /// Exit statuses that every command uses alike.

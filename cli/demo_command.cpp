@@ -11,6 +11,7 @@
 #include "cli/evaluation/summary.hpp"
 #include "cli/hosted_commands.hpp"
 #include "cli/number_checks.hpp"
+#include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "cli/table.hpp"
 
@@ -50,13 +51,13 @@ void print_answers(const std::vector<EvalItem>& items, const std::map<std::strin
                    const Shown& shown, std::ostream& out) {
   const auto said = [&](const std::string& method, std::size_t i) {
     const ItemResult& item = results.at(method)[i];
-    return item.error.empty() ? trimmed(item.answer) : "failed: " + item.error;
+    return printable(item.error.empty() ? trimmed(item.answer) : "failed: " + item.error);
   };
   for (std::size_t i = 0; i < items.size(); ++i) {
     const ItemResult& shared = results.at(shown.shared)[i];
-    out << "\nreader reads             " << shortened(items[i].record["context"].get<std::string>())
-        << "\nsolver is asked          " << items[i].record["question"].get<std::string>()
-        << "\n   right answer          " << items[i].answers.front() << "\n   solver alone          "
+    out << "\nreader reads             " << printable(shortened(items[i].record["context"].get<std::string>()))
+        << "\nsolver is asked          " << printable(items[i].record["question"].get<std::string>())
+        << "\n   right answer          " << printable(items[i].answers.front()) << "\n   solver alone          "
         << said(shown.alone, i) << "\n   with shared KV        " << said(shown.shared, i) << "   (layers "
         << shared.layers << ", " << human_bytes(static_cast<double>(shared.bytes))
         << " on the wire)\n   at random layers      " << said(shown.random, i) << "\n   one model reads all   "

@@ -10,6 +10,7 @@
 #include "cli/evaluation/report.hpp"
 #include "cli/hosted_commands.hpp"
 #include "cli/number_checks.hpp"
+#include "cli/output.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
 #include "cli/table.hpp"
@@ -47,7 +48,7 @@ std::vector<Method> methods_of(const Arguments& arguments, const std::vector<std
   return methods;
 }
 
-void say(const std::string& text) { std::cerr << "kvmesh: " << text << '\n'; }
+void say(const std::string& text) { std::cerr << "kvmesh: " << printable(text) << '\n'; }
 
 /// What a reader of the table has to know about the data.
 void say_what_was_done(const std::vector<DatasetGroup>& groups, std::size_t shortened) {
