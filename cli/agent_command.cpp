@@ -1,5 +1,6 @@
 #include "agents/agent_process.hpp"
 #include "cli/commands.hpp"
+#include "cli/hosted_commands.hpp"
 
 namespace kvmesh::cli {
 
@@ -9,19 +10,19 @@ void add_agent_command(CLI::App& app, Action& action) {
     int ready_deadline_s = 600;
   };
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("agent", "host one agent of a mesh in this process");
-  command->add_option("name", arguments->name, "the agent's name in the topology")->required();
-  command->add_option("--connect", arguments->connect, "where the orchestrator listens: ipc://PATH or tcp://HOST:PORT")
+  CLI::App* command = app.add_subcommand("agent", summary_of("agent"));
+  command->add_option("name", arguments->name, "The agent's name in the topology")->required();
+  command->add_option("--connect", arguments->connect, "Where the orchestrator listens: ipc://PATH or tcp://HOST:PORT")
       ->required();
   command->add_option("--publish", arguments->publish,
-                      "where this agent publishes; default: beside an ipc endpoint, any free port for tcp");
+                      "Where this agent publishes; default: beside an ipc endpoint, or any free port for tcp");
   command
       ->add_option("--ready-deadline", arguments->ready_deadline_s,
-                   "seconds to wait until an orchestrator answers; it says what the start may take from then on")
-      ->check(CLI::Range(1, 7 * 24 * 3600))
+                   "Seconds to wait until an orchestrator answers; from then on, its own deadlines count")
+      ->check(whole_number(1, 7 * 24 * 3600))
       ->capture_default_str();
   command->callback([&action, arguments] {
-    action = [arguments] {
+    action = [arguments](std::ostream&) {
       agents::AgentOptions options{.name = arguments->name,
                                    .orchestrator = bus::Endpoint::parse(arguments->connect),
                                    .publish = std::nullopt,

@@ -1,7 +1,7 @@
 #include <boost/process.hpp>
 #include <chrono>
-#include <iostream>
 #include <memory>
+#include <ostream>
 
 #include "base/error.hpp"
 #include "base/instruction_set.hpp"
@@ -9,7 +9,7 @@
 #include "bench/llm/machine.hpp"
 #include "cli/commands.hpp"
 #include "cli/number_checks.hpp"
-#include "cli/own_program.hpp"
+#include "cli/programs.hpp"
 
 namespace kvmesh::cli {
 namespace {
@@ -52,16 +52,17 @@ void measure_demo(bool quick, const bench::Emit& emit) {
 void add_bench_llm_command(CLI::App& bench, Action& action) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command =
-      bench.add_subcommand("llm", "prefill, decode, first token and memory, beside a plain libtorch loop");
-  command->add_option("model_dir", arguments->options.model_dir, "the small model, a plain Llama")
+      bench.add_subcommand("llm", "Measure prefill, decode, first token and memory beside a plain libtorch loop");
+  command->add_option("model_dir", arguments->options.model_dir, "The small model, a plain Llama")
       ->capture_default_str();
-  command->add_flag("--quick", arguments->options.quick, "about a minute: no prompts of 8,192 tokens, fewer runs");
-  command->add_flag("--json", arguments->json, "one JSON object a row");
-  command->add_option("--threads", arguments->options.threads, "compute threads; 0: every core")->check(zero_or_more());
+  command->add_flag("--quick", arguments->options.quick,
+                    "Take about a minute: fewer runs, and no prompts of 8,192 tokens");
+  command->add_flag("--json", arguments->json, "Print one JSON object per row");
+  command->add_option("--threads", arguments->options.threads, kOwnThreadsHelp)->check(thread_count());
   command->callback([&action, arguments] {
-    action = [arguments] {
+    action = [arguments](std::ostream& out) {
       arguments->options.more = [arguments](const bench::Emit& emit) { measure_demo(arguments->options.quick, emit); };
-      return bench::run_llm(arguments->options, arguments->json, std::cout) ? kExitOk : kExitRecordFailed;
+      return bench::run_llm(arguments->options, arguments->json, out) ? kExitOk : kExitRecordFailed;
     };
   });
 }

@@ -1,8 +1,8 @@
 #include <ATen/Parallel.h>
 #include <malloc.h>
 
-#include <iostream>
 #include <memory>
+#include <ostream>
 
 #include "bench/transport/transport.hpp"
 #include "cli/commands.hpp"
@@ -15,13 +15,13 @@ struct Arguments {
   bool json = false;
 };
 
-int bench_transport(const Arguments& arguments) {
+int bench_transport(const Arguments& arguments, std::ostream& out) {
   at::set_num_threads(1);
-  if (!arguments.json) bench::print_head(std::cout);
+  if (!arguments.json) bench::print_head(out);
   bool met = true;
-  const bench::Emit emit = [&met, json = arguments.json](const bench::Row& row) {
+  const bench::Emit emit = [&met, &out, json = arguments.json](const bench::Row& row) {
     met = met && row.met();
-    json ? bench::print_json(row, std::cout) : bench::print(row, std::cout);
+    json ? bench::print_json(row, out) : bench::print(row, out);
   };
   if (!arguments.quick) {
     bench::measure_overlap(emit);  // first: it forks, which goes well with one thread
@@ -38,10 +38,12 @@ int bench_transport(const Arguments& arguments) {
 
 void add_bench_transport_command(CLI::App& bench, Action& action) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = bench.add_subcommand("transport", "what moving KV costs, beside raw ZeroMQ and a plain copy");
-  command->add_flag("--quick", arguments->quick, "under a minute: without the rows that run a model");
-  command->add_flag("--json", arguments->json, "one JSON object a row");
-  command->callback([&action, arguments] { action = [arguments] { return bench_transport(*arguments); }; });
+  CLI::App* command =
+      bench.add_subcommand("transport", "Measure what moving KV costs beside raw ZeroMQ and a plain copy");
+  command->add_flag("--quick", arguments->quick, "Take under a minute: leave out the rows that run a model");
+  command->add_flag("--json", arguments->json, "Print one JSON object per row");
+  command->callback(
+      [&action, arguments] { action = [arguments](std::ostream& out) { return bench_transport(*arguments, out); }; });
 }
 
 }  // namespace kvmesh::cli

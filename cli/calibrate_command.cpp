@@ -1,19 +1,27 @@
 #include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
+#include "base/complaints.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/evaluation/measured_profile.hpp"
 #include "cli/evaluation/plots.hpp"
-#include "cli/evaluation/svg.hpp"
-#include "cli/own_program.hpp"
+#include "cli/hosted_commands.hpp"
+#include "cli/length_check.hpp"
+#include "cli/number_checks.hpp"
+#include "cli/output.hpp"
+#include "cli/output_file.hpp"
 #include "cli/preflight.hpp"
+#include "cli/programs.hpp"
 #include "cli/start_options.hpp"
 #include "cli/table.hpp"
 #include "orchestrator/orchestrator.hpp"
 #include "orchestrator/records.hpp"
 #include "orchestrator/tasks.hpp"
+#include "orchestrator/topology_check.hpp"
 #include "orchestrator/topology_yaml.hpp"
 
 namespace kvmesh::cli {
@@ -28,41 +36,48 @@ struct Arguments {
 };
 
 std::vector<nlohmann::json> first_records(const orchestrator::Topology& topology, const Arguments& arguments) {
-  std::vector<nlohmann::json> records = orchestrator::read_records(arguments.input);
-  records.resize(std::min(records.size(), static_cast<std::size_t>(arguments.samples)));
-  for (const nlohmann::json& record : records)
-    orchestrator::make_tasks(topology, record, /*index=*/0, /*request=*/"", /*calibrate=*/true, {});
-  return records;
+  orchestrator::Records records = orchestrator::read_records(arguments.input);
+  records.all.resize(std::min(records.all.size(), static_cast<std::size_t>(arguments.samples)));
+  const LengthCheck lengths(topology);
+  Complaints complaints;
+  for (std::size_t i = 0; i < records.all.size(); ++i) {
+    std::optional<std::string> problem = orchestrator::record_problem(topology, records.all[i]);
+    if (!problem) problem = lengths.problem(records.all[i]);
+    if (problem) complaints.add(records.place(i), ": ", *problem);
+  }
+  orchestrator::throw_problems(complaints.texts());
+  return std::move(records.all);
 }
 
-void print_table(const orchestrator::Profile& profile) {
+void print_table(const orchestrator::Profile& profile, std::ostream& out) {
   for (const orchestrator::EdgeProfile& edge : profile.edges) {
-    std::cout << edge.from << " -> " << edge.to << ", " << edge.samples << " sample(s)\n\n";
+    out << edge.from << " -> " << edge.to << ", " << edge.samples << " sample(s)\n\n";
     Table table({"rank", "layer", "score"});
     for (std::size_t rank = 0; rank < edge.ranking.size(); ++rank)
       table.add({std::to_string(rank + 1), std::to_string(edge.ranking[rank]),
                  fixed(edge.scores.at(static_cast<std::size_t>(edge.ranking[rank])), 4)});
-    table.print(std::cout);
-    std::cout << '\n';
+    table.print(out);
+    out << '\n';
   }
 }
 
-int calibrate(const Arguments& arguments) {
+int calibrate(const Arguments& arguments, std::ostream& out) {
   orchestrator::Topology topology = orchestrator::load_topology(arguments.topology);
-  const std::string output = !arguments.output.empty() ? arguments.output
-                             : topology.profile        ? topology.profile->string()
-                                                       : std::string();
-  topology.profile.reset();  // it is about to be made
+  const std::optional<std::filesystem::path> named = std::exchange(topology.profile, std::nullopt);  // made below
   const bool shares = std::any_of(topology.edges.begin(), topology.edges.end(),
                                   [](const orchestrator::Edge& edge) { return edge.spec.medium == wire::Medium::kKv; });
   if (!shares) fail_input(arguments.topology.string(), ": has no kv edge to measure; there is nothing to calibrate");
   check_models(topology);
   const std::vector<nlohmann::json> records = first_records(topology, arguments);
-  check_lengths(topology, records);
+  std::optional<OutputFile> output, plot;
+  if (!arguments.output.empty()) output.emplace("--output", arguments.output);
+  else if (named) output.emplace(arguments.topology.string() + ": profile", *named);
+  if (!arguments.plot.empty()) plot.emplace("--plot", arguments.plot);
 
   orchestrator::OrchestratorOptions options{.program = own_program(), .threads = arguments.threads};
   arguments.start.apply(options);
-  if (!arguments.quiet) options.log = [](const std::string& text) { std::cerr << cat("kvmesh: ", text, '\n'); };
+  if (!arguments.quiet)
+    options.log = [](const std::string& text) { std::cerr << printable(cat("kvmesh: ", text, '\n')); };
   orchestrator::Orchestrator mesh(topology, options);
   mesh.start();
   const std::vector<bus::EdgeScores> scores = mesh.calibrate(records);
@@ -70,10 +85,10 @@ int calibrate(const Arguments& arguments) {
       measured_profile(topology, mesh.models(), scores, static_cast<int>(records.size()));
   mesh.stop();
 
-  if (!output.empty()) write_file(output, orchestrator::to_json(profile));
-  if (!arguments.plot.empty()) write_file(arguments.plot, profile_plot(topology, profile));
-  if (arguments.json || output.empty()) std::cout << orchestrator::to_json(profile);
-  else print_table(profile);
+  if (output) output->write(orchestrator::to_json(profile));
+  if (plot) plot->write(profile_plot(topology, profile));
+  if (arguments.json || !output) out << orchestrator::to_json(profile);
+  else print_table(profile, out);
   return kExitOk;
 }
 
@@ -81,22 +96,21 @@ int calibrate(const Arguments& arguments) {
 
 void add_calibrate_command(CLI::App& app, Action& action) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("calibrate", "measure the layer scores of every kv edge, and write a profile");
-  command->add_option("topology", a->topology, "the topology, a YAML file (docs/topology.md)")->required();
-  command->add_option("--input", a->input, "records to measure on, JSON Lines")->required();
-  command->add_option("--samples", a->samples, "records to average over, the first of the file")
-      ->check(CLI::Range(1, 1'000'000))
+  CLI::App* command = app.add_subcommand("calibrate", summary_of("calibrate"));
+  command->add_option("topology", a->topology, "The topology, a YAML file (docs/topology.md)")->required();
+  command->add_option("--input", a->input, "The records to measure on, JSON Lines")->required();
+  command->add_option("--samples", a->samples, "How many records to average over, the first of the file")
+      ->check(whole_number(1, 1'000'000))
       ->capture_default_str();
-  command->add_option("--output", a->output,
-                      "the profile; default: what the topology's profile: names, else standard "
-                      "output");
-  command->add_option("--plot", a->plot, "draw scores, prior and chosen layers into this SVG file");
-  command->add_flag("--json", a->json, "the profile on standard output");
-  command->add_option("--threads", a->threads, "compute threads an agent; 0: the cores over those that begin together")
-      ->check(CLI::Range(0, 4096));
+  command->add_option(
+      "--output", a->output,
+      "Write the profile here; default: the file that the topology's profile: names, or standard output");
+  command->add_option("--plot", a->plot, "Draw scores, prior and chosen layers into this SVG file");
+  command->add_flag("--json", a->json, "Print the profile");
+  command->add_option("--threads", a->threads, kThreadsHelp)->check(thread_count())->capture_default_str();
   add_start_options(*command, a->start);
-  command->add_flag("--quiet", a->quiet, "no progress on standard error");
-  command->callback([&action, a] { action = [a] { return calibrate(*a); }; });
+  command->add_flag("--quiet", a->quiet, "Print no progress");
+  command->callback([&action, a] { action = [a](std::ostream& out) { return calibrate(*a, out); }; });
 }
 
 }  // namespace kvmesh::cli

@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <iostream>
 #include <limits>
 #include <map>
+#include <ostream>
 #include <utility>
 
 #include "base/error.hpp"
@@ -9,6 +9,9 @@
 #include "cli/evaluation/context_fitter.hpp"
 #include "cli/evaluation/evaluation.hpp"
 #include "cli/evaluation/summary.hpp"
+#include "cli/hosted_commands.hpp"
+#include "cli/number_checks.hpp"
+#include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "cli/start_options.hpp"
 #include "cli/table.hpp"
@@ -47,25 +50,25 @@ std::string shortened(const std::string& text) {
 
 /// Each question with what its reader reads and what the others say.
 void print_answers(const std::vector<EvalItem>& items, const std::map<std::string, std::vector<ItemResult>>& results,
-                   const Shown& shown) {
+                   const Shown& shown, std::ostream& out) {
   const auto said = [&](const std::string& method, std::size_t i) {
     const ItemResult& item = results.at(method)[i];
-    return item.error.empty() ? trimmed(item.answer) : "failed: " + item.error;
+    return printable(item.error.empty() ? trimmed(item.answer) : "failed: " + item.error);
   };
   for (std::size_t i = 0; i < items.size(); ++i) {
     const ItemResult& shared = results.at(shown.shared)[i];
-    std::cout << "\nreader reads             " << shortened(items[i].record["context"].get<std::string>())
-              << "\nsolver is asked          " << items[i].record["question"].get<std::string>()
-              << "\n   right answer          " << items[i].answers.front() << "\n   solver alone          "
-              << said(shown.alone, i) << "\n   with shared KV        " << said(shown.shared, i) << "   (layers "
-              << shared.layers << ", " << human_bytes(static_cast<double>(shared.bytes))
-              << " on the wire)\n   at random layers      " << said(shown.random, i) << "\n   one model reads all   "
-              << said(shown.all, i) << '\n';
+    out << "\nreader reads             " << printable(shortened(items[i].record["context"].get<std::string>()))
+        << "\nsolver is asked          " << printable(items[i].record["question"].get<std::string>())
+        << "\n   right answer          " << printable(items[i].answers.front()) << "\n   solver alone          "
+        << said(shown.alone, i) << "\n   with shared KV        " << said(shown.shared, i) << "   (layers "
+        << shared.layers << ", " << human_bytes(static_cast<double>(shared.bytes))
+        << " on the wire)\n   at random layers      " << said(shown.random, i) << "\n   one model reads all   "
+        << said(shown.all, i) << '\n';
   }
 }
 
 /// One line a method: exact match for each task and over all, bytes and time for each item.
-void print_summary(const std::vector<SummaryRow>& rows) {
+void print_summary(const std::vector<SummaryRow>& rows, std::ostream& out) {
   std::vector<std::string> head{"exact match, %"};
   for (const SummaryRow& row : rows)
     if (row.method == rows.front().method) head.push_back(row.task);
@@ -82,7 +85,7 @@ void print_summary(const std::vector<SummaryRow>& rows) {
     cells.push_back(fixed(row.ttft_ms.p95, 1));
     table.add(std::exchange(cells, {}));
   }
-  table.print(std::cout);
+  table.print(out);
 }
 
 std::vector<std::string> methods_of(const Shown& shown, double ratio) {
@@ -92,7 +95,7 @@ std::vector<std::string> methods_of(const Shown& shown, double ratio) {
   return methods;
 }
 
-int demo(const Arguments& arguments) {
+int demo(const Arguments& arguments, std::ostream& out) {
   const std::vector<EvalItem> asked = read_items(arguments.questions, kInstruction);
   std::vector<DatasetGroup> groups =
       read_dataset(arguments.data, {.limit = arguments.limit, .instruction = kInstruction});
@@ -107,8 +110,7 @@ int demo(const Arguments& arguments) {
   fit_contexts(groups, comparison);
   Evaluation evaluation(comparison, std::move(groups), {.samples = std::numeric_limits<int>::max(), .start = arguments.start});
 
-  std::cout
-      << "A reader process reads the context; a solver process gets the question and, over the bus, the reader's\n"
+  out << "A reader process reads the context; a solver process gets the question and, over the bus, the reader's\n"
          "keys and values of a few layers. It never sees the context's text.\n";
   const Shown shown(arguments.ratio);
   std::map<std::string, std::vector<ItemResult>> answers;
@@ -119,10 +121,10 @@ int demo(const Arguments& arguments) {
     answers[method] = {result.items.begin(), middle};
     scored.push_back({method, {middle, result.items.end()}});
   }
-  print_answers(asked, answers, shown);
-  std::cout << '\n' << scored.front().items.size() << " items of " << arguments.data << "\n\n";
+  print_answers(asked, answers, shown, out);
+  out << '\n' << scored.front().items.size() << " items of " << arguments.data << "\n\n";
   const std::vector<SummaryRow> rows = summarise(scored);
-  print_summary(rows);
+  print_summary(rows, out);
   const bool failed = std::any_of(rows.begin(), rows.end(), [](const SummaryRow& row) { return row.failed > 0; });
   return failed ? kExitRecordFailed : kExitOk;
 }
@@ -131,18 +133,20 @@ int demo(const Arguments& arguments) {
 
 void add_demo_command(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command =
-      app.add_subcommand("demo", "ask the example questions, then score a few methods on the test data");
-  command->add_option("--sender", arguments->sender, "checkpoint folder of the reader")->capture_default_str();
-  command->add_option("--receiver", arguments->receiver, "checkpoint folder of the solver")->capture_default_str();
-  command->add_option("--questions", arguments->questions, "questions to show, JSON Lines")->capture_default_str();
-  command->add_option("--data", arguments->data, "folder with test files and calibration.jsonl")->capture_default_str();
-  command->add_option("--limit", arguments->limit, "items of each task; 0: all")->capture_default_str();
-  command->add_option("--ratio", arguments->ratio, "share of the layers that travels")
-      ->check(CLI::Range(0.0, 1.0))
+  CLI::App* command = app.add_subcommand("demo", summary_of("demo"));
+  command->add_option("--sender", arguments->sender, "Checkpoint folder of the reader")->capture_default_str();
+  command->add_option("--receiver", arguments->receiver, "Checkpoint folder of the solver")->capture_default_str();
+  command->add_option("--questions", arguments->questions, "The questions to show, JSON Lines")->capture_default_str();
+  command->add_option("--data", arguments->data, "Folder with test files and calibration.jsonl")->capture_default_str();
+  command->add_option("--limit", arguments->limit, "How many items of each task to score; 0: all")
+      ->check(whole_number(0))
+      ->capture_default_str();
+  command->add_option("--ratio", arguments->ratio, "The share of the layers that travels")
+      ->check(number(0, 1))
       ->capture_default_str();
   add_start_options(*command, arguments->start);
-  command->callback([&action, arguments] { action = [arguments] { return demo(*arguments); }; });
+  command->callback(
+      [&action, arguments] { action = [arguments](std::ostream& out) { return demo(*arguments, out); }; });
 }
 
 }  // namespace kvmesh::cli

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <iostream>
+#include <optional>
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
@@ -7,8 +8,10 @@
 #include "cli/evaluation/evaluation.hpp"
 #include "cli/evaluation/plots.hpp"
 #include "cli/evaluation/report.hpp"
-#include "cli/evaluation/svg.hpp"
+#include "cli/hosted_commands.hpp"
 #include "cli/number_checks.hpp"
+#include "cli/output.hpp"
+#include "cli/output_file.hpp"
 #include "cli/progress.hpp"
 #include "cli/table.hpp"
 #include "llm/model/config.hpp"
@@ -45,7 +48,7 @@ std::vector<Method> methods_of(const Arguments& arguments, const std::vector<std
   return methods;
 }
 
-void say(const std::string& text) { std::cerr << "kvmesh: " << text << '\n'; }
+void say(const std::string& text) { std::cerr << "kvmesh: " << printable(text) << '\n'; }
 
 /// What a reader of the table has to know about the data.
 void say_what_was_done(const std::vector<DatasetGroup>& groups, std::size_t shortened) {
@@ -73,16 +76,25 @@ void say_failures(const MethodResult& result) {
   }
 }
 
-void draw(const Arguments& arguments, const std::vector<SummaryRow>& rows, const std::vector<std::string>& curve) {
-  if (!arguments.plot.empty()) write_file(arguments.plot, score_plot(rows, curve));
-  if (arguments.curve_plot.empty()) return;
+/// What is written when all is done, tried before anything runs.
+struct Drawings {
+  explicit Drawings(const Arguments& arguments) {
+    if (!arguments.plot.empty()) plot.emplace("--plot", arguments.plot);
+    if (!arguments.curve_plot.empty()) curve.emplace("--curve", arguments.curve_plot);
+  }
+  std::optional<OutputFile> plot, curve;
+};
+
+void draw(Drawings& drawings, const std::vector<SummaryRow>& rows, const std::vector<std::string>& curve) {
+  if (drawings.plot) drawings.plot->write(score_plot(rows, curve));
+  if (!drawings.curve) return;
   std::vector<SummaryRow> chosen;  // the curve, and what bounds it
   for (const SummaryRow& row : rows)
     if (row.bytes == 0 || std::find(curve.begin(), curve.end(), row.method) != curve.end()) chosen.push_back(row);
-  write_file(arguments.curve_plot, score_plot(chosen, curve));
+  drawings.curve->write(score_plot(chosen, curve));
 }
 
-int evaluate(const Arguments& arguments) {
+int evaluate(const Arguments& arguments, std::ostream& out) {
   if (arguments.curve && arguments.curve_plot.empty() && arguments.plot.empty())
     fail_input("--curve needs a file to draw into; write --curve FILE.svg");
   const std::vector<std::string> curve = curve_methods(arguments);
@@ -94,6 +106,8 @@ int evaluate(const Arguments& arguments) {
   for (const Method& method : methods) Evaluation(arguments.comparison, groups, arguments.options).check(method);
   say_what_was_done(groups, fit_contexts(groups, arguments.comparison));
 
+  Drawings drawings(arguments);
+  if (!arguments.emit.empty()) prepare_folder("--emit", arguments.emit);
   Evaluation evaluation(arguments.comparison, std::move(groups), arguments.options);
   std::vector<MethodResult> results;
   for (const Method& method : methods) {
@@ -102,59 +116,60 @@ int evaluate(const Arguments& arguments) {
     if (!arguments.emit.empty()) evaluation.emit(method, results.back(), arguments.emit);
   }
   const std::vector<SummaryRow> rows = summarise(results);
-  if (arguments.json) print_json(rows, std::cout);
-  else if (arguments.csv) print_csv(rows, std::cout);
-  else print_tables(rows, std::cout);
-  draw(arguments, rows, curve);
+  if (arguments.json) print_json(rows, out);
+  else if (arguments.csv) print_csv(rows, out);
+  else print_tables(rows, out);
+  draw(drawings, rows, curve);
   const bool failed = std::any_of(rows.begin(), rows.end(), [](const SummaryRow& row) { return row.failed > 0; });
   return failed ? kExitRecordFailed : kExitOk;
 }
 
 void add_what(CLI::App& command, Arguments& a) {
   command
-      .add_option("--sender", a.comparison.senders, "checkpoint folder of the sender; once, or once for each context")
+      .add_option("--sender", a.comparison.senders,
+                  "Checkpoint folder of the sender; give it once, or once per context")
       ->required()
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command.add_option("--receiver", a.comparison.receiver, "checkpoint folder of the receiver")->required();
-  command.add_option("--data", a.data, "a .jsonl file, or a folder of them (docs/cli.md)")->required();
-  command.add_option("--methods", a.methods, "methods, separated by commas (docs/cli.md)")->capture_default_str();
-  command.add_option("--limit", a.limit, "items of each task; 0: all")->capture_default_str();
+  command.add_option("--receiver", a.comparison.receiver, "Checkpoint folder of the receiver")->required();
+  command.add_option("--data", a.data, "A .jsonl file, or a folder of them (docs/cli.md)")->required();
+  command.add_option("--methods", a.methods, "Methods, separated by commas (docs/cli.md)")->capture_default_str();
+  command.add_option("--limit", a.limit, "How many items of each task to score; 0: all")
+      ->check(whole_number(0))
+      ->capture_default_str();
   command
-      .add_option("--samples", a.options.samples,
-                  "calibration records to average over; 0: one of calibration.jsonl, else the first of each task")
-      ->check(zero_or_more())
+      .add_option(
+          "--samples", a.options.samples,
+          "How many calibration records to average over; 0: one of calibration.jsonl, or the first of each task")
+      ->check(whole_number(0))
       ->capture_default_str();
 }
 
 void add_prompts(CLI::App& command, Arguments& a) {
-  command.add_option("--max-tokens", a.comparison.max_tokens, "tokens of an answer at most")
-      ->check(above_zero())
+  command.add_option("--max-tokens", a.comparison.max_tokens, "How many tokens an answer may have")
+      ->check(whole_number(1))
       ->capture_default_str();
-  command.add_option("--instruction", a.instruction, "where the data give none")->capture_default_str();
+  command.add_option("--instruction", a.instruction, "The instruction of items that have none")->capture_default_str();
   Prompts& prompts = a.comparison.prompts;
-  command.add_option("--sender-prompt", prompts.sender, "what a sender reads")->capture_default_str();
-  command.add_option("--aware-prompt", prompts.aware, "the same for nld:aware")->capture_default_str();
-  command.add_option("--receiver-prompt", prompts.receiver, "what the receiver reads")->capture_default_str();
-  command.add_option("--skyline-prompt", prompts.skyline, "what one model reads that reads all")->capture_default_str();
-  command.add_option("--revise-prompt", prompts.revise, "nld, cipher: what the receiver reads at the end")
+  command.add_option("--sender-prompt", prompts.sender, "What a sender reads")->capture_default_str();
+  command.add_option("--aware-prompt", prompts.aware, "What a sender reads with nld:aware")->capture_default_str();
+  command.add_option("--receiver-prompt", prompts.receiver, "What the receiver reads")->capture_default_str();
+  command.add_option("--skyline-prompt", prompts.skyline, "What the one model of skyline reads")->capture_default_str();
+  command.add_option("--revise-prompt", prompts.revise, "What the receiver of nld and cipher reads at the end")
       ->capture_default_str();
 }
 
 void add_how(CLI::App& command, Arguments& a) {
-  command.add_flag("--in-process", a.options.in_process, "agents as threads of this process instead of processes");
-  command.add_option("--dtype", a.comparison.dtype, "compute dtype: auto, fp32, bf16, fp16")
+  command.add_flag("--in-process", a.options.in_process, "Run the agents as threads of this process");
+  command.add_option("--dtype", a.comparison.dtype, "What to compute in: auto is what the weights are stored in")
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
       ->capture_default_str();
-  command.add_option("--device", a.comparison.device, "cpu or cuda:N")->capture_default_str();
-  command
-      .add_option("--threads", a.options.threads,
-                  "compute threads an agent; 0: the cores over those that begin together")
-      ->check(zero_or_more());
+  command.add_option("--device", a.comparison.device, "Where to compute: cpu or cuda:N")->capture_default_str();
+  command.add_option("--threads", a.options.threads, kThreadsHelp)->check(thread_count())->capture_default_str();
   add_start_options(command, a.options.start);
-  CLI::Option* json = command.add_flag("--json", a.json, "one object a line, method and task");
-  command.add_flag("--csv", a.csv, "one line a method and task")->excludes(json);
-  command.add_option("--plot", a.plot, "draw score against bytes into this SVG file");
+  CLI::Option* json = command.add_flag("--json", a.json, "Print one JSON object per method and task");
+  command.add_flag("--csv", a.csv, "Print one line of CSV per method and task")->excludes(json);
+  command.add_option("--plot", a.plot, "Draw score against bytes into this SVG file");
   command
       .add_option_function<std::vector<std::string>>(
           "--curve",
@@ -162,20 +177,21 @@ void add_how(CLI::App& command, Arguments& a) {
             a.curve = true;
             a.curve_plot = file.front();
           },
-          "also run the best 1, 2, ... all layers, and draw them into this SVG file (default: that of --plot)")
+          "Also run the best 1, 2, ... all layers, and draw them into this SVG file; default: that of --plot")
       ->expected(0, 1);
-  command.add_option("--emit", a.emit, "write each method's topology, its input and its answers into this folder");
+  command.add_option("--emit", a.emit, "Write each method's topology, input and answers into this folder");
 }
 
 }  // namespace
 
 void add_eval_command(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("eval", "score methods of communication on a data set");
+  CLI::App* command = app.add_subcommand("eval", summary_of("eval"));
   add_what(*command, *arguments);
   add_prompts(*command, *arguments);
   add_how(*command, *arguments);
-  command->callback([&action, arguments] { action = [arguments] { return evaluate(*arguments); }; });
+  command->callback(
+      [&action, arguments] { action = [arguments](std::ostream& out) { return evaluate(*arguments, out); }; });
 }
 
 }  // namespace kvmesh::cli

@@ -1,7 +1,8 @@
-#include <iostream>
+#include <ostream>
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/hosted_commands.hpp"
 #include "cli/model_arguments.hpp"
 #include "cli/number_checks.hpp"
 #include "llm/decode/generate.hpp"
@@ -21,7 +22,7 @@ struct Arguments {
   std::vector<std::string> stop;
 };
 
-int generate(const Arguments& arguments) {
+int generate(const Arguments& arguments, std::ostream& out) {
   if (const std::string problem = problem_of(arguments.sampling); !problem.empty()) fail_input(problem);
   llm::StopStrings stop(arguments.stop);
   llm::set_compute_threads(arguments.model.threads);
@@ -41,11 +42,11 @@ int generate(const Arguments& arguments) {
                                .sampling = arguments.sampling,
                                .prompt_tokens = ids};
   options.on_token = [&](std::int64_t id) {
-    std::cout << stop.push(decoder.push(id)) << std::flush;
-    return std::cout.good() && !stop.found();
+    out << stop.push(decoder.push(id)) << std::flush;
+    return !stop.found();
   };
   llm::generate(host.model(), cache, output.logits, options);
-  std::cout << stop.push(decoder.flush()) << stop.finish() << '\n';
+  out << stop.push(decoder.flush()) << stop.finish() << '\n';
   return kExitOk;
 }
 
@@ -53,27 +54,29 @@ int generate(const Arguments& arguments) {
 
 void add_generate_command(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("generate", "run one model alone, streaming what it says");
+  CLI::App* command = app.add_subcommand("generate", summary_of("generate"));
   arguments->model.add_to(*command);
-  command->add_option("--prompt", arguments->prompt, "what the user says")->required();
-  CLI::Option* system = command->add_option("--system", arguments->system, "a system message before it");
-  command->add_flag("--raw", arguments->raw, "give the model the text itself, without the chat template")
+  command->add_option("--prompt", arguments->prompt, "What the user says")->required();
+  CLI::Option* system = command->add_option("--system", arguments->system, "A system message before it");
+  command->add_flag("--raw", arguments->raw, "Give the model the text itself, without the chat template")
       ->excludes(system);
-  command->add_option("--max-tokens", arguments->max_tokens, "at most so many")
-      ->check(above_zero())
+  command->add_option("--max-tokens", arguments->max_tokens, "How many tokens may be generated")
+      ->check(whole_number(1))
       ->capture_default_str();
   SamplingOptions& sampling = arguments->sampling;
-  const auto number = [&](const char* name, auto& value, const char* what) {
-    command->add_option(name, value, what)->capture_default_str();
+  const auto add = [&](const char* name, auto& value, const char* what, const CLI::Validator& check) {
+    command->add_option(name, value, what)->check(check)->capture_default_str();
   };
-  number("--temperature", sampling.temperature, "0: always the best token");
-  number("--top-k", sampling.top_k, "draw from the k best only; 0: from all");
-  number("--top-p", sampling.top_p, "draw from the best that are this probable together");
-  number("--min-p", sampling.min_p, "draw from those this probable, the best being 1");
-  number("--repetition-penalty", sampling.repetition_penalty, "above 1: tokens already there become less probable");
-  number("--seed", sampling.seed, "same seed, same text");
-  command->add_option("--stop", arguments->stop, "end before this text; may stand several times")->take_all();
-  command->callback([&action, arguments] { action = [arguments] { return generate(*arguments); }; });
+  add("--temperature", sampling.temperature, "0: always take the best token; above 0: draw one", number(0));
+  add("--top-k", sampling.top_k, "Draw from the k best tokens only; 0: from all", whole_number(0));
+  add("--top-p", sampling.top_p, "Draw from the best tokens that have this probability together", number(0, 1));
+  add("--min-p", sampling.min_p, "Draw from tokens at least this probable, the best one counting as 1", number(0, 1));
+  add("--repetition-penalty", sampling.repetition_penalty, "Above 1: tokens that were there become less probable",
+      number(0));
+  add("--seed", sampling.seed, "The same seed gives the same text", seed());
+  command->add_option("--stop", arguments->stop, "End before this text; may be given several times")->take_all();
+  command->callback(
+      [&action, arguments] { action = [arguments](std::ostream& out) { return generate(*arguments, out); }; });
 }
 
 }  // namespace kvmesh::cli

@@ -1,9 +1,12 @@
-#include <iostream>
+#include <ATen/ATen.h>
+
 #include <nlohmann/json.hpp>
+#include <ostream>
 
 #include "base/error.hpp"
 #include "base/instruction_set.hpp"
 #include "cli/commands.hpp"
+#include "cli/hosted_commands.hpp"
 #include "cli/table.hpp"
 #include "llm/model/check.hpp"
 #include "llm/model/config.hpp"
@@ -49,7 +52,7 @@ std::string products_of(at::ScalarType dtype) {
   return cat("in ", c10::toString(product), how, "; kernels for ", to_string(instruction_set()));
 }
 
-int inspect(const std::string& model_dir, bool as_json) {
+int inspect(const std::string& model_dir, bool as_json, std::ostream& out) {
   const llm::ModelConfig config = llm::read_config(model_dir);
   const llm::Checkpoint checkpoint = llm::Checkpoint::open(model_dir);
   const llm::WeightSources weights = llm::find_weights(checkpoint, config);
@@ -76,7 +79,7 @@ int inspect(const std::string& model_dir, bool as_json) {
   notes.insert(notes.end(), weights.notes.begin(), weights.notes.end());
   if (!notes.empty()) facts["notes"] = notes;
   if (as_json) {
-    std::cout << facts.dump() << '\n';
+    out << facts.dump() << '\n';
     return kExitOk;
   }
   Table table({"", model_dir});
@@ -85,7 +88,7 @@ int inspect(const std::string& model_dir, bool as_json) {
       for (const auto& line : value) table.add({name, line.get<std::string>()});
     else table.add({name, value.is_string() ? value.get<std::string>() : value.dump()});
   }
-  table.print(std::cout);
+  table.print(out);
   return kExitOk;
 }
 
@@ -97,11 +100,12 @@ void add_inspect_command(CLI::App& app, Action& action) {
     bool json = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("inspect", "print what a checkpoint folder holds");
-  command->add_option("model_dir", arguments->model_dir, "a Hugging Face checkpoint folder")->required();
-  command->add_flag("--json", arguments->json, "one JSON object");
-  command->callback(
-      [&action, arguments] { action = [arguments] { return inspect(arguments->model_dir, arguments->json); }; });
+  CLI::App* command = app.add_subcommand("inspect", summary_of("inspect"));
+  command->add_option("model_dir", arguments->model_dir, "A Hugging Face checkpoint folder")->required();
+  command->add_flag("--json", arguments->json, "Print one JSON object");
+  command->callback([&action, arguments] {
+    action = [arguments](std::ostream& out) { return inspect(arguments->model_dir, arguments->json, out); };
+  });
 }
 
 }  // namespace kvmesh::cli

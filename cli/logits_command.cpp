@@ -1,11 +1,13 @@
 #include <ATen/ATen.h>
 
-#include <iostream>
 #include <nlohmann/json.hpp>
+#include <ostream>
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/hosted_commands.hpp"
 #include "cli/model_arguments.hpp"
+#include "cli/number_checks.hpp"
 #include "cli/numbers.hpp"
 
 namespace kvmesh::cli {
@@ -17,8 +19,8 @@ struct Arguments {
   bool json = false;
 };
 
-int logits(const Arguments& arguments) {
-  const std::vector<std::int64_t> ids = parse_numbers("--ids", "token id", arguments.ids);
+int logits(const Arguments& arguments, std::ostream& out) {
+  const std::vector<std::int64_t> ids = parse_numbers("--ids", "token id", arguments.ids, kIntMost);
   llm::set_compute_threads(arguments.model.threads);
   const llm::Model model = llm::Model::load(arguments.model.model_dir, arguments.model.options);
   const std::int64_t limit = model.config().position_limit;
@@ -28,17 +30,17 @@ int logits(const Arguments& arguments) {
   llm::KvCache cache = model.make_cache(static_cast<std::int64_t>(ids.size()));
   const at::Tensor rows =
       model.forward({.embeddings = model.embed(ids), .logits = llm::LogitRows::kAll}, cache).logits.cpu().contiguous();
-  nlohmann::json out = nlohmann::json::array();
+  nlohmann::json matrix = nlohmann::json::array();
   for (std::int64_t r = 0; r < rows.size(0); ++r) {
     const float* row = rows.data_ptr<float>() + r * rows.size(1);
     if (arguments.json) {
-      out.push_back(std::vector<float>(row, row + rows.size(1)));
+      matrix.push_back(std::vector<float>(row, row + rows.size(1)));
       continue;
     }
     const auto best = rows.select(0, r).argmax().item<std::int64_t>();
-    std::cout << "position " << r << ": best id " << best << " (" << row[best] << ")\n";
+    out << "position " << r << ": best id " << best << " (" << row[best] << ")\n";
   }
-  if (arguments.json) std::cout << nlohmann::json{{"logits", std::move(out)}}.dump() << '\n';
+  if (arguments.json) out << nlohmann::json{{"logits", std::move(matrix)}}.dump() << '\n';
   return kExitOk;
 }
 
@@ -46,11 +48,12 @@ int logits(const Arguments& arguments) {
 
 void add_logits_command(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("logits", "print the logits of given token ids; needs no tokenizer");
+  CLI::App* command = app.add_subcommand("logits", summary_of("logits"));
   arguments->model.add_to(*command);
-  command->add_option("--ids", arguments->ids, "token ids, as 1,2,3")->required();
-  command->add_flag("--json", arguments->json, "{\"logits\": [[...], ...]}, a row a position");
-  command->callback([&action, arguments] { action = [arguments] { return logits(*arguments); }; });
+  command->add_option("--ids", arguments->ids, "Token ids, as 1,2,3")->required();
+  command->add_flag("--json", arguments->json, "Print {\"logits\": [[...], ...]}, one row per position");
+  command->callback(
+      [&action, arguments] { action = [arguments](std::ostream& out) { return logits(*arguments, out); }; });
 }
 
 }  // namespace kvmesh::cli

@@ -16,12 +16,12 @@ struct ModelArguments {
   int threads = 0;
 
   void add_to(CLI::App& command) {
-    command.add_option("model_dir", model_dir, "a Hugging Face checkpoint folder")->required();
-    command.add_option("--dtype", options.dtype, "compute dtype: auto, fp32, bf16, fp16")
+    command.add_option("model_dir", model_dir, "A Hugging Face checkpoint folder")->required();
+    command.add_option("--dtype", options.dtype, "What to compute in: auto is what the weights are stored in")
         ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
         ->capture_default_str();
-    command.add_option("--device", options.device, "cpu or cuda:N")->capture_default_str();
-    command.add_option("--threads", threads, "compute threads; 0: every core")->check(zero_or_more());
+    command.add_option("--device", options.device, "Where to compute: cpu or cuda:N")->capture_default_str();
+    command.add_option("--threads", threads, kOwnThreadsHelp)->check(thread_count());
   }
 };
 

@@ -21,7 +21,9 @@ void add_orchestrate_command(CLI::App& app, Action& action) {
   add_run_options(*command, arguments->run);
   command->add_option("--bind", arguments->bind, "Where agents connect to: ipc:///path or tcp://host:port")->required();
   command->callback([arguments, &action] {
-    action = [arguments] { return run_mesh(arguments->run, bus::Endpoint::parse(arguments->bind)); };
+    action = [arguments](std::ostream& out) {
+      return run_mesh(arguments->run, bus::Endpoint::parse(arguments->bind), out);
+    };
   });
 }
 

@@ -1,21 +1,24 @@
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
+#include <filesystem>
+#include <string>
 #include <vector>
 
 #include "orchestrator/topology.hpp"
 
+/// What can be known before anything is started. `kvmesh check` shows it, and `run`, `calibrate` and `eval` look at the
+/// same before they start, so that they refuse nothing that check has passed for a reason that stood on this host's
+/// disk.
 namespace kvmesh::cli {
 
-/// Looks at the models, the chat templates and the profile that `topology` names, all on this host, before anything is
-/// started: every edge's ends fit, answers fit into the models' positions, agents with `chat: true` have a template,
-/// the profile has its edges. Throws Error{kFixInput} with everything that is wrong, a line each.
+/// What is wrong with the models, tokenizers, chat templates and the profile that `topology` names, all on this host:
+/// "FILE:LINE: what is wrong; what to do", each. Models without a path are passed over.
+std::vector<std::string> model_problems(const orchestrator::Topology& topology);
+
+/// Throws Error{kFixInput} with all of model_problems().
 void check_models(const orchestrator::Topology& topology);
 
-/// Looks whether what each record shares over kv edges fits behind one another into the receivers' positions, with
-/// their own prompts and what they may generate; counted with each agent's tokenizer, on this host. Throws
-/// Error{kFixInput} with the first record and the numbers. A record with a prompt that is too long for its own agent's
-/// model passes: it fails alone, where it is prefilled.
-void check_lengths(const orchestrator::Topology& topology, const std::vector<nlohmann::json>& records);
+/// A topology file and its models, both looked at. Throws Error{kFixInput} with everything that is wrong with either.
+orchestrator::Topology load_checked(const std::filesystem::path& file);
 
 }  // namespace kvmesh::cli

@@ -12,6 +12,14 @@
 
 namespace kvmesh::cli {
 
+/// How long a text is, as far as it was worth counting.
+struct PromptLength {
+  std::int64_t tokens = 0;
+  bool or_more = false;  ///< the text goes on, and is too long already
+};
+/// "512", "more than 2048".
+std::string to_string(const PromptLength& length);
+
 /// How long texts are to one model, as its agents will count them. Reads tokenizer, chat template and config.json, no
 /// weights.
 class PromptSizer {
@@ -28,10 +36,17 @@ class PromptSizer {
   /// Error{kFixInput} for a field that the record lacks.
   std::int64_t tokens(const orchestrator::AgentSpec& agent, const nlohmann::json& record) const;
 
+  /// The same where it is only asked whether they fit: of a text that is much too long no more than its beginning is
+  /// tokenized.
+  PromptLength length(const orchestrator::AgentSpec& agent, const nlohmann::json& record) const;
+
   /// `text` without about `cut` tokens of its middle.
   std::string without_middle(const std::string& text, std::int64_t cut) const;
 
  private:
+  std::string text_of(const orchestrator::AgentSpec& agent, const nlohmann::json& record) const;
+  bool in_chat(const orchestrator::AgentSpec& agent) const { return agent.chat && template_; }
+
   llm::Tokenizer tokenizer_;
   std::optional<llm::ChatTemplate> template_;
   std::int64_t positions_ = 0;

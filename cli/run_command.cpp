@@ -2,83 +2,84 @@
 
 #include <algorithm>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/complaints.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"
-#include "cli/own_program.hpp"
+#include "cli/length_check.hpp"
+#include "cli/number_checks.hpp"
+#include "cli/output.hpp"
 #include "cli/preflight.hpp"
-#include "cli/table.hpp"
+#include "cli/programs.hpp"
+#include "cli/record_printer.hpp"
 #include "orchestrator/orchestrator.hpp"
 #include "orchestrator/records.hpp"
 #include "orchestrator/tasks.hpp"
+#include "orchestrator/topology_check.hpp"
 #include "orchestrator/topology_yaml.hpp"
 
 namespace kvmesh::cli {
 namespace {
 
-using nlohmann::json;
 using orchestrator::RecordOutcome;
 using orchestrator::Topology;
 
-json to_json(const RecordOutcome& outcome) {
-  json edges = json::array();
-  for (const bus::EdgeReport& edge : outcome.edges) {
-    edges.push_back({{"from", edge.from},
-                     {"to", edge.to},
-                     {"medium", edge.medium},
-                     {"layers", edge.layers},
-                     {"bytes", edge.bytes}});
+/// What is wrong with single records, each looked at once.
+class RecordChecks {
+ public:
+  /// `models_here`: the agents' models are on this host, and so lengths can be counted.
+  RecordChecks(const Topology& topology, const orchestrator::Records& records, bool models_here)
+      : topology_(topology), records_(records) {
+    if (models_here) lengths_.emplace(topology);
   }
-  json line{{"id", outcome.id},          {"output", outcome.output},   {"answers", outcome.answers},
-            {"edges", std::move(edges)}, {"ttft_ms", outcome.ttft_ms}, {"receiver_ttft_ms", outcome.receiver_ttft_ms}};
-  if (outcome.error) line["error"] = *outcome.error;
-  return line;
-}
 
-void print_json(const RecordOutcome& outcome) {
-  // A model may stop in the middle of a character: such bytes become U+FFFD.
-  std::cout << to_json(outcome).dump(-1, ' ', false, json::error_handler_t::replace) << std::endl;
-}
+  /// "FILE:LINE: why the record cannot be run"; none: it can.
+  const std::optional<std::string>& problem(std::size_t index) {
+    const auto [place, is_new] = problems_.try_emplace(index);
+    if (!is_new) return place->second;
+    std::optional<std::string> problem = orchestrator::record_problem(topology_, records_.all[index]);
+    if (!problem && lengths_) problem = lengths_->problem(records_.all[index]);
+    if (problem) place->second = cat(records_.place(index), ": ", *problem);
+    return place->second;
+  }
 
-void print_readable(const Topology& topology, const RecordOutcome& outcome) {
-  std::cout << outcome.id << ": ";
-  if (outcome.error) {
-    std::cout << "failed: " << *outcome.error << std::endl;
-    return;
+  bool all_are_wrong() {
+    for (std::size_t i = 0; i < records_.all.size(); ++i)
+      if (!problem(i)) return false;
+    return true;
   }
-  std::cout << trimmed(outcome.output) << '\n';
-  for (const auto& [agent, answer] : outcome.answers) {
-    if (agent != topology.output) std::cout << "    " << agent << " said: " << trimmed(answer) << '\n';
+
+  void refuse_all_where_one_is_wrong() {
+    Complaints complaints;
+    for (std::size_t i = 0; i < records_.all.size(); ++i)
+      if (problem(i)) complaints.add(*problem(i));
+    orchestrator::throw_problems(complaints.texts());
   }
-  for (const bus::EdgeReport& edge : outcome.edges) {
-    std::cout << "    " << edge.from << " -> " << edge.to << ": " << edge.medium
-              << (edge.layers.empty() ? "" : cat(", ", edge.layers)) << ", " << edge.bytes << " bytes\n";
-  }
-  std::cout << "    first token after " << static_cast<int>(outcome.ttft_ms + 0.5) << " ms" << std::endl;
-}
+
+ private:
+  const Topology& topology_;
+  const orchestrator::Records& records_;
+  std::optional<LengthCheck> lengths_;
+  std::map<std::size_t, std::optional<std::string>> problems_;
+};
 
 orchestrator::OrchestratorOptions options_of(const RunArguments& arguments, const std::optional<bus::Endpoint>& bind,
-                                             int records) {
+                                             std::size_t records) {
   orchestrator::OrchestratorOptions options;
   options.bind = bind;
   options.spawn = !bind;
-  if (options.spawn) options.program = own_program();
+  if (options.spawn) options.program = host_program();
   options.threads = arguments.threads;
-  options.concurrency = std::min(arguments.concurrency, records);
-  options.samples = arguments.samples;
+  options.concurrency = static_cast<int>(std::min(static_cast<std::size_t>(arguments.concurrency), records));
+  options.samples = arguments.samples.value_or(1);
   arguments.start.apply(options);
   options.deadlines.record = std::chrono::seconds(arguments.record_deadline_s);
-  if (!arguments.quiet) options.log = [](const std::string& text) { std::cerr << cat("kvmesh: ", text, '\n'); };
+  if (!arguments.quiet)
+    options.log = [](const std::string& text) { std::cerr << printable(cat("kvmesh: ", text, '\n')); };
   return options;
-}
-
-/// A record that no prompt can be made of is found before anything is started for it.
-void check_records(const Topology& topology, const std::vector<json>& records) {
-  for (const json& record : records) {
-    orchestrator::make_tasks(topology, record, /*index=*/0, /*request=*/"", /*calibrate=*/false, {});
-  }
 }
 
 void say_how_to_join(const Topology& topology, const bus::Endpoint& endpoint) {
@@ -89,61 +90,84 @@ void say_how_to_join(const Topology& topology, const bus::Endpoint& endpoint) {
   std::cerr << lines;
 }
 
+/// Prints outcomes as they come, and remembers whether one failed.
+class Report {
+ public:
+  Report(const RunArguments& arguments, const Topology& topology, std::ostream& out)
+      : json_(arguments.json), topology_(topology), out_(out) {}
+
+  void add(const RecordOutcome& outcome) {
+    failed_ = failed_ || outcome.error;
+    // Outcomes that waited for an earlier one are reported while the failure of an earlier write is on its way up.
+    if (out_.bad()) return;
+    if (json_) print_json(outcome, out_);
+    else print_readable(topology_, outcome, out_);
+  }
+  int status() const { return failed_ ? kExitRecordFailed : kExitOk; }
+
+ private:
+  const bool json_;
+  const Topology& topology_;
+  std::ostream& out_;
+  bool failed_ = false;
+};
+
 }  // namespace
 
-int run_mesh(const RunArguments& arguments, const std::optional<bus::Endpoint>& bind) {
-  const Topology topology = orchestrator::load_topology(arguments.topology);
-  const std::vector<json> records = orchestrator::read_records(arguments.input);
-  check_records(topology, records);
+int run_mesh(const RunArguments& arguments, const std::optional<bus::Endpoint>& bind, std::ostream& out) {
   // Agents that somebody starts by hand may have their models on other hosts; they tell the orchestrator.
-  if (!bind) {
-    check_models(topology);
-    check_lengths(topology, records);
+  const Topology topology = bind ? orchestrator::load_topology(arguments.topology) : load_checked(arguments.topology);
+  if (arguments.samples && !topology.calibration)
+    fail_input("--samples: ", arguments.topology.string(),
+               " names no calibration: file whose records scores could be averaged over; leave --samples out");
+  const orchestrator::Records records = orchestrator::read_records(arguments.input);
+  RecordChecks checks(topology, records, /*models_here=*/!bind);
+  if (arguments.strict) checks.refuse_all_where_one_is_wrong();
+  Report report(arguments, topology, out);
+  if (checks.all_are_wrong()) {
+    for (std::size_t i = 0; i < records.all.size(); ++i)
+      report.add({.id = records.all[i]["id"], .error = checks.problem(i)});
+    return report.status();
   }
-  orchestrator::Orchestrator mesh(topology, options_of(arguments, bind, static_cast<int>(records.size())));
+  orchestrator::Orchestrator mesh(topology, options_of(arguments, bind, records.all.size()));
   if (bind) say_how_to_join(topology, mesh.endpoint());
   mesh.start();
-  bool any_failed = false;
-  mesh.run_all(records, [&](const RecordOutcome& outcome) {
-    any_failed = any_failed || outcome.error;
-    if (arguments.json) {
-      print_json(outcome);
-    } else {
-      print_readable(topology, outcome);
-    }
-  });
+  mesh.run_all(
+      records.all, [&](const RecordOutcome& outcome) { report.add(outcome); },
+      [&](std::size_t index) { return checks.problem(index); });
   mesh.stop();
-  return any_failed ? kExitRecordFailed : kExitOk;
+  return report.status();
 }
 
 void add_run_options(CLI::App& command, RunArguments& arguments) {
-  const auto seconds = CLI::Range(1, 7 * 24 * 3600);
+  const auto seconds = whole_number(1, 7 * 24 * 3600);
   command.add_option("topology", arguments.topology, "The topology, a YAML file (docs/topology.md)")->required();
-  command.add_option("--input", arguments.input, "The records, JSON Lines: an object a line")->required();
-  command.add_flag("--json", arguments.json, "One JSON object a record on standard output");
-  command.add_option("--concurrency", arguments.concurrency, "Records on their way at the same time, at most")
-      ->check(CLI::Range(1, static_cast<int>(bus::kMaxRequestsInFlight)))
-      ->capture_default_str();
-  command.add_option("--samples", arguments.samples, "Records of the calibration file to average scores over, at most")
-      ->check(CLI::Range(1, 1'000'000))
+  command.add_option("--input", arguments.input, "The records, JSON Lines: one object per line")->required();
+  command.add_flag("--json", arguments.json, "Print one JSON object per record");
+  command.add_flag("--strict", arguments.strict,
+                   "Start nothing if one record cannot be run; without it, that record alone fails");
+  command.add_option("--concurrency", arguments.concurrency, "How many records may be on their way at the same time")
+      ->check(whole_number(1, static_cast<std::int64_t>(bus::kMaxRequestsInFlight)))
       ->capture_default_str();
   command
-      .add_option("--threads", arguments.threads,
-                  "Compute threads an agent; 0: the cores over those that begin together")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
+      .add_option("--samples", arguments.samples,
+                  "How many records of the topology's calibration file scores are averaged over; default: 1")
+      ->check(whole_number(1, 1'000'000));
+  command.add_option("--threads", arguments.threads, kThreadsHelp)->check(thread_count())->capture_default_str();
   add_start_options(command, arguments.start);
-  command.add_option("--record-deadline", arguments.record_deadline_s, "Seconds for one record")
+  command.add_option("--record-deadline", arguments.record_deadline_s, "Seconds that one record may take")
       ->check(seconds)
       ->capture_default_str();
-  command.add_flag("--quiet", arguments.quiet, "No progress on standard error");
+  command.add_flag("--quiet", arguments.quiet, "Print no progress");
 }
 
 void add_run_command(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<RunArguments>();
   CLI::App* command = app.add_subcommand("run", "Start every agent of a topology and run records through it");
   add_run_options(*command, *arguments);
-  command->callback([arguments, &action] { action = [arguments] { return run_mesh(*arguments, std::nullopt); }; });
+  command->callback([arguments, &action] {
+    action = [arguments](std::ostream& out) { return run_mesh(*arguments, std::nullopt, out); };
+  });
 }
 
 }  // namespace kvmesh::cli

@@ -1,15 +1,17 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <iostream>
 #include <nlohmann/json.hpp>
+#include <ostream>
 
 #include "agents/exchange.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/hosted_commands.hpp"
 #include "cli/model_arguments.hpp"
 #include "cli/number_checks.hpp"
 #include "cli/numbers.hpp"
+#include "kvcodec/wire/edge_options.hpp"
 
 namespace kvmesh::cli {
 namespace {
@@ -38,7 +40,8 @@ wire::LayerChoice layer_choice(const std::string& text) {
   wire::LayerChoice choice;
   choice.kind = text == "all" ? wire::LayerChoice::Kind::kAll : wire::LayerChoice::Kind::kExplicit;
   if (text == "all" || text == "none") return choice;
-  for (std::int64_t layer : parse_numbers("--layers", "layer", text)) choice.layers.push_back(static_cast<int>(layer));
+  for (std::int64_t layer : parse_numbers("--layers", "layer", text, wire::kLayerRange.most))
+    choice.layers.push_back(static_cast<int>(layer));
   std::sort(choice.layers.begin(), choice.layers.end());
   choice.layers.erase(std::unique(choice.layers.begin(), choice.layers.end()), choice.layers.end());
   return choice;
@@ -47,7 +50,7 @@ wire::LayerChoice layer_choice(const std::string& text) {
 agents::ExchangeRequest request_of(const Arguments& arguments) {
   agents::ExchangeRequest request;
   for (const std::string& ids : arguments.sender_ids)
-    request.sender_ids.push_back(parse_numbers("--sender-ids", "token id", ids));
+    request.sender_ids.push_back(parse_numbers("--sender-ids", "token id", ids, kIntMost));
   request.edge = arguments.edge;
   request.edge.medium = *wire::find_medium(arguments.medium);
   request.edge.layers = layer_choice(arguments.layers);
@@ -62,35 +65,38 @@ agents::ExchangeRequest request_of(const Arguments& arguments) {
   return request;
 }
 
-int print_embeddings(const llm::Model& sender, agents::ExchangeRequest request, const Arguments& arguments) {
+int print_embeddings(const llm::Model& sender, agents::ExchangeRequest request, const Arguments& arguments,
+                     std::ostream& out) {
   request.stop_tokens = llm::read_stop_tokens(arguments.sender);
   const agents::ExpectedEmbeddings said =
       agents::sender_embeddings(sender, llm::read_manifest(arguments.receiver), request);
   nlohmann::ordered_json steps = nlohmann::ordered_json::array();
   const nlohmann::json vectors = rows_of(said.vectors);
   for (std::size_t s = 0; s < said.nearest.size(); ++s) {
-    if (!arguments.json) std::cout << "step " << s << ": nearest token " << said.nearest[s] << '\n';
+    if (!arguments.json) out << "step " << s << ": nearest token " << said.nearest[s] << '\n';
     steps.push_back({{"nearest", said.nearest[s]}, {"vector", vectors[s]}});
   }
-  if (arguments.json) std::cout << nlohmann::ordered_json{{"steps", steps}, {"stopped", said.stopped}}.dump() << '\n';
+  if (arguments.json) out << nlohmann::ordered_json{{"steps", steps}, {"stopped", said.stopped}}.dump() << '\n';
   return kExitOk;
 }
 
-int share(const Arguments& arguments) {
+int share(const Arguments& arguments, std::ostream& out) {
   agents::ExchangeRequest request = request_of(arguments);
   llm::set_compute_threads(arguments.threads);
   const llm::Model sender = llm::Model::load(arguments.sender, arguments.model);
-  if (request.edge.medium == wire::Medium::kEmbedding) return print_embeddings(sender, request, arguments);
+  if (request.edge.medium == wire::Medium::kEmbedding) return print_embeddings(sender, request, arguments, out);
   if (arguments.receiver_ids.empty()) fail_input("--receiver-ids: missing; the receiver needs at least one token");
-  request.receiver_ids = parse_numbers("--receiver-ids", "token id", arguments.receiver_ids);
+  request.receiver_ids = parse_numbers("--receiver-ids", "token id", arguments.receiver_ids, kIntMost);
   request.stop_tokens = llm::read_stop_tokens(arguments.receiver);
   const llm::Model receiver = llm::Model::load(arguments.receiver, arguments.model);
   const agents::ExchangeResult result = agents::exchange(sender, receiver, request);
-  nlohmann::ordered_json out = {{"logits", rows_of(result.logits)}, {"greedy", result.greedy}, {"bytes", result.bytes}};
-  if (result.scores.size() == 1) out["scores"] = result.scores.front();
-  if (result.scores.size() > 1) out["scores"] = result.scores;
-  if (!arguments.json) out.erase("logits");
-  std::cout << out.dump() << '\n';
+  nlohmann::ordered_json object = {{"logits", rows_of(result.logits)},
+                                   {"greedy", result.greedy},
+                                   {"bytes", result.bytes}};
+  if (result.scores.size() == 1) object["scores"] = result.scores.front();
+  if (result.scores.size() > 1) object["scores"] = result.scores;
+  if (!arguments.json) object.erase("logits");
+  out << object.dump() << '\n';
   return kExitOk;
 }
 
@@ -98,42 +104,49 @@ int share(const Arguments& arguments) {
 
 void add_share_command(CLI::App& app, Action& action) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("share", "one exchange between two models on given token ids");
-  command->add_option("--sender", a->sender, "checkpoint folder of the senders")->required();
-  command->add_option("--receiver", a->receiver, "checkpoint folder of the receiver")->required();
-  command->add_option("--sender-ids", a->sender_ids, "token ids, as 1,2,3; once for each sender")
+  CLI::App* command = app.add_subcommand("share", summary_of("share"));
+  command->add_option("--sender", a->sender, "Checkpoint folder of the senders")->required();
+  command->add_option("--receiver", a->receiver, "Checkpoint folder of the receiver")->required();
+  command->add_option("--sender-ids", a->sender_ids, "Token ids of a sender, as 1,2,3; give the option once per sender")
       ->required()
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command->add_option("--receiver-ids", a->receiver_ids, "token ids, as 1,2,3");
-  command->add_option("--layers", a->layers, "receiver layers, as 0,2; or all, or none")->capture_default_str();
-  command->add_option("--medium", a->medium, "what is carried")
+  command->add_option("--receiver-ids", a->receiver_ids, "Token ids of the receiver, as 1,2,3");
+  command->add_option("--layers", a->layers, "Layers of the receiver to share beside layer 0, as 0,2; or all; or none")
+      ->capture_default_str();
+  command->add_option("--medium", a->medium, "What the edge carries")
       ->check(CLI::IsMember({"kv", "embedding", "activation"}))
       ->capture_default_str();
-  command->add_option("--mask", a->mask, "authors: reproduce the released code's mask")
+  command->add_option("--mask", a->mask, "authors: the mask of the released code, to compare with it")
       ->check(CLI::IsMember({"causal", "authors"}))
       ->capture_default_str();
-  command->add_option("--positions", a->positions, "compact, overlap: reproduce the released code's positions")
+  command
+      ->add_option("--positions", a->positions,
+                   "compact, overlap: the positions of the released code, to compare with it")
       ->check(CLI::IsMember({"continue", "compact", "overlap"}))
       ->capture_default_str();
-  command->add_option("--temperature", a->edge.temperature, "embedding: of the softmax")
-      ->check(above_zero())
+  command->add_option("--temperature", a->edge.temperature, "embedding: the temperature of the softmax")
+      ->check(number(0, std::numeric_limits<double>::max(), /*above_least=*/true))
       ->capture_default_str();
-  command->add_option("--from-layer", a->edge.from_layer, "activation: the state entering this sender layer");
-  command->add_option("--to-layer", a->edge.to_layer, "activation: goes in before this receiver layer");
-  command->add_option("--combine", a->combine, "activation: how it goes in")
+  command
+      ->add_option("--from-layer", a->edge.from_layer,
+                   "activation: take the state that enters this layer of the sender")
+      ->check(whole_number(0, wire::kLayerRange.most));
+  command->add_option("--to-layer", a->edge.to_layer, "activation: put it in before this layer of the receiver")
+      ->check(whole_number(0, wire::kLayerRange.most));
+  command->add_option("--combine", a->combine, "activation: how it enters the receiver's state")
       ->check(CLI::IsMember({"replace", "sum", "mean"}))
       ->capture_default_str();
-  command->add_option("--max-tokens", a->max_tokens, "greedy tokens after the prompt; embedding: most steps")
-      ->check(zero_or_more())
+  command->add_option("--max-tokens", a->max_tokens, "How many tokens may follow the prompt; embedding: how many steps")
+      ->check(whole_number(0))
       ->capture_default_str();
-  command->add_option("--dtype", a->model.dtype, "compute dtype")
+  command->add_option("--dtype", a->model.dtype, "What to compute in")
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
       ->capture_default_str();
-  command->add_option("--device", a->model.device, "cpu or cuda:N")->capture_default_str();
-  command->add_option("--threads", a->threads, "compute threads; 0: every core")->check(zero_or_more());
-  command->add_flag("--json", a->json, "the logits too");
-  command->callback([&action, a] { action = [a] { return share(*a); }; });
+  command->add_option("--device", a->model.device, "Where to compute: cpu or cuda:N")->capture_default_str();
+  command->add_option("--threads", a->threads, kOwnThreadsHelp)->check(thread_count());
+  command->add_flag("--json", a->json, "Print the logits too");
+  command->callback([&action, a] { action = [a](std::ostream& out) { return share(*a, out); }; });
 }
 
 }  // namespace kvmesh::cli

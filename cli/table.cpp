@@ -5,6 +5,9 @@
 #include <iomanip>
 #include <ostream>
 #include <sstream>
+#include <utility>
+
+#include "cli/output.hpp"
 
 namespace kvmesh::cli {
 namespace {
@@ -20,6 +23,14 @@ bool numeric(const std::string& text) {
 }
 
 }  // namespace
+
+Table::Table(std::vector<std::string> head) { add(std::move(head)); }
+
+// Names of tasks and tensors come from files.
+void Table::add(std::vector<std::string> cells) {
+  for (std::string& cell : cells) cell = printable(cell);
+  rows_.push_back(std::move(cells));
+}
 
 void Table::print(std::ostream& out) const {
   std::vector<std::size_t> widths(rows_.front().size(), 0);

@@ -7,11 +7,12 @@
 namespace kvmesh::cli {
 
 /// A table for a terminal: columns as wide as their widest cell, numbers to the right, a rule under the head.
+/// Control characters in cells are shown.
 class Table {
  public:
-  explicit Table(std::vector<std::string> head) : rows_{std::move(head)} {}
+  explicit Table(std::vector<std::string> head);
   /// A row with as many cells as the head.
-  void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  void add(std::vector<std::string> cells);
   void print(std::ostream& out) const;
 
  private:

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "kvcodec/wire/json_text.hpp"
 #include "llm/text/tokenizer.hpp"
 
 namespace kvmesh::cli {
@@ -20,28 +21,28 @@ std::string print(const nlohmann::ordered_json& object) {
 }
 
 std::vector<std::int64_t> ids_from(const std::string& text) {
-  const auto object = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object() || !object.contains("ids") || !object["ids"].is_array())
+  const nlohmann::json object = wire::parse_json(text, {.file = "standard input"});
+  if (!object.is_object() || !object.contains("ids") || !object.at("ids").is_array())
     fail_input("standard input: --decode reads an object such as {\"ids\": [1, 2, 3]}");
   std::vector<std::int64_t> ids;
-  for (const nlohmann::json& id : object["ids"]) {
+  for (const nlohmann::json& id : object.at("ids")) {
     if (!id.is_number_integer()) fail_input("standard input: \"ids\" holds ", id.dump(), ", which is no token id");
     ids.push_back(id.get<std::int64_t>());
   }
   return ids;
 }
 
-int tokenize(const Arguments& arguments) {
+int tokenize(const Arguments& arguments, std::ostream& out) {
   const llm::Tokenizer tokenizer = llm::Tokenizer::load(arguments.model_dir);
   const std::string input{std::istreambuf_iterator<char>(std::cin), {}};
   if (arguments.decode) {
-    std::cout << print({{"text", tokenizer.decode(ids_from(input), arguments.skip_special)}}) << '\n';
+    out << print({{"text", tokenizer.decode(ids_from(input), arguments.skip_special)}}) << '\n';
     return kExitOk;
   }
   const std::vector<std::int64_t> ids = tokenizer.encode(input, arguments.special);
   std::vector<std::string> tokens;
   for (std::int64_t id : ids) tokens.push_back(tokenizer.token(id));
-  std::cout << print({{"ids", ids}, {"tokens", tokens}}) << '\n';
+  out << print({{"ids", ids}, {"tokens", tokens}}) << '\n';
   return kExitOk;
 }
 
@@ -49,14 +50,15 @@ int tokenize(const Arguments& arguments) {
 
 void add_tokenize_command(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("tokenize", "tokenise standard input, or turn ids back into text");
-  command->add_option("model_dir", arguments->model_dir, "a folder with tokenizer.json")->required();
-  CLI::Option* special = command->add_flag("--special", arguments->special, "apply the post-processor");
+  CLI::App* command = app.add_subcommand("tokenize", "Tokenize standard input, or turn ids back into text");
+  command->add_option("model_dir", arguments->model_dir, "A folder with tokenizer.json")->required();
+  CLI::Option* special = command->add_flag("--special", arguments->special, "Apply the post-processor");
   CLI::Option* decode =
-      command->add_flag("--decode", arguments->decode, "read {\"ids\": [...]}, print {\"text\": ...}");
-  command->add_flag("--skip-special", arguments->skip_special, "leave special tokens out of the text")->needs(decode);
+      command->add_flag("--decode", arguments->decode, "Read {\"ids\": [...]} and print {\"text\": ...}");
+  command->add_flag("--skip-special", arguments->skip_special, "Leave special tokens out of the text")->needs(decode);
   special->excludes(decode);
-  command->callback([&action, arguments] { action = [arguments] { return tokenize(*arguments); }; });
+  command->callback(
+      [&action, arguments] { action = [arguments](std::ostream& out) { return tokenize(*arguments, out); }; });
 }
 
 }  // namespace kvmesh::cli

@@ -21,6 +21,8 @@ std::vector<int> all_layers(int num_layers) {
 
 std::vector<int> best_layers(const LayerChoice& choice, int count, int num_layers,
                              std::span<const double> importances) {
+  if (count == 0) return {};
+  if (count == num_layers) return all_layers(num_layers);
   if (importances.size() != static_cast<std::size_t>(num_layers)) {
     fail_input("layers are to be chosen by calibration, but there are scores for ", importances.size(), " of ",
                num_layers, " layers: calibrate the edge first");

@@ -28,6 +28,7 @@ void check_options(const OrchestratorOptions& options) {
 class Orchestrator::Impl {
  public:
   Impl(Topology topology, OrchestratorOptions options) : topology_(std::move(topology)), options_(std::move(options)) {
+    check_topology(topology_, "Orchestrator");
     check_options(options_);
     check_graph(topology_);
     if (topology_.profile) {
@@ -49,8 +50,9 @@ class Orchestrator::Impl {
   bus::Endpoint endpoint() const { return loop_->endpoint(); }
   const Fingerprints& models() const { return models_; }
   RecordRunner& runner() { return *runner_; }
-  void run_all(const std::vector<nlohmann::json>& records, const std::function<void(const RecordOutcome&)>& report) {
-    runner_->run_all(records, static_cast<std::size_t>(options_.concurrency), report);
+  void run_all(const std::vector<nlohmann::json>& records, const std::function<void(const RecordOutcome&)>& report,
+               const RecordCheck& check) {
+    runner_->run_all(records, static_cast<std::size_t>(options_.concurrency), report, check);
   }
   void stop() { loop_->stop(); }
 
@@ -74,8 +76,8 @@ RecordOutcome Orchestrator::run(const nlohmann::json& record, std::uint64_t inde
   return impl_->runner().run(record, index);
 }
 void Orchestrator::run_all(const std::vector<nlohmann::json>& records,
-                           const std::function<void(const RecordOutcome&)>& report) {
-  impl_->run_all(records, report);
+                           const std::function<void(const RecordOutcome&)>& report, const RecordCheck& check) {
+  impl_->run_all(records, report, check);
 }
 std::vector<bus::EdgeScores> Orchestrator::calibrate(const std::vector<nlohmann::json>& records) {
   return impl_->runner().calibrate(records);

@@ -14,6 +14,7 @@
 #include "orchestrator/deadlines.hpp"
 #include "orchestrator/profile.hpp"
 #include "orchestrator/record_outcome.hpp"
+#include "orchestrator/record_runner.hpp"
 #include "orchestrator/topology.hpp"
 
 namespace kvmesh::orchestrator {
@@ -74,8 +75,9 @@ class Orchestrator {
 
   /// Every record in turn, up to OrchestratorOptions::concurrency at the same time; `report` hears of each, in the
   /// order of `records`, from the calling thread. Answers do not depend on how many run together, as long as a CPU
-  /// computes; times do. Otherwise as run().
-  void run_all(const std::vector<nlohmann::json>& records, const std::function<void(const RecordOutcome&)>& report);
+  /// computes; times do. A record that `check` refuses fails alone, before its work begins. Otherwise as run().
+  void run_all(const std::vector<nlohmann::json>& records, const std::function<void(const RecordOutcome&)>& report,
+               const RecordCheck& check = {});
 
   /// Measures every kv edge on `records`, averages over them, and installs the scores on the edges that select by them.
   /// Throws Error where a record cannot be done.

@@ -1,9 +1,11 @@
 #include "orchestrator/picture.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "base/error.hpp"
+#include "kvcodec/wire/edge_options.hpp"
 #include "orchestrator/routes.hpp"
 
 namespace kvmesh::orchestrator {
@@ -35,6 +37,8 @@ std::string choice(const wire::LayerChoice& layers) {
   return {};
 }
 
+std::string counted(std::size_t number, const char* what) { return cat(number, ' ', what, number == 1 ? "" : "s"); }
+
 class Painter {
  public:
   explicit Painter(const Topology& topology) : topology_(topology) {}
@@ -48,8 +52,8 @@ class Painter {
       if (edges.size() > 1) fan_in(agent, edges);
     }
     new_line({}, {});
-    return cat(topology_.name, ": ", topology_.agents.size(), " agents, ", topology_.edges.size(), " edges, output ",
-               topology_.output, "\n\n", picture_);
+    return cat(topology_.name, ": ", counted(topology_.agents.size(), "agent"), ", ",
+               counted(topology_.edges.size(), "edge"), ", output ", topology_.output, "\n\n", picture_);
   }
 
  private:
@@ -101,15 +105,21 @@ class Painter {
 }  // namespace
 
 std::string carries(const wire::EdgeSpec& edge) {
-  switch (edge.medium) {
-    case wire::Medium::kKv:
-      return cat("kv, ", choice(edge.layers), edge.share == wire::Share::kPromptAndOutput ? ", prompt+output" : "",
-                 edge.forward ? ", forward" : "", edge.mask == wire::Mask::kAuthors ? ", mask authors" : "");
-    case wire::Medium::kText: return cat("text, up to ", edge.max_tokens, " tokens");
-    case wire::Medium::kEmbedding: return cat("embedding, up to ", edge.max_tokens, " vectors");
-    case wire::Medium::kActivation: return cat("activation, layer ", edge.from_layer, " to ", edge.to_layer);
+  const wire::EdgeSpec standard;
+  std::string text = wire::to_string(edge.medium);
+  for (const wire::EdgeOption& option : wire::edge_options()) {
+    if (!option.belongs_to(edge.medium)) continue;
+    const std::optional<std::string> value = wire::text_of(option, edge);
+    // A kv edge has a bound of tokens where it shares an output.
+    const bool idle =
+        edge.medium == wire::Medium::kKv && edge.share == wire::Share::kPrompt && option.field == "max_tokens";
+    if (idle || (!option.always_shown && value == wire::text_of(option, standard))) continue;
+    std::string words = option.words;
+    if (const auto place = words.find("{}"); place != std::string::npos)
+      words.replace(place, 2, value ? *value : choice(edge.layers));
+    text += cat(", ", words);
   }
-  return {};
+  return text;
 }
 
 std::string picture(const Topology& topology) { return Painter(topology).paint(); }

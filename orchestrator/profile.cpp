@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <type_traits>
+#include <utility>
 
 #include "base/error.hpp"
+#include "base/text_file.hpp"
+#include "kvcodec/wire/json_text.hpp"
 #include "orchestrator/routes.hpp"
 
 namespace kvmesh::orchestrator {
@@ -17,19 +20,69 @@ using nlohmann::ordered_json;
 
 constexpr int kVersion = 1;
 
-EdgeProfile edge_from_json(const json& object) {
-  EdgeProfile edge;
-  edge.from = object.at("from").get<std::string>();
-  edge.to = object.at("to").get<std::string>();
-  edge.sender = object.at("sender").get<std::string>();
-  edge.receiver = object.at("receiver").get<std::string>();
-  edge.samples = object.at("samples").get<int>();
-  edge.alpha = object.at("alpha").get<double>();
-  edge.mu = object.at("mu").get<double>();
-  edge.sigma = object.at("sigma").get<double>();
-  edge.scores = object.at("scores").get<std::vector<double>>();
-  edge.ranking = object.at("ranking").get<std::vector<int>>();
-  return edge;
+/// Reads the fields of one object of a profile; errors name the file, the object and the field.
+class ProfileFields {
+ public:
+  ProfileFields(const json& object, std::string what) : object_(object), what_(std::move(what)) {
+    if (!object.is_object()) fail(cat("is of type ", object.type_name(), ", and must be an object"));
+  }
+
+  std::string text(const char* key) const { return value<std::string>(key, &json::is_string, "a text"); }
+  double number(const char* key) const { return value<double>(key, &json::is_number, "a number"); }
+  int whole(const char* key) const {
+    const auto number = value<std::int64_t>(key, &json::is_number_integer, "a whole number");
+    if (number < 0 || number > std::numeric_limits<int>::max()) fail(cat('"', key, "\" is ", number, ", out of range"));
+    return static_cast<int>(number);
+  }
+  template <typename Number>
+  std::vector<Number> numbers(const char* key) const {
+    std::vector<Number> all;
+    for (const json& each : array(key)) {
+      const bool fits =
+          std::is_integral_v<Number> ? each.is_number_integer() && each >= 0 && each < 1'000'000 : each.is_number();
+      if (!fits) fail(cat('"', key, "\" holds ", each.dump(), ", which is no number that belongs there"));
+      all.push_back(each.get<Number>());
+    }
+    return all;
+  }
+  const json& array(const char* key) const {
+    const json& found = member(key);
+    if (!found.is_array()) fail(cat('"', key, "\" is of type ", found.type_name(), ", and must be a list"));
+    return found;
+  }
+
+ private:
+  template <typename Value>
+  Value value(const char* key, bool (json::*is)() const noexcept, const char* wanted) const {
+    const json& found = member(key);
+    if (!(found.*is)()) fail(cat('"', key, "\" is of type ", found.type_name(), ", and must be ", wanted));
+    return found.get<Value>();
+  }
+  const json& member(const char* key) const {
+    const auto found = object_.find(key);
+    if (found == object_.end()) fail(cat('"', key, "\" is missing"));
+    return *found;
+  }
+  [[noreturn]] void fail(const std::string& wrong) const {
+    fail_input(what_, ": ", wrong, "; make the profile again with kvmesh calibrate");
+  }
+
+  const json& object_;
+  std::string what_;
+};
+
+EdgeProfile edge_from_json(const json& object, const std::string& what) {
+  const ProfileFields fields(object, what);
+  return {.from = fields.text("from"),
+          .to = fields.text("to"),
+          .sender = fields.text("sender"),
+          .receiver = fields.text("receiver"),
+          .samples = fields.whole("samples"),
+          .alpha = fields.number("alpha"),
+          .mu = fields.number("mu"),
+          .sigma = fields.number("sigma"),
+          .scores = fields.numbers<double>("scores"),
+          .ranking = fields.numbers<int>("ranking")};
 }
 
 const EdgeProfile* find_edge(const Profile& profile, const wire::EdgeSpec& spec) {
@@ -79,24 +132,16 @@ std::string to_json(const Profile& profile) {
 }
 
 Profile read_profile(const std::filesystem::path& file) {
-  std::ifstream in(file);
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (!in || std::filesystem::is_directory(file)) {
-    fail_input("the profile ", file.string(), " is not there or cannot be read; make it with kvmesh calibrate");
-  }
-  try {
-    const json root = json::parse(text.str());
-    if (const int version = root.at("kvmesh_profile").get<int>(); version != kVersion) {
-      fail_input(file.string(), ": is a profile of version ", version, ", and this program reads version ", kVersion,
-                 "; make it again with kvmesh calibrate");
-    }
-    Profile profile;
-    for (const json& edge : root.at("edges")) profile.edges.push_back(edge_from_json(edge));
-    return profile;
-  } catch (const json::exception& error) {
-    fail_input(file.string(), ": is no profile (", error.what(), "); make it again with kvmesh calibrate");
-  }
+  const std::string text = read_text(file, "the profile", "make it with kvmesh calibrate");
+  const json root = wire::parse_json(text, {.file = file.string()});
+  const ProfileFields fields(root, file.string());
+  if (const int version = fields.whole("kvmesh_profile"); version != kVersion)
+    fail_input(file.string(), ": is a profile of version ", version, ", and this program reads version ", kVersion,
+               "; make it again with kvmesh calibrate");
+  Profile profile;
+  for (const json& edge : fields.array("edges"))
+    profile.edges.push_back(edge_from_json(edge, cat(file.string(), ": edge ", profile.edges.size() + 1)));
+  return profile;
 }
 
 void check_profile(const Topology& topology, const Profile& profile) {

@@ -27,7 +27,7 @@ PromptPart marker(std::string name, const std::string& place) {
 
 /// A field's value as text; a number as JSON writes it.
 std::string text_of_field(const AgentSpec& agent, const std::string& field, const nlohmann::json& record) {
-  const std::string id = record.value("id", "");
+  const std::string id = record_id(record);
   const auto found = record.find(field);
   if (found == record.end()) {
     fail_input("record ", id, " has no field \"", field, "\", which the prompt of agent ", agent.name,
@@ -84,6 +84,15 @@ std::vector<std::string> senders_in(const std::string& prompt) {
     if (std::find(senders.begin(), senders.end(), part.text) == senders.end()) senders.push_back(part.text);
   }
   return senders;
+}
+
+std::string record_id(const nlohmann::json& record) {
+  if (!record.is_object())
+    fail_input("a record is of type ", record.type_name(), ", and must be an object of fields; write {\"field\": ...}");
+  const auto id = record.find("id");
+  if (id == record.end()) return "";
+  if (!id->is_string()) fail_input("the id of a record is ", id->dump(), "; make it a text");
+  return id->get<std::string>();
 }
 
 std::vector<bus::PromptPiece> render_prompt(const AgentSpec& agent, const nlohmann::json& record) {

@@ -24,6 +24,10 @@ std::vector<PromptPart> parse_prompt(const std::string& prompt, const std::strin
 /// The names in "{from.NAME}", in order, each once.
 std::vector<std::string> senders_in(const std::string& prompt);
 
+/// The "id" of a record; empty where it has none. Throws Error{kFixInput} where the record is no object, or its id no
+/// text.
+std::string record_id(const nlohmann::json& record);
+
 /// `agent`'s prompt for one record, an object with an "id": strings as they are, numbers as JSON writes them. Throws
 /// Error{kFixInput} that names record and field where that is missing or neither of the two.
 std::vector<bus::PromptPiece> render_prompt(const AgentSpec& agent, const nlohmann::json& record);

@@ -4,8 +4,10 @@
 #include <exception>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/error.hpp"
+#include "orchestrator/prompt.hpp"
 #include "orchestrator/records.hpp"
 #include "orchestrator/routes.hpp"
 #include "orchestrator/running_record.hpp"
@@ -17,12 +19,11 @@ namespace {
 /// in them is heard then.
 std::vector<nlohmann::json> calibration_records(const Topology& topology, int samples) {
   if (!topology.calibration) return {};
-  std::vector<nlohmann::json> records = read_records(*topology.calibration);
-  records.resize(std::min(records.size(), static_cast<std::size_t>(samples)));
-  for (const nlohmann::json& record : records) {
-    make_tasks(topology, record, /*index=*/0, /*request=*/"", /*calibrate=*/true, {});
-  }
-  return records;
+  Records records = read_records(*topology.calibration);
+  records.all.resize(std::min(records.all.size(), static_cast<std::size_t>(samples)));
+  for (std::size_t i = 0; i < records.all.size(); ++i)
+    if (const auto problem = record_problem(topology, records.all[i])) fail_input(records.place(i), ": ", *problem);
+  return std::move(records.all);
 }
 
 /// Outcomes as they come, reported in order.
@@ -78,7 +79,7 @@ RecordOutcome RecordRunner::take(const RecordTasks& tasks) {
 }
 
 void RecordRunner::run_all(const std::vector<nlohmann::json>& records, std::size_t in_flight,
-                           const std::function<void(const RecordOutcome&)>& report) {
+                           const std::function<void(const RecordOutcome&)>& report, const RecordCheck& check) {
   InOrder outcomes(report);
   std::exception_ptr failure;
   try {
@@ -103,6 +104,10 @@ void RecordRunner::take_all(const std::vector<nlohmann::json>& records, std::siz
     done(index, std::move(outcome));
   };
   for (std::size_t index = 0; index < records.size(); ++index) {
+    if (const std::optional<std::string> wrong = check ? check(index) : std::nullopt) {
+      outcomes.add(index, {.id = record_id(records[index]), .error = *wrong});
+      continue;
+    }
     const RecordTasks tasks = tasks_for(records[index], index, /*calibrate=*/false);
     const std::size_t most = unmeasured_at(index).empty() ? in_flight : 1;
     while (running.size() >= most) wait_for_one();

@@ -29,6 +29,9 @@ struct MeshPort {
   std::function<void(const std::string&)> log;
 };
 
+/// Why record number `index` must not be sent on its way; none: it may. Asked once for each, right before its turn.
+using RecordCheck = std::function<std::optional<std::string>(std::size_t index)>;
+
 /// Takes records through a mesh and sees to it that edges which select by scores have them: those that were given, else
 /// measured on the topology's calibration file, else on the first record; and anew on every n-th record where an edge
 /// says so. A record that is measured on still has one answer. Nothing else is on its way while something is measured,
@@ -44,9 +47,10 @@ class RecordRunner {
   RecordOutcome run(const nlohmann::json& record, std::uint64_t index);
 
   /// Every record in turn, up to `in_flight` at a time; `report` hears of each in the order of `records`. An outcome
-  /// waits for those before it, and is heard of even where the mesh fails meanwhile. Throws as run().
+  /// waits for those before it, and is heard of even where the mesh fails meanwhile. A record that `check` refuses
+  /// fails alone, before its work begins. Throws as run().
   void run_all(const std::vector<nlohmann::json>& records, std::size_t in_flight,
-               const std::function<void(const RecordOutcome&)>& report);
+               const std::function<void(const RecordOutcome&)>& report, const RecordCheck& check = {});
 
   /// Measures every kv edge on `records`, averages over them, and installs the scores on the edges that select by them.
   /// Throws Error where a record cannot be done.

@@ -1,27 +1,27 @@
 #include "orchestrator/records.hpp"
 
-#include <fstream>
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "base/error.hpp"
+#include "base/text_file.hpp"
+#include "kvcodec/wire/json_text.hpp"
 
 namespace kvmesh::orchestrator {
 namespace {
 
 using nlohmann::json;
 
-json parse_line(const std::string& line, const std::string& place) {
-  json record;
-  try {
-    record = json::parse(line);
-  } catch (const json::parse_error& error) {
-    fail_input(place, ": not JSON (column ", error.byte, "); write one JSON object a line");
-  }
-  if (!record.is_object()) {
-    fail_input(place, ": a record is an object, this is of type ", record.type_name(), "; write {\"field\": ...}");
-  }
+json parse_line(std::string_view text, const std::filesystem::path& file, int line) {
+  // A number that a record holds is text to a prompt: no digit of it may change.
+  json record = wire::parse_json(text, {.file = file.string(), .line = line}, {.big_numbers_as_text = true});
+  if (!record.is_object())
+    fail_input(file.string(), ':', line, ": a record is an object, this is of type ", record.type_name(),
+               "; write {\"field\": ...}");
   return record;
 }
 
@@ -35,26 +35,27 @@ std::string id_of(const json& record, int line, const std::string& place) {
 
 }  // namespace
 
-std::vector<json> read_records(const std::filesystem::path& file) {
-  std::ifstream in(file);
-  if (!in || std::filesystem::is_directory(file)) {
-    fail_input("cannot read the records in ", file.string(), "; name a JSON Lines file");
-  }
-  std::vector<json> records;
+std::string Records::place(std::size_t index) const { return cat(file.string(), ':', lines.at(index)); }
+
+Records read_records(const std::filesystem::path& file) {
+  const std::string text = read_text(file, "the file of records", "name a JSON Lines file");
+  Records records{.file = file, .all = {}, .lines = {}};
   std::map<std::string, int> line_of_id;
-  std::string text;
-  for (int line = 1; std::getline(in, text); ++line) {
-    if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
+  std::string_view rest = text;
+  for (int line = 1; !rest.empty(); ++line) {
+    const std::string_view own = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(own.size() + 1, rest.size()));
+    if (own.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     const std::string place = cat(file.string(), ':', line);
-    json record = parse_line(text, place);
+    json record = parse_line(own, file, line);
     const std::string id = id_of(record, line, place);
-    if (const auto [first, inserted] = line_of_id.emplace(id, line); !inserted) {
+    if (const auto [first, inserted] = line_of_id.emplace(id, line); !inserted)
       fail_input(place, ": id \"", id, "\" is taken by line ", first->second, "; give each record its own");
-    }
     record["id"] = id;
-    records.push_back(std::move(record));
+    records.all.push_back(std::move(record));
+    records.lines.push_back(line);
   }
-  if (records.empty()) fail_input(file.string(), " holds no record; write one JSON object a line");
+  if (records.all.empty()) fail_input(file.string(), " holds no record; write one JSON object a line");
   return records;
 }
 

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/complaints.hpp"
 #include "orchestrator/prompt.hpp"
 #include "orchestrator/routes.hpp"
 
@@ -25,7 +26,7 @@ void check_size(const std::string& id, const std::string& agent, const bus::Task
 
 RecordTasks make_tasks(const Topology& topology, const nlohmann::json& record, std::uint64_t index,
                        const std::string& request, bool calibrate, std::chrono::milliseconds deadline) {
-  RecordTasks all{.id = record.value("id", ""), .request = request, .tasks = {}};
+  RecordTasks all{.id = record_id(record), .request = request, .tasks = {}};
   for (const AgentSpec& agent : topology.agents) {
     const GenerateSpec how = agent.generate.value_or(GenerateSpec());
     const bool generate = !calibrate && generates(topology, agent);
@@ -43,6 +44,13 @@ RecordTasks make_tasks(const Topology& topology, const nlohmann::json& record, s
     check_size(all.id, agent.name, all.tasks[agent.name]);
   }
   return all;
+}
+
+std::optional<std::string> record_problem(const Topology& topology, const nlohmann::json& record) {
+  Complaints complaints;
+  complaints.attempt([&] { make_tasks(topology, record, /*index=*/0, /*request=*/"", /*calibrate=*/false, {}); });
+  if (complaints.texts().empty()) return std::nullopt;
+  return complaints.texts().front();
 }
 
 }  // namespace kvmesh::orchestrator

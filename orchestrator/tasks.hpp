@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 
 #include "bus/control.hpp"
@@ -22,5 +23,8 @@ struct RecordTasks {
 /// and field where a prompt cannot be filled.
 RecordTasks make_tasks(const Topology& topology, const nlohmann::json& record, std::uint64_t index,
                        const std::string& request, bool calibrate, std::chrono::milliseconds deadline);
+
+/// Why make_tasks() would refuse `record`; none: it would not.
+std::optional<std::string> record_problem(const Topology& topology, const nlohmann::json& record);
 
 }  // namespace kvmesh::orchestrator

@@ -25,6 +25,8 @@ const ModelSpec& model_of(const Topology& topology, const AgentSpec& agent) {
   return found->second;
 }
 
-std::string where(const Topology& topology, int line) { return cat(topology.file.string(), ':', line); }
+std::string where(const Topology& topology, int line) {
+  return topology.file.empty() ? cat("topology ", topology.name) : cat(topology.file.string(), ':', line);
+}
 
 }  // namespace kvmesh::orchestrator

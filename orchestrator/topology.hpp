@@ -50,8 +50,8 @@ struct Edge {
 };
 
 /// Who takes part and what flows between them, as the topology file says (docs/topology.md). A value. What
-/// load_topology() returns is sound: names are unique, edges have ends and no cycle. Lines count from 1; 0: not from a
-/// file.
+/// load_topology() returns is sound (orchestrator/topology_check.hpp). One that is built in code has no file and no
+/// lines; whoever takes it checks it. Lines count from 1.
 struct Topology {
   std::filesystem::path file;
   std::string name;
@@ -72,7 +72,8 @@ const AgentSpec* find_agent(const Topology& topology, const std::string& name);
 const AgentSpec& get_agent(const Topology& topology, const std::string& name);
 const ModelSpec& model_of(const Topology& topology, const AgentSpec& agent);
 
-/// "examples/quickstart/topology.yaml:9": where a message sends its reader.
+/// "examples/quickstart/topology.yaml:9", or "topology quickstart" for one that is from no file: where a message sends
+/// its reader.
 std::string where(const Topology& topology, int line);
 
 }  // namespace kvmesh::orchestrator

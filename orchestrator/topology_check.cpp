@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
-#include <set>
-#include <tuple>
 
+#include "base/complaints.hpp"
 #include "base/error.hpp"
 #include "kvcodec/wire/edge_fit.hpp"
 #include "orchestrator/prompt.hpp"
@@ -13,115 +12,65 @@
 namespace kvmesh::orchestrator {
 namespace {
 
-using wire::Medium;
+/// What is wrong with the values of one part, for a topology that no reader has looked at.
+class ValueCheck {
+ public:
+  explicit ValueCheck(const Topology& topology) : topology_(topology) {}
 
-bool speaks_at_marker(const Edge& edge) {
-  return edge.spec.medium == Medium::kText || edge.spec.medium == Medium::kEmbedding;
-}
-
-std::string agent_names(const Topology& topology) {
-  std::string names;
-  for (const AgentSpec& agent : topology.agents) names += cat(names.empty() ? "" : ", ", agent.name);
-  return names;
-}
-
-void check_names(const Topology& topology) {
-  for (const AgentSpec& agent : topology.agents) {
-    if (!topology.models.contains(agent.model)) {
-      std::string models;
-      for (const auto& [name, model] : topology.models) models += cat(models.empty() ? "" : ", ", name);
-      fail_input(where(topology, agent.line), ": agent ", agent.name, " runs model \"", agent.model,
-                 "\", which models does not have; name one of ", models);
+  std::vector<std::string> problems() {
+    check_name("the topology", topology_.name, place(0));
+    if (topology_.models.empty()) complaints_.add(place(0), ": models is empty; add one");
+    if (topology_.agents.empty()) complaints_.add(place(0), ": agents is empty; add one");
+    for (const auto& [name, model] : topology_.models) check(name, model);
+    std::set<std::string> names;
+    for (const AgentSpec& agent : topology_.agents) {
+      if (!names.insert(agent.name).second)
+        complaints_.add(place(agent.line), ": agent ", agent.name, " stands in the topology twice; keep one");
+      check(agent);
     }
+    for (const Edge& edge : topology_.edges)
+      for (const wire::EdgeProblem& problem : wire::edge_problems(edge.spec))
+        complaints_.add(place(edge.line), ": edge ", wire::describe(edge.spec), ": ", problem.wrong, "; ", problem.fix);
+    return complaints_.texts();
   }
-  if (find_agent(topology, topology.output) == nullptr) {
-    fail_input(where(topology, topology.output_line), ": output is \"", topology.output,
-               "\", which is no agent; name one of ", agent_names(topology));
-  }
-}
 
-void check_edges(const Topology& topology) {
-  std::set<std::tuple<std::string, std::string, Medium>> seen;
-  for (const Edge& edge : topology.edges) {
-    const std::string place = where(topology, edge.line);
-    for (const std::string& end : {edge.spec.from, edge.spec.to}) {
-      if (find_agent(topology, end) == nullptr) {
-        fail_input(place, ": edge ", wire::describe(edge.spec), " has no agent \"", end,
-                   "\" to hold on to; name one of ", agent_names(topology));
-      }
-    }
-    if (edge.spec.from == edge.spec.to) {
-      fail_input(place, ": edge ", wire::describe(edge.spec), " leads from an agent to itself; give it another end");
-    }
-    if (!seen.insert({edge.spec.from, edge.spec.to, edge.spec.medium}).second) {
-      fail_input(place, ": edge ", wire::describe(edge.spec), " stands here a second time; keep one");
-    }
-  }
-}
+ private:
+  std::string place(int line) const { return where(topology_, line); }
 
-void check_cycle(const Topology& topology) {
-  const std::vector<std::string> cycle = find_cycle(topology);
-  if (cycle.empty()) return;
-  std::string way;
-  for (const std::string& agent : cycle) way += cat(way.empty() ? "" : " -> ", agent);
-  const auto closing = std::find_if(topology.edges.begin(), topology.edges.end(), [&](const Edge& edge) {
-    return edge.spec.from == cycle[cycle.size() - 2] && edge.spec.to == cycle.back();
-  });
-  fail_input(where(topology, closing->line), ": the edges go in a circle: ", way,
-             "; remove one of them, a record passes each agent once");
-}
+  void check_name(const std::string& what, const std::string& name, const std::string& place) {
+    if (!is_name(name)) complaints_.add(place, ": ", what, " has the unfit name \"", name, "\"; ", kNameRule);
+  }
 
-/// A prompt names exactly those who speak to it.
-void check_markers(const Topology& topology) {
-  for (const AgentSpec& agent : topology.agents) {
-    const std::vector<std::string> markers = senders_in(agent.prompt);
-    std::set<std::string> speakers;
-    for (const Edge* edge : inbound_edges(topology, agent.name)) {
-      if (!speaks_at_marker(*edge)) continue;
-      const std::string& from = edge->spec.from;
-      if (!speakers.insert(from).second) {
-        fail_input(where(topology, edge->line), ": agent ", agent.name, " gets both text and embedding from ", from,
-                   ", and {from.", from, "} has room for one; keep one of the two edges");
-      }
-      if (std::find(markers.begin(), markers.end(), from) == markers.end()) {
-        fail_input(where(topology, edge->line), ": edge ", wire::describe(edge->spec),
-                   " ends in a prompt without {from.", from, "}; write {from.", from, "} into the prompt of ",
-                   agent.name, " where it is to be read");
-      }
-    }
-    for (const std::string& marker : markers) {
-      if (speakers.contains(marker)) continue;
-      fail_input(where(topology, agent.line), ": the prompt of agent ", agent.name, " reads {from.", marker,
-                 "}, and no text or embedding edge comes from \"", marker, "\"; add one or remove the marker");
-    }
+  void check(const std::string& name, const ModelSpec& model) {
+    const std::string at = place(model.line);
+    check_name("a model", name, at);
+    if (model.path.empty()) complaints_.add(at, ": model ", name, " has no path; name a checkpoint folder");
+    if (std::find(kDtypes.begin(), kDtypes.end(), model.dtype) == kDtypes.end())
+      complaints_.add(at, ": dtype of model ", name, " is \"", model.dtype, "\"; write auto, fp32, bf16 or fp16");
+    if (!is_device(model.device))
+      complaints_.add(at, ": device of model ", name, " is \"", model.device, "\"; ", kDeviceRule);
   }
-}
 
-void check_kv_edges(const Topology& topology) {
-  for (const AgentSpec& agent : topology.agents) {
-    const Edge* first = nullptr;
-    for (const Edge* edge : inbound_edges(topology, agent.name)) {
-      if (edge->spec.medium != Medium::kKv) continue;
-      if (first == nullptr) first = edge;
-      if (edge->spec.mask != first->spec.mask || edge->spec.positions != first->spec.positions) {
-        fail_input(where(topology, edge->line), ": edge ", wire::describe(edge->spec), " and edge ",
-                   wire::describe(first->spec), " on line ", first->line,
-                   " reproduce different masks or positions in one receiver; give both the same");
-      }
-    }
+  void check(const AgentSpec& agent) {
+    const std::string at = cat(place(agent.line), ": agent ", agent.name);
+    check_name("an agent", agent.name, place(agent.line));
+    complaints_.add_all(template_problems(agent, at + ": prompt", at + ": system"));
+    if (agent.keep_mib != AgentSpec{}.keep_mib && !kKeepMibRange.holds(agent.keep_mib))
+      complaints_.add(at, ": keep_mib is ", agent.keep_mib, "; write ", wire::to_string(kKeepMibRange));
+    if (!agent.generate) return;
+    if (!kMaxTokensRange.holds(agent.generate->max_tokens))
+      complaints_.add(at, ": max_tokens is ", agent.generate->max_tokens, "; write ", wire::to_string(kMaxTokensRange));
+    if (const std::string problem = problem_of(agent.generate->sampling); !problem.empty())
+      complaints_.add(at, ": ", problem, "; change it");
   }
-  for (const Edge& edge : topology.edges) {
-    if (!edge.spec.forward) continue;
-    const auto into_sender = inbound_edges(topology, edge.spec.from);
-    if (std::none_of(into_sender.begin(), into_sender.end(),
-                     [](const Edge* one) { return one->spec.medium == Medium::kKv; })) {
-      fail_input(where(topology, edge.line), ": edge ", wire::describe(edge.spec), " has forward: true, and ",
-                 edge.spec.from, " is given nothing over kv that it could pass on; remove it");
-    }
-  }
-}
+
+  const Topology& topology_;
+  Complaints complaints_;
+};
 
 }  // namespace
+
+const std::vector<std::string> kDtypes{"auto", "fp32", "bf16", "fp16"};
 
 bool is_name(const std::string& text) {
   // Not of dots alone: ".." would be a folder's name.
@@ -130,23 +79,52 @@ bool is_name(const std::string& text) {
          });
 }
 
-void check_graph(const Topology& topology) {
-  check_names(topology);
-  check_edges(topology);
-  check_cycle(topology);
-  check_markers(topology);
-  check_kv_edges(topology);
+bool is_device(const std::string& text) {
+  const bool cuda = text.size() > 5 && text.size() < 9 && text.starts_with("cuda:") &&
+                    std::all_of(text.begin() + 5, text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return text == "cpu" || cuda;
+}
+
+std::vector<std::string> template_problems(const AgentSpec& agent, const std::string& prompt_place,
+                                           const std::string& system_place) {
+  Complaints complaints;
+  complaints.attempt([&] { parse_prompt(agent.prompt, prompt_place); });
+  complaints.attempt([&] {
+    for (const PromptPart& part : parse_prompt(agent.system, system_place))
+      if (part.kind == PromptPart::Kind::kFrom)
+        complaints.add(system_place, ": a system message cannot hold {from.", part.text, "}; put it into the prompt");
+  });
+  if (!agent.system.empty() && !agent.chat)
+    complaints.add(system_place,
+                   ": a system message needs the chat template, and \"chat\" is false; leave one of them out");
+  return complaints.texts();
+}
+
+void throw_problems(const std::vector<std::string>& problems) {
+  std::string all;
+  for (const std::string& problem : problems) all += cat(all.empty() ? "" : "\n", problem);
+  if (!all.empty()) fail_input(all);
+}
+
+void check_topology(const Topology& topology, const std::string& call) {
+  std::vector<std::string> problems = ValueCheck(topology).problems();
+  // A graph of parts that are wrong in themselves has errors that follow from those.
+  if (problems.empty()) problems = graph_problems(topology);
+  for (std::string& problem : problems) problem.insert(0, call + ": ");
+  throw_problems(problems);
 }
 
 std::vector<std::string> check_ends(const Topology& topology, const std::map<std::string, wire::Manifest>& manifests) {
   std::vector<std::string> problems;
   for (const Edge& edge : topology.edges) {
+    if (!manifests.contains(edge.spec.from) || !manifests.contains(edge.spec.to)) continue;
     for (const std::string& problem :
          wire::unfit_ends(edge.spec, manifests.at(edge.spec.from), manifests.at(edge.spec.to))) {
       problems.push_back(cat(where(topology, edge.line), ": edge ", wire::describe(edge.spec), ": ", problem));
     }
   }
   for (const AgentSpec& agent : topology.agents) {
+    if (!manifests.contains(agent.name)) continue;
     const std::int64_t limit = manifests.at(agent.name).max_position_embeddings;
     const std::int64_t tokens = generates(topology, agent) ? answer_tokens(topology, agent) : 0;
     if (tokens < limit) continue;

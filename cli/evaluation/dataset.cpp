@@ -1,11 +1,14 @@
 #include "cli/evaluation/dataset.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <map>
 #include <set>
+#include <sstream>
+#include <system_error>
 
 #include "base/error.hpp"
+#include "base/text_file.hpp"
+#include "kvcodec/wire/json_text.hpp"
 
 namespace kvmesh::cli {
 
@@ -35,9 +38,9 @@ std::vector<std::string> texts_of(const nlohmann::json& line, const std::vector<
     fail_input(where, ": ", all, " is missing");
   }
   const std::string field = cat(where, ": \"", name, "\"");
-  if (!line[name].is_array()) return {text_of(line[name], field)};
+  if (!line.at(name).is_array()) return {text_of(line.at(name), field)};
   std::vector<std::string> texts;
-  for (const nlohmann::json& each : line[name]) texts.push_back(text_of(each, field));
+  for (const nlohmann::json& each : line.at(name)) texts.push_back(text_of(each, field));
   if (texts.empty()) fail_input(field, " is an empty list");
   return texts;
 }
@@ -47,22 +50,22 @@ EvalItem read_item(const nlohmann::json& line, const std::string& where, const s
   EvalItem item;
   const std::vector<std::string> contexts = texts_of(line, {"contexts", "context", "prompt_A"}, where);
   item.contexts = contexts.size();
-  item.task = line.contains("task") ? text_of(line["task"], where + ": \"task\"") : file_task;
-  item.id = line.contains("id") ? text_of(line["id"], where + ": \"id\"") : cat(item.task, "-", number);
+  item.task = line.contains("task") ? text_of(line.at("task"), where + ": \"task\"") : file_task;
+  item.id = line.contains("id") ? text_of(line.at("id"), where + ": \"id\"") : cat(item.task, "-", number);
   item.answers = texts_of(line, {"answers", "answer", "y", "label", "country"}, where);
   set_contexts(item.record, contexts);
   item.record["id"] = item.id;
   item.record["question"] = texts_of(line, {"question", "prompt_B"}, where).front();
   item.record["instruction"] =
-      line.contains("instruction") ? text_of(line["instruction"], where + ": \"instruction\"") : instruction;
+      line.contains("instruction") ? text_of(line.at("instruction"), where + ": \"instruction\"") : instruction;
   return item;
 }
 
 std::vector<std::filesystem::path> scored_files(const std::filesystem::path& path) {
-  if (!std::filesystem::exists(path)) fail_input(path.string(), ": does not exist");
-  if (!std::filesystem::is_directory(path)) return {path};
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) return {path};
   std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(path))
+  for (const auto& entry : std::filesystem::directory_iterator(path, error))
     if (entry.path().extension() == ".jsonl" && entry.path().filename() != "calibration.jsonl")
       files.push_back(entry.path());
   if (files.empty()) fail_input(path.string(), ": holds no .jsonl file to score");
@@ -118,15 +121,15 @@ std::vector<std::string> contexts_of(const EvalItem& item) {
 }
 
 std::vector<EvalItem> read_items(const std::filesystem::path& path, const std::string& instruction) {
-  std::ifstream in(path);
-  if (!in || std::filesystem::is_directory(path)) fail_input(path.string(), ": cannot be read");
+  std::istringstream in(read_text(path, "the data", "name a JSON Lines file or a folder of them"));
   std::vector<EvalItem> items;
   std::size_t number = 0;
   for (std::string text; std::getline(in, text);) {
     ++number;
     if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
     const std::string where = cat(path.string(), ":", number);
-    const nlohmann::json line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+    const nlohmann::json line = wire::parse_json(text, {.file = path.string(), .line = static_cast<int>(number)},
+                                                 {.big_numbers_as_text = true});
     if (!line.is_object()) fail_input(where, ": is not a JSON object; write one a line");
     items.push_back(read_item(line, where, path.stem().string(), number, instruction));
   }
@@ -145,7 +148,8 @@ std::vector<DatasetGroup> read_dataset(const std::filesystem::path& path, const 
     }
   }
   std::vector<EvalItem> calibration;
-  if (const auto file = path / "calibration.jsonl"; std::filesystem::exists(file))
+  std::error_code error;
+  if (const auto file = path / "calibration.jsonl"; std::filesystem::exists(file, error))
     calibration = read_items(file, options.instruction);
   std::vector<DatasetGroup> groups;
   for (auto& [contexts, items] : by_contexts) {

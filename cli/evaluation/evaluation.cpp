@@ -40,7 +40,7 @@ std::string file_stem(const std::string& name, const DatasetGroup& group) {
 void write(const std::filesystem::path& path, const std::string& text) {
   std::ofstream out(path);
   out << text;
-  if (!out.flush()) fail_input(path.string(), ": cannot be written; name a folder that can");
+  if (!out.flush()) throw Error(ErrorKind::kGiveUp, cat("--emit: ", path.string(), " cannot be written to its end"));
 }
 
 std::string line_of(const nlohmann::json& object) {
@@ -99,8 +99,6 @@ MethodResult Evaluation::run(const Method& method, const std::function<void(cons
 }
 
 void Evaluation::emit(const Method& method, const MethodResult& result, const std::filesystem::path& folder) const {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
   std::size_t next = 0;
   for (const DatasetGroup& group : groups_) {
     const std::string profile = file_stem("profile", group) + ".json";

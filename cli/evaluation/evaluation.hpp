@@ -58,9 +58,9 @@ class Evaluation {
   /// `on_item` is told of each item as it is done. Throws Error where the mesh itself fails.
   MethodResult run(const Method& method, const std::function<void(const ItemResult&)>& on_item);
 
-  /// Writes what `result` came from into `folder`: METHOD.yaml, input.jsonl, profile.json where layers are calibrated,
-  /// and METHOD.answers.jsonl. `kvmesh run METHOD.yaml --input input.jsonl` gives the same answers. Where items have
-  /// several contexts the names end in "-N-contexts".
+  /// Writes what `result` came from into `folder`, which is there: METHOD.yaml, input.jsonl, profile.json where layers
+  /// are calibrated, and METHOD.answers.jsonl. `kvmesh run METHOD.yaml --input input.jsonl` gives the same answers.
+  /// Where items have several contexts the names end in "-N-contexts".
   void emit(const Method& method, const MethodResult& result, const std::filesystem::path& folder) const;
 
  private:

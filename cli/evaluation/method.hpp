@@ -42,17 +42,17 @@ struct Method {
   bool calibrated() const { return (kind == "kv" && arguments.front() != "all") || kind == "top"; }
 };
 
-/// Throws Error{kFixInput} that quotes a method which is not known and lists those that are:
+/// Takes a method's name apart. Throws Error{kFixInput} that quotes one which is not known and lists those that are:
 /// - baseline: the receiver with the question alone
 /// - skyline: one model that reads everything
-/// - kv:R, kv:all, top:N: shared KV; the share R of the layers, all of them, or the N best, by calibration; alpha=, mu=
-///   and sigma= say how
-/// - random:R[:SEED]: random layers, drawn anew for each record
-/// - contiguous:R: one run of layers (mu=)
-/// - nld, nld:aware: debate in text (tokens=); aware: the sender knows that it writes for another agent
-/// - cipher: debate in expected embeddings (tokens=, temperature=)
-/// - ac:HOW[:K:J]: the sender's last state entering layer K, put in before layer J of the receiver; HOW is replace, sum
-///   or mean; mid-depth where K and J are not said
+/// - kv:R, top:N: shared KV, the share R or the N best of the layers by calibration; alpha=, mu=, sigma=
+/// - kv:all: shared KV, every layer
+/// - random:R[:SEED]: shared KV, random layers, drawn anew for each record
+/// - contiguous:R: shared KV, one run of layers; mu=
+/// - nld, nld:aware: debate in text; aware: the sender knows that it writes for another agent; tokens=
+/// - cipher: debate in expected embeddings; tokens=, temperature=
+/// - ac:HOW[:K:J]: the sender's last state, entering layer K, put in before layer J of the receiver; HOW is
+///   replace, sum or mean; without K and J, both are in the middle
 Method parse_method(const std::string& name);
 /// "baseline,kv:0.3" taken apart at its commas. Throws as parse_method(), and for a method that stands twice.
 std::vector<Method> parse_methods(const std::string& names);

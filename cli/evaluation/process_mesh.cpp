@@ -1,7 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/evaluation/mesh.hpp"
-#include "cli/own_program.hpp"
+#include "cli/programs.hpp"
 
 namespace kvmesh::cli {
 namespace {

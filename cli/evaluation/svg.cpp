@@ -1,8 +1,5 @@
 #include "cli/evaluation/svg.hpp"
 
-#include <fstream>
-
-#include "base/error.hpp"
 #include "cli/table.hpp"
 
 namespace kvmesh::cli {
@@ -52,11 +49,5 @@ void Svg::text(Point at, const std::string& text, const std::string& anchor, con
 }
 
 std::string Svg::finish() const { return body_.str() + "</svg>\n"; }
-
-void write_file(const std::filesystem::path& path, const std::string& text) {
-  std::ofstream out(path);
-  out << text;
-  if (!out.flush()) fail_input(path.string(), ": cannot be written; name a file in a folder that is there");
-}
 
 }  // namespace kvmesh::cli

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <filesystem>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -28,8 +27,5 @@ class Svg {
  private:
   std::ostringstream body_;
 };
-
-/// Throws Error{kFixInput} that names a file which cannot be written.
-void write_file(const std::filesystem::path& path, const std::string& text);
 
 }  // namespace kvmesh::cli

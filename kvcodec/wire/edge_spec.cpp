@@ -1,10 +1,13 @@
 #include "kvcodec/wire/edge_spec.hpp"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
+#include <variant>
 
 #include "kvcodec/wire/detail/json.hpp"
+#include "kvcodec/wire/edge_options.hpp"
 
 namespace kvmesh::wire {
 namespace {
@@ -24,20 +27,6 @@ constexpr Names<LayerChoice::Kind, 6> kChoiceNames{{{LayerChoice::Kind::kRatio, 
                                                     {LayerChoice::Kind::kAll, "all"},
                                                     {LayerChoice::Kind::kRandom, "random"},
                                                     {LayerChoice::Kind::kContiguous, "contiguous"}}};
-constexpr Names<Share, 2> kShareNames{{{Share::kPrompt, "prompt"}, {Share::kPromptAndOutput, "prompt+output"}}};
-constexpr Names<Combine, 3> kCombineNames{
-    {{Combine::kReplace, "replace"}, {Combine::kSum, "sum"}, {Combine::kMean, "mean"}}};
-constexpr Names<Mask, 2> kMaskNames{{{Mask::kCausal, "causal"}, {Mask::kAuthors, "authors"}}};
-constexpr Names<Positions, 3> kPositionsNames{
-    {{Positions::kContinue, "continue"}, {Positions::kCompact, "compact"}, {Positions::kOverlap, "overlap"}}};
-constexpr Names<WireDtype, 5> kWireDtypeNames{{{WireDtype::kSame, "same"},
-                                               {WireDtype::kBFloat16, "bf16"},
-                                               {WireDtype::kFloat16, "fp16"},
-                                               {WireDtype::kInt8, "int8"},
-                                               {WireDtype::kInt4, "int4"}}};
-constexpr Names<Transport, 3> kTransportNames{
-    {{Transport::kAuto, "auto"}, {Transport::kShm, "shm"}, {Transport::kZmq, "zmq"}}};
-
 template <typename Enum, std::size_t Size>
 std::string name_of(const Names<Enum, Size>& names, Enum value) {
   for (const auto& [candidate, name] : names) {
@@ -54,6 +43,19 @@ Enum value_of(const Names<Enum, Size>& names, const detail::JsonFields& fields, 
   }
   fields.refuse(cat("field \"", key, "\" has the unknown value \"", text, "\""));
 }
+
+/// The place of a choice's word among its names.
+std::size_t place_of(const EdgeOption::Choice& choice, const detail::JsonFields& fields, const std::string& key) {
+  const std::string text = fields.string(key);
+  const auto found = std::find(choice.names.begin(), choice.names.end(), text);
+  if (found == choice.names.end()) fields.refuse(cat("field \"", key, "\" has the unknown value \"", text, "\""));
+  return static_cast<std::size_t>(found - choice.names.begin());
+}
+
+template <typename... Functions>
+struct Overloaded : Functions... {
+  using Functions::operator()...;
+};
 
 json layers_to_json(const LayerChoice& choice) {
   return {{"kind", name_of(kChoiceNames, choice.kind)},
@@ -82,6 +84,13 @@ LayerChoice layers_from_json(const json& object) {
   return choice;
 }
 
+/// The option that says what numbers travel as.
+const EdgeOption::Choice& wire_dtypes() {
+  for (const EdgeOption& option : edge_options())
+    if (option.field == "wire") return std::get<EdgeOption::Choice>(option.value);
+  throw Error(ErrorKind::kGiveUp, "edges have no option for what numbers travel as");
+}
+
 }  // namespace
 
 std::string to_string(Medium medium) { return name_of(kMediumNames, medium); }
@@ -93,13 +102,13 @@ std::optional<Medium> find_medium(const std::string& name) {
   return std::nullopt;
 }
 
-std::string to_string(WireDtype dtype) { return name_of(kWireDtypeNames, dtype); }
+std::string to_string(WireDtype dtype) { return wire_dtypes().names.at(static_cast<std::size_t>(dtype)); }
 
 std::optional<WireDtype> find_wire_dtype(const std::string& name) {
-  for (const auto& [dtype, candidate] : kWireDtypeNames) {
-    if (candidate == name) return dtype;
-  }
-  return std::nullopt;
+  const std::vector<std::string>& names = wire_dtypes().names;
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) return std::nullopt;
+  return static_cast<WireDtype>(found - names.begin());
 }
 
 std::string describe(const EdgeSpec& edge) {
@@ -107,22 +116,17 @@ std::string describe(const EdgeSpec& edge) {
 }
 
 std::string to_json(const EdgeSpec& edge) {
-  return detail::dump_json({{"from", edge.from},
-                            {"to", edge.to},
-                            {"medium", to_string(edge.medium)},
-                            {"layers", layers_to_json(edge.layers)},
-                            {"share", name_of(kShareNames, edge.share)},
-                            {"forward", edge.forward},
-                            {"recalibrate_every", edge.recalibrate_every},
-                            {"mask", name_of(kMaskNames, edge.mask)},
-                            {"positions", name_of(kPositionsNames, edge.positions)},
-                            {"wire", name_of(kWireDtypeNames, edge.wire)},
-                            {"transport", name_of(kTransportNames, edge.transport)},
-                            {"max_tokens", edge.max_tokens},
-                            {"temperature", edge.temperature},
-                            {"from_layer", edge.from_layer},
-                            {"to_layer", edge.to_layer},
-                            {"combine", name_of(kCombineNames, edge.combine)}});
+  json object{{"from", edge.from}, {"to", edge.to}, {"medium", to_string(edge.medium)}};
+  for (const EdgeOption& option : edge_options()) {
+    json& field = object[option.field];
+    std::visit(Overloaded{[&](const EdgeOption::Flag& flag) { field = edge.*flag.value; },
+                          [&](const EdgeOption::Whole& whole) { field = edge.*whole.value; },
+                          [&](const EdgeOption::Number& number) { field = edge.*number.value; },
+                          [&](const EdgeOption::Choice& choice) { field = choice.names.at(choice.get(edge)); },
+                          [&](const EdgeOption::Layers&) { field = layers_to_json(edge.layers); }},
+               option.value);
+  }
+  return detail::dump_json(object);
 }
 
 EdgeSpec edge_spec_from_json(const std::string& text) {
@@ -132,19 +136,15 @@ EdgeSpec edge_spec_from_json(const std::string& text) {
   edge.from = fields.string("from");
   edge.to = fields.string("to");
   edge.medium = value_of(kMediumNames, fields, "medium");
-  edge.layers = layers_from_json(fields.member("layers"));
-  edge.share = value_of(kShareNames, fields, "share");
-  edge.forward = fields.boolean("forward");
-  edge.recalibrate_every = fields.integer<int>("recalibrate_every", 0);
-  edge.mask = value_of(kMaskNames, fields, "mask");
-  edge.positions = value_of(kPositionsNames, fields, "positions");
-  edge.wire = value_of(kWireDtypeNames, fields, "wire");
-  edge.transport = value_of(kTransportNames, fields, "transport");
-  edge.max_tokens = fields.integer<int>("max_tokens");
-  edge.temperature = fields.number("temperature");
-  edge.from_layer = fields.integer<int>("from_layer");
-  edge.to_layer = fields.integer<int>("to_layer");
-  edge.combine = value_of(kCombineNames, fields, "combine");
+  for (const EdgeOption& option : edge_options()) {
+    const std::string& key = option.field;
+    std::visit(Overloaded{[&](const EdgeOption::Flag& flag) { edge.*flag.value = fields.boolean(key); },
+                          [&](const EdgeOption::Whole& whole) { edge.*whole.value = fields.integer<int>(key); },
+                          [&](const EdgeOption::Number& number) { edge.*number.value = fields.number(key); },
+                          [&](const EdgeOption::Choice& choice) { choice.set(edge, place_of(choice, fields, key)); },
+                          [&](const EdgeOption::Layers&) { edge.layers = layers_from_json(fields.member(key)); }},
+               option.value);
+  }
   return edge;
 }
 

@@ -34,8 +34,11 @@ struct LayerChoice {
   double alpha = 1.0, mu = 0.5, sigma = 10.0;  ///< the prior: kRatio and kTop; mu also kContiguous
   bool operator==(const LayerChoice&) const = default;
 
-  /// True where the choice needs a ranking that somebody has measured (kRatio, kTop).
-  bool calibrated() const { return kind == Kind::kRatio || kind == Kind::kTop; }
+  /// True where the choice needs a ranking that somebody has measured: kRatio and kTop, unless they leave nothing to
+  /// choose because they share no layer, or all of them.
+  bool calibrated() const {
+    return (kind == Kind::kRatio && ratio > 0 && ratio < 1) || (kind == Kind::kTop && top > 0);
+  }
 };
 
 /// What a kv edge shares of its sender's turn.
@@ -52,7 +55,8 @@ enum class Transport { kAuto, kShm, kZmq };
 std::string to_string(WireDtype dtype);
 std::optional<WireDtype> find_wire_dtype(const std::string& name);
 
-/// One edge of a topology as its two ends need it. A value.
+/// One edge of a topology as its two ends need it. A value. What its options are called and may hold stands in
+/// kvcodec/wire/edge_options.hpp; a new one is a member here and a row there.
 struct EdgeSpec {
   std::string from;
   std::string to;

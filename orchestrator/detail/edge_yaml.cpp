@@ -2,60 +2,42 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
-#include <limits>
+#include <map>
+#include <optional>
 #include <set>
+#include <variant>
 
 #include "base/error.hpp"
+#include "kvcodec/wire/edge_options.hpp"
 
 namespace kvmesh::orchestrator::detail {
 namespace {
 
+using wire::EdgeOption;
 using wire::LayerChoice;
 using wire::Medium;
 
-constexpr std::int64_t kMostLayers = 100'000;  // more than any model has; bounds what "0-N" can ask for
-constexpr std::int64_t kMostTokens = std::numeric_limits<int>::max();
+/// "recalibrate.every" of the table of options is the key "every" inside of "recalibrate".
+std::string outer(const EdgeOption& option) { return option.key.substr(0, option.key.find('.')); }
+std::string inner(const EdgeOption& option) { return option.key.substr(option.key.find('.') + 1); }
+bool nested(const EdgeOption& option) { return option.key.find('.') != std::string::npos; }
 
-struct Option {
-  std::string key;
-  std::vector<Medium> media;
-};
-
-const std::vector<Option>& options() {
-  static const std::vector<Option> all{
-      {"layers", {Medium::kKv}},
-      {"share", {Medium::kKv}},
-      {"forward", {Medium::kKv}},
-      {"recalibrate", {Medium::kKv}},
-      {"reproduce", {Medium::kKv}},
-      {"wire", {Medium::kKv}},
-      {"transport", {Medium::kKv}},
-      {"max_tokens", {Medium::kKv, Medium::kText, Medium::kEmbedding}},
-      {"temperature", {Medium::kEmbedding}},
-      {"from_layer", {Medium::kActivation}},
-      {"to_layer", {Medium::kActivation}},
-      {"combine", {Medium::kActivation}},
-  };
-  return all;
-}
-
-bool belongs(const Option& option, Medium medium) {
-  return std::find(option.media.begin(), option.media.end(), medium) != option.media.end();
+void add_once(std::vector<std::string>& names, const std::string& name) {
+  if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
 }
 
 /// An option of another medium gets a message of its own; then all that no edge knows is refused.
 void refuse_foreign_options(const YamlFields& fields, Medium medium) {
   std::vector<std::string> known{"from", "to", "medium"};
-  for (const Option& option : options()) {
-    if (belongs(option, medium)) known.push_back(option.key);
+  for (const EdgeOption& option : wire::edge_options()) {
+    if (option.belongs_to(medium)) add_once(known, outer(option));
   }
-  for (const Option& option : options()) {
-    const auto value = fields.find(option.key);
-    if (!value || belongs(option, medium)) continue;
+  for (const EdgeOption& option : wire::edge_options()) {
+    const auto value = fields.find(outer(option));
+    if (!value || option.belongs_to(medium)) continue;
     std::vector<std::string> media;
     for (const Medium one : option.media) media.push_back(wire::to_string(one));
-    value->fail(cat("\"", option.key, "\" is an option of ", joined(media), " edges, and this edge's medium is ",
+    value->fail(cat("\"", outer(option), "\" is an option of ", joined(media), " edges, and this edge's medium is ",
                     wire::to_string(medium)),
                 cat("remove it; a ", wire::to_string(medium), " edge takes ", joined(known)));
   }
@@ -65,7 +47,7 @@ void refuse_foreign_options(const YamlFields& fields, Medium medium) {
 int layer_number(const YamlValue& entry, std::string_view text) {
   int number = -1;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (status != std::errc() || end != text.data() + text.size() || number < 0 || number >= kMostLayers) {
+  if (status != std::errc() || end != text.data() + text.size() || !wire::kLayerRange.holds(number)) {
     entry.fail(cat(entry.what(), " is \"", entry.text(), "\""), "write a layer's number, as 4, or a range, as 4-9");
   }
   return number;
@@ -88,12 +70,9 @@ std::vector<int> read_layer_list(const YamlValue& value) {
 }
 
 void read_prior(const YamlFields& fields, LayerChoice& choice) {
-  if (const auto alpha = fields.find("alpha")) choice.alpha = alpha->number(0, 1);
-  if (const auto mu = fields.find("mu")) choice.mu = mu->number(0, 1);
-  if (const auto sigma = fields.find("sigma")) {
-    choice.sigma = sigma->number(0, HUGE_VAL);
-    if (choice.sigma == 0) sigma->fail(cat(sigma->what(), " is 0"), "write a width in layers above 0");
-  }
+  if (const auto alpha = fields.find("alpha")) choice.alpha = alpha->number(wire::kLayerAlphaRange);
+  if (const auto mu = fields.find("mu")) choice.mu = mu->number(wire::kLayerMuRange);
+  if (const auto sigma = fields.find("sigma")) choice.sigma = sigma->number(wire::kLayerSigmaRange);
 }
 
 LayerChoice read_layer_rule(const YamlFields& fields) {
@@ -115,9 +94,9 @@ LayerChoice read_layer_rule(const YamlFields& fields) {
   if (named.front() == "top") {
     fields.refuse_others({"top", "alpha", "mu", "sigma"});
     choice.kind = LayerChoice::Kind::kTop;
-    choice.top = static_cast<int>(value.integer(0, kMostLayers));
+    choice.top = static_cast<int>(value.integer(wire::kLayerRange));
   } else {
-    choice.ratio = value.number(0, 1);
+    choice.ratio = value.number(wire::kLayerRatioRange);
     if (named.front() == "ratio") {
       fields.refuse_others({"ratio", "alpha", "mu", "sigma"});
       choice.kind = LayerChoice::Kind::kRatio;
@@ -150,63 +129,59 @@ LayerChoice read_layers(const YamlValue& value) {
   return choice;
 }
 
-void read_reproduce(const YamlValue& value, wire::EdgeSpec& spec) {
-  const YamlFields fields(value);
-  fields.refuse_others({"mask", "positions"});
-  if (const auto mask = fields.find("mask")) {
-    mask->one_of({"authors"});
-    spec.mask = wire::Mask::kAuthors;
-  }
-  if (const auto positions = fields.find("positions")) {
-    spec.positions =
-        positions->one_of({"compact", "overlap"}) == "compact" ? wire::Positions::kCompact : wire::Positions::kOverlap;
-  }
-  if (fields.all().empty()) value.fail(cat(value.what(), " is empty"), "add mask: authors or positions:, or remove it");
+template <typename... Functions>
+struct Overloaded : Functions... {
+  using Functions::operator()...;
+};
+
+void read_option(const EdgeOption& option, const YamlValue& value, wire::EdgeSpec& spec) {
+  std::visit(Overloaded{[&](const EdgeOption::Flag& flag) { spec.*flag.value = value.boolean(); },
+                        [&](const EdgeOption::Whole& whole) {
+                          spec.*whole.value = static_cast<int>(value.integer(whole.range));
+                        },
+                        [&](const EdgeOption::Number& number) { spec.*number.value = value.number(number.range); },
+                        [&](const EdgeOption::Choice& choice) {
+                          const std::string name = value.one_of(choice.names);
+                          const auto place = std::find(choice.names.begin(), choice.names.end(), name);
+                          choice.set(spec, static_cast<std::size_t>(place - choice.names.begin()));
+                        },
+                        [&](const EdgeOption::Layers&) { spec.layers = read_layers(value); }},
+             option.value);
 }
 
-void read_kv(const YamlFields& fields, wire::EdgeSpec& spec) {
-  if (const auto layers = fields.find("layers")) spec.layers = read_layers(*layers);
-  if (const auto share = fields.find("share")) {
-    spec.share =
-        share->one_of({"prompt", "prompt+output"}) == "prompt" ? wire::Share::kPrompt : wire::Share::kPromptAndOutput;
-  }
-  const auto max_tokens = fields.find("max_tokens");
-  if (max_tokens && spec.share == wire::Share::kPrompt) {
-    max_tokens->fail("\"max_tokens\" on a kv edge bounds the output that it shares, and this one shares none",
-                     "remove it or add share: prompt+output");
-  }
-  if (const auto forward = fields.find("forward")) spec.forward = forward->boolean();
-  if (const auto recalibrate = fields.find("recalibrate")) {
-    const YamlFields inner(*recalibrate);
-    inner.refuse_others({"every"});
-    spec.recalibrate_every =
-        static_cast<int>(inner.get("every", "write {every: n}").integer(1, std::numeric_limits<int>::max()));
-    if (!spec.layers.calibrated()) {
-      recalibrate->fail("\"recalibrate\" measures for a ranking, and this edge's layers need none",
-                        "remove it, or choose layers by {ratio: r} or {top: n}");
-    }
-  }
-  if (const auto reproduce = fields.find("reproduce")) read_reproduce(*reproduce, spec);
-  if (const auto dtype = fields.find("wire")) {
-    spec.wire = *wire::find_wire_dtype(dtype->one_of({"same", "bf16", "fp16", "int8", "int4"}));
-  }
-  if (const auto transport = fields.find("transport")) {
-    const std::string how = transport->one_of({"auto", "shm", "zmq"});
-    spec.transport = how == "auto"  ? wire::Transport::kAuto
-                     : how == "shm" ? wire::Transport::kShm
-                                    : wire::Transport::kZmq;
-  }
+/// The value of an option where the edge has it; checks that nothing else stands beside a nested one.
+std::optional<YamlValue> find_option(const YamlFields& fields, const EdgeOption& option) {
+  const auto value = fields.find(outer(option));
+  if (!value || !nested(option)) return value;
+  std::vector<std::string> known;
+  for (const EdgeOption& other : wire::edge_options())
+    if (nested(other) && outer(other) == outer(option)) known.push_back(inner(other));
+  const YamlFields group(*value);
+  group.refuse_others(known);
+  if (group.all().empty())
+    value->fail(cat(value->what(), " is empty"), cat("add ", joined(known, " or "), ", or remove it"));
+  return group.find(inner(option));
 }
 
-void read_activation(const YamlFields& fields, wire::EdgeSpec& spec) {
-  const std::string fix = "an activation edge needs from_layer and to_layer, numbers of layers from 0";
-  spec.from_layer = static_cast<int>(fields.get("from_layer", fix).integer(0, kMostLayers));
-  spec.to_layer = static_cast<int>(fields.get("to_layer", fix).integer(0, kMostLayers));
-  if (const auto combine = fields.find("combine")) {
-    const std::string how = combine->one_of({"replace", "sum", "mean"});
-    spec.combine = how == "replace" ? wire::Combine::kReplace
-                   : how == "sum"   ? wire::Combine::kSum
-                                    : wire::Combine::kMean;
+void read_options(const YamlFields& fields, wire::EdgeSpec& spec) {
+  std::map<std::string, YamlValue> read;
+  for (const EdgeOption& option : wire::edge_options()) {
+    if (!option.belongs_to(spec.medium)) continue;
+    const auto value = find_option(fields, option);
+    if (option.required && !value)
+      fields.get(option.key, cat("add ", option.key, ": an ", wire::to_string(spec.medium), " edge needs it"));
+    if (!value) continue;
+    read_option(option, *value, spec);
+    read.emplace(option.key, *value);
+  }
+  // Written out, the standard bound is a slip as well.
+  if (spec.medium == Medium::kKv && spec.share == wire::Share::kPrompt && read.contains("max_tokens"))
+    read.at("max_tokens")
+        .fail("\"max_tokens\" on a kv edge bounds the output that it shares, and this one shares none",
+              "remove it or add share: prompt+output");
+  for (const wire::EdgeProblem& problem : wire::edge_problems(spec)) {
+    const auto value = read.find(problem.key);
+    (value == read.end() ? fields.map() : value->second).fail(problem.wrong, problem.fix);
   }
 }
 
@@ -224,20 +199,7 @@ wire::EdgeSpec read_edge(const YamlValue& value) {
   spec.to = fields.get("to", "add to: NAME, the agent that it ends at").name();
   spec.medium = read_medium(fields);
   refuse_foreign_options(fields, spec.medium);
-  switch (spec.medium) {
-    case Medium::kKv: read_kv(fields, spec); break;
-    case Medium::kActivation: read_activation(fields, spec); break;
-    case Medium::kText: break;
-    case Medium::kEmbedding:
-      if (const auto temperature = fields.find("temperature")) {
-        spec.temperature = temperature->number(0, HUGE_VAL);
-        if (spec.temperature == 0) temperature->fail(cat(temperature->what(), " is 0"), "write a number above 0");
-      }
-      break;
-  }
-  if (const auto max_tokens = fields.find("max_tokens")) {
-    spec.max_tokens = static_cast<int>(max_tokens->integer(1, kMostTokens));
-  }
+  read_options(fields, spec);
   return spec;
 }
 

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/error.hpp"
+#include "orchestrator/detail/newer_keys.hpp"
 #include "orchestrator/topology_check.hpp"
 
 namespace kvmesh::orchestrator::detail {
@@ -81,22 +82,19 @@ Number YamlValue::parse(const std::string& wanted) const {
   fail(cat(what_, " is ", kind_of(node_)), cat("write ", wanted));
 }
 
-std::int64_t YamlValue::integer(std::int64_t least, std::int64_t most) const {
-  const std::string wanted = cat("a whole number from ", least, " to ", most);
+std::int64_t YamlValue::integer(const wire::WholeRange& range) const {
+  const std::string wanted = wire::to_string(range);
   const auto number = parse<std::int64_t>(wanted);
-  if (number < least || number > most) fail(cat(what_, " is ", number), cat("write ", wanted));
+  if (!range.holds(number)) fail(cat(what_, " is ", number), cat("write ", wanted));
   return number;
 }
 
 std::uint64_t YamlValue::seed() const { return parse<std::uint64_t>("a whole number, 0 or more"); }
 
-double YamlValue::number(double least, double most) const {
-  const std::string wanted =
-      most < HUGE_VAL ? cat("a number from ", least, " to ", most) : cat("a number of at least ", least);
+double YamlValue::number(const wire::NumberRange& range) const {
+  const std::string wanted = wire::to_string(range);
   const auto number = parse<double>(wanted);
-  if (!std::isfinite(number) || number < least || number > most) {
-    fail(cat(what_, " is ", node_.Scalar()), cat("write ", wanted));
-  }
+  if (!std::isfinite(number) || !range.holds(number)) fail(cat(what_, " is ", node_.Scalar()), cat("write ", wanted));
   return number;
 }
 
@@ -135,6 +133,10 @@ YamlFields::YamlFields(YamlValue map) : map_(std::move(map)) {
 void YamlFields::refuse_others(const std::vector<std::string>& known) const {
   for (const auto& [key, value] : all_) {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    if (const std::string_view version = version_with(key); !version.empty())
+      value.fail(cat("\"", key, "\" in ", map_.what_, " is a key of kvmesh ", version,
+                     ", and this is kvmesh " KVMESH_VERSION),
+                 cat("install kvmesh ", version, " or newer, or remove the key"));
     value.fail(cat("unknown key \"", key, "\" in ", map_.what_, did_you_mean(key, known)),
                cat("it takes ", joined(known)));
   }

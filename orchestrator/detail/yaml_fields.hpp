@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "kvcodec/wire/edge_options.hpp"
+
 namespace kvmesh::orchestrator::detail {
 
 /// One value of a topology file, with what messages about it say: where it stands and what it is. Its readers throw
@@ -29,9 +31,9 @@ class YamlValue {
   std::string text() const;  ///< a scalar, not empty
   std::string name() const;  ///< a text of letters, digits, '_', '-' and '.'
   bool boolean() const;      ///< true or false
-  std::int64_t integer(std::int64_t least, std::int64_t most) const;
+  std::int64_t integer(const wire::WholeRange& range) const;
   std::uint64_t seed() const;  ///< a whole number from 0 to 2^64 - 1
-  double number(double least, double most) const;
+  double number(const wire::NumberRange& range) const;
   std::vector<YamlValue> list() const;
 
   /// "a, b or c" chosen by its text.

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/cli/lines.hpp"
 #include "tests/support/program.hpp"
 
 using namespace kvmesh::test;
@@ -14,13 +15,6 @@ namespace {
 const fs::path kRoot = source_dir();
 const std::string kTiny = (kRoot / "models/tiny").string();
 const std::string kCalibration = kTiny + "/data/calibration.jsonl";
-
-std::vector<json> lines_of(const std::string& text) {
-  std::vector<json> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) lines.push_back(json::parse(line));
-  return lines;
-}
 
 /// reader -> solver on the shipped model, with `edge` as the edge's options and `more` at the end.
 std::string topology(const std::string& edge, const std::string& more = "") {

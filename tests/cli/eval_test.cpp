@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "tests/cli/lines.hpp"
 #include "tests/support/program.hpp"
 
 using namespace kvmesh::test;
@@ -15,13 +16,6 @@ namespace {
 
 const std::string kTiny = source_dir().string() + "/models/tiny";
 const std::string kData = kTiny + "/data";
-
-std::vector<json> lines_of(const std::string& text) {
-  std::vector<json> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) lines.push_back(json::parse(line));
-  return lines;
-}
 
 std::vector<std::string> eval_arguments(std::vector<std::string> rest) {
   std::vector<std::string> all{"eval", "--sender", kTiny, "--receiver", kTiny};

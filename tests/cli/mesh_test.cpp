@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/cli/lines.hpp"
 #include "tests/support/program.hpp"
 
 using namespace kvmesh::test;
@@ -13,28 +14,6 @@ namespace {
 const fs::path kRoot = source_dir();
 const std::string kTopology = (kRoot / "tests/cli/tiny_mesh/topology.yaml").string();
 const std::string kQuestions = (kRoot / "tests/cli/tiny_mesh/questions.jsonl").string();
-
-std::vector<nlohmann::json> lines_of(const std::string& text) {
-  std::vector<nlohmann::json> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) lines.push_back(nlohmann::json::parse(line));
-  return lines;
-}
-
-/// The mesh's questions over and over: a run that lasts.
-std::string many_questions(int copies) {
-  std::string all;
-  int number = 0;
-  for (int i = 0; i < copies; ++i) {
-    std::istringstream in(read_file(kQuestions));
-    for (std::string line; std::getline(in, line);) {
-      auto record = nlohmann::json::parse(line);
-      record["id"] = "q" + std::to_string(++number);
-      all += record.dump() + "\n";
-    }
-  }
-  return all;
-}
 
 void check_answers(const std::string& out) {
   std::vector<nlohmann::json> questions = lines_of(read_file(kQuestions)), answers = lines_of(out);
@@ -107,7 +86,7 @@ TEST_CASE("the same mesh started by hand over tcp gives the answers") {
 
 TEST_CASE("an agent that is killed ends the run within five seconds, named in one line, with no process left") {
   const TemporaryFolder folder;
-  const auto input = folder.write("many.jsonl", many_questions(2000));
+  const auto input = folder.write("many.jsonl", copies_of(kQuestions, 2000));
   Program run({"run", kTopology, "--input", input.string(), "--json"});
   Program::wait_until("the first answer is out", [&] { return run.out().find('\n') != std::string::npos; });
   const auto children = run.children();
@@ -125,7 +104,7 @@ TEST_CASE("an agent that is killed ends the run within five seconds, named in on
 
 TEST_CASE("SIGTERM ends the run and every agent") {
   const TemporaryFolder folder;
-  const auto input = folder.write("many.jsonl", many_questions(2000));
+  const auto input = folder.write("many.jsonl", copies_of(kQuestions, 2000));
   Program run({"run", kTopology, "--input", input.string(), "--json"});
   Program::wait_until("the first answer is out", [&] { return run.out().find('\n') != std::string::npos; });
   const auto children = run.children();
@@ -137,7 +116,7 @@ TEST_CASE("SIGTERM ends the run and every agent") {
 
 TEST_CASE("an orchestrator that is killed leaves no agent behind") {
   const TemporaryFolder folder;
-  const auto input = folder.write("many.jsonl", many_questions(2000));
+  const auto input = folder.write("many.jsonl", copies_of(kQuestions, 2000));
   Program run({"run", kTopology, "--input", input.string(), "--json"});
   Program::wait_until("the first answer is out", [&] { return run.out().find('\n') != std::string::npos; });
   const auto children = run.children();
@@ -168,7 +147,8 @@ TEST_CASE("a record that does not fit into the model fails alone, and the run sa
   CHECK(lines[2]["output"] == lines[0]["output"]);
 }
 
-TEST_CASE("contexts that fit each sender but not the receiver one behind the other are refused before the start") {
+TEST_CASE(
+    "contexts that fit each sender but not the receiver one behind the other fail alone, or refuse all with --strict") {
   const TemporaryFolder folder;
   const std::string model = (kRoot / "models/tiny").string();
   const auto topology = folder.write("two.yaml", "kvmesh: 1\nname: two\nmodels:\n  tiny: {path: " + model +
@@ -187,11 +167,16 @@ TEST_CASE("contexts that fit each sender but not the receiver one behind the oth
   };
   const auto input = folder.write("in.jsonl", record("short", "Nobody.") + record("long", context));
   Program run({"run", topology.string(), "--input", input.string(), "--json"});
-  CHECK(run.wait() == 2);
-  CHECK(run.out().empty());
-  CHECK_THAT(run.err(),
-             Contains("record long") && Contains("agent solver") && Contains("max_position_embeddings 2048"));
-  CHECK_THAT(run.err(), !Contains("ready"));
+  CHECK(run.wait() == 1);
+  const auto lines = lines_of(run.out());
+  REQUIRE(lines.size() == 2);
+  CHECK_FALSE(lines[0].contains("error"));
+  CHECK_THAT(lines[1]["error"].get<std::string>(), Contains("in.jsonl:2: record long") && Contains("agent solver") &&
+                                                       Contains("max_position_embeddings 2048"));
+  Program strict({"run", topology.string(), "--input", input.string(), "--json", "--strict"});
+  CHECK(strict.wait() == 2);
+  CHECK(strict.out().empty());
+  CHECK_THAT(strict.err(), Contains("in.jsonl:2: record long") && !Contains("ready"));
 }
 
 TEST_CASE("bad input is refused with exit status 2 and says where") {
@@ -221,4 +206,58 @@ TEST_CASE("agents whose models do not fit are refused by check and by run, with 
     CHECK(program.wait() == 2);
     CHECK_THAT(program.err(), Contains("rope_theta") && Contains("10000") && Contains("500000"));
   }
+}
+
+TEST_CASE("where every record is wrong nothing is started, and each says what is wrong with it") {
+  const TemporaryFolder folder;
+  std::string context;  // 5 MB
+  while (context.size() < 5'000'000) context += "Orbit Motors expects a quiet quarter. ";
+  const auto input = folder.write(
+      "in.jsonl",
+      nlohmann::json{{"id", "long"}, {"instruction", "x"}, {"context", context}, {"question", "Who?"}}.dump() +
+          "\n{\"id\": \"poor\"}\n");
+  Program run({"run", kTopology, "--input", input.string(), "--json"});
+  CHECK(run.wait() == 1);
+  const auto lines = lines_of(run.out());
+  REQUIRE(lines.size() == 2);
+  CHECK_THAT(lines[0]["error"].get<std::string>(), Contains("in.jsonl:1: ") && Contains("more than 2048"));
+  CHECK_THAT(lines[1]["error"].get<std::string>(), Contains("in.jsonl:2: ") && Contains("no field"));
+  CHECK(run.err().empty());
+}
+
+TEST_CASE("--samples without calibration records is refused") {
+  const TemporaryFolder folder;
+  std::string text = read_file(kTopology);
+  text.replace(text.find("../../../models"), 15, (kRoot / "models").string());
+  const auto at = text.find("calibration:");
+  text.erase(at, text.find('\n', at) - at);
+  const auto topology = folder.write("plain.yaml", text);
+  Program run({"run", topology.string(), "--input", kQuestions, "--samples", "3"});
+  CHECK(run.wait() == 2);
+  CHECK_THAT(run.err(), Contains("--samples") && Contains("calibration"));
+}
+
+TEST_CASE("an edge that shares no layers beside layer 0 measures nothing") {
+  const TemporaryFolder folder;
+  std::string text = read_file(kTopology);
+  text.replace(text.find("../../../models"), 15, (kRoot / "models").string());
+  const auto at = text.find("calibration:");
+  text.erase(at, text.find('\n', at) - at);
+  text.replace(text.find("ratio: 0.3"), 10, "top: 0");
+  Program run({"run", folder.write("none.yaml", text).string(), "--input", kQuestions, "--json"});
+  CHECK(run.wait() == 0);
+  CHECK_THAT(run.err(), !Contains("calibrating"));
+  CHECK(lines_of(run.out()).at(0)["edges"][0]["layers"] == "0 of 8 + layer 0");
+}
+
+TEST_CASE("control characters of an id are shown, not sent to the terminal") {
+  const TemporaryFolder folder;
+  const auto input = folder.write("in.jsonl", R"({"id": "a\u001b[2Jb", "question": "no more"})"
+                                              "\n");
+  Program run({"run", kTopology, "--input", input.string()});
+  CHECK(run.wait() == 1);
+  CHECK_THAT(run.out(), Contains("a\\x1b[2Jb") && !Contains("\x1b"));
+  Program strict({"run", kTopology, "--input", input.string(), "--strict"});
+  CHECK(strict.wait() == 2);
+  CHECK_THAT(strict.err(), Contains("a\\x1b[2Jb") && !Contains("\x1b"));
 }

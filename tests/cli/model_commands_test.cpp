@@ -130,8 +130,8 @@ TEST_CASE("render says what is wrong with its input in one line") {
   refused({good}, "line 2: the filter '|sparkle' is not supported");
   refused({good, "--now", "yesterday"}, "2025-07-10T12:00:00Z");
   refused({folder.write("list.json", "[]").string()}, "messages");
-  refused({folder.write("broken.json", "{").string()}, "is not JSON");
-  refused({folder.path().string() + "/missing.json"}, "cannot be opened");
+  refused({folder.write("broken.json", "{").string()}, "not JSON");
+  refused({folder.path().string() + "/missing.json"}, "is not there");
 }
 
 TEST_CASE("share prints logits, greedy tokens, bytes, and scores when all layers are shared") {
@@ -173,6 +173,10 @@ TEST_CASE("a context of 1,000 tokens costs what its whole layers, layer 0 and si
 TEST_CASE("a wrong command line is one line that says what is wrong and where help is") {
   const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
       {{"rnu"}, "kvmesh: there is no command \"rnu\"; kvmesh --help lists what there is\n"},
+      {{"rnu", "--help"}, "kvmesh: there is no command \"rnu\"; kvmesh --help lists what there is\n"},
+      {{"run", "t.yaml", "--inptu", "x"},
+       "kvmesh: there is no option --inptu; kvmesh run --help lists what there is\n"},
+      {{"bench", "llm", "--slow"}, "kvmesh: there is no option --slow; kvmesh bench llm --help lists what there is\n"},
       {{"run", "t.yaml"}, "kvmesh: --input is required; kvmesh run --help lists what there is\n"},
       {{"logits", kTiny, "--ids", "1,x"},
        "kvmesh: --ids: \"x\" does not begin with a token id; write numbers as 1,2,3\n"},
@@ -181,5 +185,38 @@ TEST_CASE("a wrong command line is one line that says what is wrong and where he
     Program program(arguments);
     CHECK(program.wait() == 2);
     CHECK(program.err() == line);
+  }
+}
+
+TEST_CASE("a number that its option cannot hold is refused, never wrapped, rounded or cut") {
+  const std::vector<std::string> share{"share", "--sender",       kTiny, "--receiver", kTiny, "--sender-ids",
+                                       "1,2",   "--receiver-ids", "1"};
+  const std::vector<std::string> generate{"generate", kTiny, "--prompt", "x"};
+  const auto with = [](std::vector<std::string> all, const std::string& option, const std::string& value) {
+    all.insert(all.end(), {option, value});
+    return all;
+  };
+  for (const auto& [arguments, option] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {with(share, "--layers", "4294967296"), "--layers"},
+           {with(share, "--from-layer", "-1"), "--from-layer"},
+           {with(share, "--from-layer", "4294967296"), "--from-layer"},
+           {with(share, "--max-tokens", "1.5"), "--max-tokens"},
+           {with(share, "--threads", "99999999999"), "--threads"},
+           {with(share, "--temperature", "nan"), "--temperature"},
+           {with(generate, "--temperature", "inf"), "--temperature"},
+           {with(generate, "--temperature", "-1"), "--temperature"},
+           {with(generate, "--top-k", "-1"), "--top-k"},
+           {with(generate, "--top-p", "1e400"), "--top-p"},
+           {with(generate, "--seed", "-1"), "--seed"},
+           {with(generate, "--seed", "18446744073709551616"), "--seed"},
+           {{"logits", kTiny, "--ids", "4294967297"}, "--ids"},
+           {{"eval", "--sender", kTiny, "--receiver", kTiny, "--data", "x", "--limit", "-1"}, "--limit"},
+           {{"demo", "--limit", "0x10"}, "--limit"},
+           {{"run", "t", "--input", "x", "--concurrency", "0"}, "--concurrency"},
+       }) {
+    CAPTURE(arguments.back());
+    Program program(arguments);
+    CHECK(program.wait() == 2);
+    CHECK_THAT(program.err(), Contains("kvmesh: " + option + ": "));
   }
 }

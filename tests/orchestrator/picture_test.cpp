@@ -14,7 +14,7 @@ TEST_CASE("a chain is drawn on one line, as far as that is wide") {
   CHECK(picture(topology) ==
         "mesh: 4 agents, 3 edges, output d\n\n"
         "  [a: tiny] --kv, layers 0,4-6--> [b: tiny] --kv, all layers, forward--> [c: tiny]\n"
-        "  [c: tiny] --kv, ratio 0.3, prompt+output--> [d: tiny] => output\n");
+        "  [c: tiny] --kv, ratio 0.3, share prompt+output, up to 128 tokens--> [d: tiny] => output\n");
 }
 
 TEST_CASE("an agent without edges stands alone") {
@@ -31,9 +31,9 @@ TEST_CASE("a fan-in meets at its receiver") {
                            edge("c", "d", "medium: kv, layers: {top: 2}")));
   CHECK(picture(topology) ==
         "mesh: 4 agents, 3 edges, output d\n\n"
-        "  [a: tiny] --kv, ratio 0.3-------------+\n"
-        "  [b: tiny] --activation, layer 5 to 3--+\n"
-        "  [c: tiny] --kv, top 2-----------------+--> [d: tiny] => output\n");
+        "  [a: tiny] --kv, ratio 0.3-------------------------+\n"
+        "  [b: tiny] --activation, from layer 5, to layer 3--+\n"
+        "  [c: tiny] --kv, top 2-----------------------------+--> [d: tiny] => output\n");
 }
 
 TEST_CASE("a fan-out is a line for each receiver, and a chain goes on from its last") {
@@ -44,4 +44,14 @@ TEST_CASE("a fan-out is a line for each receiver, and a chain goes on from its l
         "mesh: 4 agents, 3 edges, output d\n\n"
         "  [a: tiny] --kv, random 0.5 seed 2--> [b: tiny]\n"
         "  [a: tiny] --kv, contiguous 0.5--> [c: tiny] --kv, ratio 0.3--> [d: tiny] => output\n");
+}
+
+TEST_CASE("one agent and one edge are one, and an arrow shows every option that is not as it would be unsaid") {
+  const Topology topology = Folder().parse(
+      pair("medium: kv, layers: all, wire: int4, transport: zmq, reproduce: {mask: authors, positions: overlap}"));
+  CHECK(
+      picture(topology) ==
+      "mesh: 2 agents, 1 edge, output solver\n\n"
+      "  [reader: tiny] --kv, all layers, mask authors, positions overlap, wire int4, transport zmq--> [solver: tiny] "
+      "=> output\n");
 }

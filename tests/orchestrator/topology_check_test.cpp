@@ -1,6 +1,7 @@
 #include "orchestrator/topology_check.hpp"
 
 #include <catch2/catch.hpp>
+#include <functional>
 
 #include "topology_fixture.hpp"
 
@@ -74,6 +75,46 @@ TEST_CASE("RoPE that depends on the length cannot be shared") {
   }());
   REQUIRE(found.size() == 1);
   CHECK_THAT(found[0], Contains("dynamic") && Contains("length"));
+}
+
+TEST_CASE("a topology built in code is held to what files are held to, in errors that name the call") {
+  const auto complaint_of = [](const std::function<void(Topology&)>& spoil) {
+    Topology topology = Folder().parse(pair());
+    topology.file.clear();
+    spoil(topology);
+    try {
+      check_topology(topology, "Orchestrator");
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::kFixInput);
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  CHECK(complaint_of([](Topology&) {}).empty());
+  const std::vector<std::pair<std::function<void(Topology&)>, std::string>> mistakes{
+      {[](Topology& t) { t.name = "a mesh"; }, "\"a mesh\""},
+      {[](Topology& t) { t.agents.clear(); }, "agents is empty"},
+      {[](Topology& t) { t.models.clear(); }, "models is empty"},
+      {[](Topology& t) { t.models.at("tiny").path.clear(); }, "model tiny has no path"},
+      {[](Topology& t) { t.models.at("tiny").device = "gpu"; }, "\"gpu\"; write cpu or cuda:0"},
+      {[](Topology& t) { t.models.at("tiny").dtype = "fp8"; }, "\"fp8\""},
+      {[](Topology& t) { t.agents[1].name = "reader"; }, "agent reader stands in the topology twice"},
+      {[](Topology& t) { t.agents[1].model = "big"; }, "model \"big\", which is not defined"},
+      {[](Topology& t) { t.agents[1].prompt = "{"; }, "never closed"},
+      {[](Topology& t) { t.agents[1].keep_mib = -7; }, "keep_mib is -7"},
+      {[](Topology& t) { t.agents[1].generate = GenerateSpec{.max_tokens = 0, .sampling = {}, .stop = {}}; },
+       "max_tokens is 0"},
+      {[](Topology& t) { t.edges[0].spec.to = "nobody"; }, "agent \"nobody\", which is not defined"},
+      {[](Topology& t) { t.edges[0].spec.layers.ratio = 1.5; }, "\"ratio\" of layers is 1.5"},
+      {[](Topology& t) { t.edges[0].spec.temperature = 0.1; }, "option of embedding edges"},
+      {[](Topology& t) {
+         t.edges[0].spec.layers = {.kind = wire::LayerChoice::Kind::kExplicit, .layers = {3, 3}};
+       },
+       "twice"},
+      {[](Topology& t) { t.output = "nobody"; }, "output names agent \"nobody\""},
+  };
+  for (const auto& [spoil, words] : mistakes)
+    CHECK_THAT(complaint_of(spoil), Contains("Orchestrator: topology ") && Contains(words));
 }
 
 TEST_CASE("names are letters, digits, underscore, hyphen and dot, and not dots alone") {

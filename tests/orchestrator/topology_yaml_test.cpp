@@ -1,6 +1,8 @@
 #include "orchestrator/topology_yaml.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -146,9 +148,7 @@ TEST_CASE("an unknown key is refused with the one that was meant") {
 TEST_CASE("a value of the wrong type or out of range is refused") {
   check_all({
       {"- 1\n- 2\n", 1, {"the topology is a list"}},
-      {replaced(pair(), "kvmesh: 1", "kvmesh: 2\nnovel: key"),
-       1,
-       {"version 2", "install a kvmesh that reads version 2"}},
+      {replaced(pair(), "kvmesh: 1", "kvmesh: 2\nnovel: key"), 1, {"version 2", "reads version 1", "kvmesh: 1"}},
       {replaced(pair(), "kvmesh: 1", "kvmesh: one"), 1, {"version 1", "write kvmesh: 1"}},
       {replaced(pair(), "kvmesh: 1\n", ""), 1, {"no \"kvmesh\""}},
       {replaced(pair(), "name: mesh", "name: [a]"), 2, {"name", "a list"}},
@@ -255,6 +255,41 @@ TEST_CASE("what a kv edge cannot do with the edges around it is refused") {
       {graph(edge("a", "d") + edge("b", "d", "medium: kv, reproduce: {mask: authors}")),
        12,
        {"different masks", "line 11"}},
+  });
+}
+
+TEST_CASE("everything that is wrong is shown in one pass, a line each") {
+  const std::string complaint =
+      Folder().complaint(replaced(replaced(pair("medium: kv, layer: all}\n  - {from: reader, to: nobody, medium: kv"),
+                                           "{path: tiny}", "{path: tiny, dtpye: bf16}"),
+                                  "prompt: \"{context}\"", "prompt: \"{context\""));
+  for (const char* line : {"mesh.yaml:4: unknown key \"dtpye\"", "mesh.yaml:6: ", "mesh.yaml:9: unknown key \"layer\"",
+                           "mesh.yaml:10: edge reader -> nobody (kv) names agent \"nobody\", which is not defined"})
+    CHECK_THAT(complaint, Contains(line));
+  CHECK(std::count(complaint.begin(), complaint.end(), '\n') == 3);
+}
+
+TEST_CASE("a second YAML document is refused where it begins") {
+  check_all({{pair() + "---\nname: other\n", 12, {"second YAML document"}}});
+  CHECK(Folder().complaint("---\n" + pair() + "...\n").empty());
+}
+
+TEST_CASE("a path that is a folder, or a circle of links, says so") {
+  const Folder folder;
+  std::filesystem::create_symlink("loop", folder.file("loop"));
+  CHECK_THAT(folder.complaint(pair() + "calibration: tiny\n"), Contains("mesh.yaml:11: ") && Contains("is a folder"));
+  CHECK_THAT(folder.complaint(pair() + "calibration: loop\n"),
+             Contains("mesh.yaml:11: ") && Contains("symbolic links"));
+  CHECK_THAT(folder.complaint(replaced(pair(), "{path: tiny}", "{path: loop}")),
+             Contains("mesh.yaml:4: ") && Contains("symbolic links"));
+}
+
+TEST_CASE("a key of a later version names that version") {
+  check_all({
+      {replaced(pair(), "name: mesh", "name: mesh\nserve: {}"), 3, {"\"serve\"", "kvmesh 0.5", "install"}},
+      {replaced(pair(), "\"{question}\"}", "\"{question}\", restart: never}"), 7, {"\"restart\"", "kvmesh 0.3"}},
+      {pair("medium: kv, layers: {ratio: 0.3, by: loss}"), 9, {"\"by\"", "kvmesh 0.2"}},
+      {pair("medium: kv, fallback: text"), 9, {"\"fallback\"", "kvmesh 0.3"}},
   });
 }
 

@@ -30,11 +30,13 @@ inline std::string read_file(const std::filesystem::path& path) {
 class Program {
  public:
   explicit Program(std::vector<std::string> arguments, const std::string& input = "")
-      : child_(program_path(), boost::process::args = std::move(arguments),
-               boost::process::std_in<folder_.write("in", input).string(), boost::process::std_out>(folder_.path() /
-                                                                                                    "out")
-                   .string(),
-               boost::process::std_err > (folder_.path() / "err").string()) {}
+      : Program(program_path(), std::move(arguments), input) {}
+
+  /// A line of bash in which `kvmesh` is this build's: for pipes and redirections.
+  static Program shell(const std::string& line) {
+    const std::string folder = std::filesystem::path(program_path()).parent_path().string();
+    return Program("/bin/bash", {"-c", "PATH=" + folder + ":$PATH; " + line}, "");
+  }
   ~Program() {
     std::error_code ignored;
     if (child_.running(ignored)) child_.terminate(ignored);
@@ -87,6 +89,13 @@ class Program {
   static bool exists(pid_t pid) { return ::kill(pid, 0) == 0; }
 
  private:
+  Program(const std::string& program, std::vector<std::string> arguments, const std::string& input)
+      : child_(program, boost::process::args = std::move(arguments),
+               boost::process::std_in<folder_.write("in", input).string(), boost::process::std_out>(folder_.path() /
+                                                                                                    "out")
+                   .string(),
+               boost::process::std_err > (folder_.path() / "err").string()) {}
+
   static std::string cat_path(pid_t pid, const std::string& rest) {
     return "/proc/" + std::to_string(pid) + "/" + rest;
   }
