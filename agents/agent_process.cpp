@@ -106,7 +106,6 @@ class AgentProcess {
 
   /// On a thread of its own, while others still run: touches what does not change any more.
   int leave_at_once() const {
-    bus::remove_shared_memory_of(::getpid());
     std::error_code ignored;
     if (publish_.scheme() == bus::Endpoint::Scheme::kIpc) std::filesystem::remove(publish_.path(), ignored);
     if (!failure_) return 0;

@@ -1,5 +1,6 @@
 #include "agents/agent_process.hpp"
 #include "cli/commands.hpp"
+#include "cli/number_checks.hpp"
 #include "cli/hosted_commands.hpp"
 
 namespace kvmesh::cli {

@@ -30,7 +30,6 @@ class Orchestrator::Impl {
   Impl(Topology topology, OrchestratorOptions options) : topology_(std::move(topology)), options_(std::move(options)) {
     check_topology(topology_, "Orchestrator");
     check_options(options_);
-    check_graph(topology_);
     if (topology_.profile) {
       profile_ = read_profile(*topology_.profile);
       check_profile(topology_, *profile_);

@@ -83,7 +83,7 @@ void RecordRunner::run_all(const std::vector<nlohmann::json>& records, std::size
   InOrder outcomes(report);
   std::exception_ptr failure;
   try {
-    take_all(records, in_flight, [&](std::size_t index, RecordOutcome outcome) {
+    take_all(records, in_flight, check, [&](std::size_t index, RecordOutcome outcome) {
       outcomes.add(index, std::move(outcome));
     });
   } catch (...) {
@@ -93,7 +93,7 @@ void RecordRunner::run_all(const std::vector<nlohmann::json>& records, std::size
   if (failure) std::rethrow_exception(failure);
 }
 
-void RecordRunner::take_all(const std::vector<nlohmann::json>& records, std::size_t in_flight,
+void RecordRunner::take_all(const std::vector<nlohmann::json>& records, std::size_t in_flight, const RecordCheck& check,
                             const std::function<void(std::size_t, RecordOutcome)>& done) {
   std::map<std::string, std::size_t> running;  // by request
   const auto wait_for_one = [&] {
@@ -105,7 +105,7 @@ void RecordRunner::take_all(const std::vector<nlohmann::json>& records, std::siz
   };
   for (std::size_t index = 0; index < records.size(); ++index) {
     if (const std::optional<std::string> wrong = check ? check(index) : std::nullopt) {
-      outcomes.add(index, {.id = record_id(records[index]), .error = *wrong});
+      done(index, {.id = record_id(records[index]), .error = *wrong});
       continue;
     }
     const RecordTasks tasks = tasks_for(records[index], index, /*calibrate=*/false);

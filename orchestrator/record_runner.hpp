@@ -68,7 +68,7 @@ class RecordRunner {
 
   RecordOutcome take(const RecordTasks& tasks);
   /// Every record in turn; `done` hears of each as it is done.
-  void take_all(const std::vector<nlohmann::json>& records, std::size_t in_flight,
+  void take_all(const std::vector<nlohmann::json>& records, std::size_t in_flight, const RecordCheck& check,
                 const std::function<void(std::size_t index, RecordOutcome outcome)>& done);
   RecordTasks tasks_for(const nlohmann::json& record, std::uint64_t index, bool calibrate);
   Measured measure(const std::vector<nlohmann::json>& records);

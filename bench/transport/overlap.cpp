@@ -283,7 +283,7 @@ void measure_memory(const char* name, const Setting& setting, const Emit& emit) 
 
 void measure_overlap(const Emit& emit) {
   // Made once: the children see it as it is, without a copy.
-  const llm::Model model = synthetic_1b();
+  const llm::Model model = synthetic_1b(at::kBFloat16);
   {
     const Scratch scratch;
     Pair pair({model, scratch, /*shared_memory=*/true});

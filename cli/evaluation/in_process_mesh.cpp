@@ -118,7 +118,7 @@ class InProcessMesh final : public Mesh {
   }
 
   void submit(const orchestrator::RecordTasks& tasks) {
-    record_.emplace(tasks.id, tasks.request, topology_, Deadline::after(orchestrator::Deadlines{}.record));
+    record_.emplace(tasks, topology_, Deadline::after(orchestrator::Deadlines{}.record));
     for (const auto& [name, task] : tasks.tasks) agents_.at(name)->task(task);
   }
 

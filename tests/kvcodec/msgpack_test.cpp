@@ -84,7 +84,7 @@ bool same(const MsgpackValue& ours, const json& theirs) {
   if (theirs.is_number_unsigned()) return ours.is_number_unsigned() && ours.get<std::uint64_t>() == theirs;
   if (theirs.is_number_integer()) return ours.is_number_integer() && ours.get<std::int64_t>() == theirs;
   if (theirs.is_number()) return !ours.is_number_integer();
-  if (theirs.is_string()) return ours.get<std::string>() == theirs;
+  if (theirs.is_string()) return ours.get<std::string>() == theirs.get<std::string>();
   if (!theirs.is_structured()) return true;
   if (ours.size() != theirs.size()) return false;
   if (theirs.is_object()) {

@@ -108,7 +108,7 @@ class FakeAgent {
     if (std::holds_alternative<bus::Assign>(message)) {
       send(bus::Hello{behaviour_.manifest, "ipc:///tmp/kvmesh-fake-" + name_});
     }
-    if (std::holds_alternative<bus::Edges>(message) && behaviour_.says_ready) send(bus::Ready{"w", "t"});
+    if (std::holds_alternative<bus::Edges>(message) && behaviour_.says_ready) send(bus::Ready{"w"});
     if (const auto* task = std::get_if<bus::Task>(&message)) take(*task);
     if (std::holds_alternative<bus::Bye>(message) && !silent_) send(bus::Bye{});
     const std::lock_guard lock(mutex_);
