@@ -1,7 +1,5 @@
 #include "base/memory_limit.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <fstream>
 #include <limits>
@@ -36,15 +34,18 @@ bool lists(const std::string& controllers, const std::string& wanted) {
   return all.find(',' + wanted + ',') != std::string::npos;
 }
 
-std::size_t physical_memory() {
-  const long pages = ::sysconf(_SC_PHYS_PAGES), page = ::sysconf(_SC_PAGE_SIZE);
-  return pages > 0 && page > 0 ? static_cast<std::size_t>(pages) * static_cast<std::size_t>(page) : kNoLimit;
+/// "MemTotal:       24618844 kB", the first line of /proc/meminfo.
+std::size_t physical_memory(const fs::path& meminfo) {
+  std::ifstream in(meminfo);
+  std::string name;
+  std::size_t kib = 0;
+  return in >> name >> kib && name == "MemTotal:" ? kib * 1024 : kNoLimit;
 }
 
 }  // namespace
 
 std::size_t memory_limit(const MemoryLimitPlaces& places) {
-  std::size_t limit = places.physical_bytes > 0 ? places.physical_bytes : physical_memory();
+  std::size_t limit = physical_memory(places.machine);
   std::ifstream groups(places.groups);
   // Each line is ID:CONTROLLERS:GROUP; version 2's is 0::GROUP. Both may be mounted beside each other.
   for (std::string line; std::getline(groups, line);) {

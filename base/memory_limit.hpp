@@ -7,9 +7,9 @@ namespace kvmesh {
 
 /// Where memory_limit() looks; tests name folders of their own.
 struct MemoryLimitPlaces {
+  std::filesystem::path machine = "/proc/meminfo";     ///< what the machine has
   std::filesystem::path groups = "/proc/self/cgroup";  ///< which control groups this process is in
   std::filesystem::path mounted = "/sys/fs/cgroup";    ///< where they are mounted
-  std::size_t physical_bytes = 0;                      ///< of the machine; 0: ask the system
 };
 
 /// Bytes of memory that this process may use: those of the machine, or fewer where it runs in a container or another

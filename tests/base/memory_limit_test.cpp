@@ -16,7 +16,9 @@ constexpr std::size_t kMachine = std::size_t{64} << 30;
 /// A machine of 64 GiB, and what its control groups say.
 class Machine {
  public:
-  explicit Machine(const std::string& groups) : groups_(folder_.write("cgroup", groups)) {}
+  explicit Machine(const std::string& groups)
+      : memory_(folder_.write("meminfo", "MemTotal:       67108864 kB\nMemFree:  1000 kB\n")),
+        groups_(folder_.write("cgroup", groups)) {}
 
   void says(const std::string& file, const std::string& text) const {
     const auto path = folder_.path() / "mounted" / file;
@@ -24,12 +26,12 @@ class Machine {
     std::ofstream(path) << text << '\n';
   }
   std::size_t limit() const {
-    return memory_limit({.groups = groups_, .mounted = folder_.path() / "mounted", .physical_bytes = kMachine});
+    return memory_limit({.machine = memory_, .groups = groups_, .mounted = folder_.path() / "mounted"});
   }
 
  private:
   const TemporaryFolder folder_;
-  const std::filesystem::path groups_;
+  const std::filesystem::path memory_, groups_;
 };
 
 }  // namespace
@@ -40,7 +42,8 @@ TEST_CASE("without a control group that limits it a process may use the machine'
   free.says("user.slice/memory.max", "max");
   CHECK(free.limit() == kMachine);
   CHECK(memory_limit() > 0);
-  CHECK(memory_limit() <= memory_limit({.groups = "/nowhere", .mounted = "/nowhere"}));
+  CHECK(memory_limit() <= memory_limit({.machine = "/proc/meminfo", .groups = "/nowhere", .mounted = "/nowhere"}));
+  CHECK(memory_limit({.machine = "/nowhere", .groups = "/nowhere", .mounted = "/nowhere"}) == 0);
 }
 
 TEST_CASE("the limit of a version 2 group counts, and so does a tighter one of a group around it") {
