@@ -1,7 +1,7 @@
 #include "agents/agent_process.hpp"
 #include "cli/commands.hpp"
-#include "cli/number_checks.hpp"
 #include "cli/hosted_commands.hpp"
+#include "cli/number_checks.hpp"
 
 namespace kvmesh::cli {
 

@@ -9,20 +9,27 @@
 namespace kvmesh::cli {
 namespace {
 
-/// Reads a topology and what its models are, checks that every edge's ends fit, and prints the topology as a picture.
-/// Starts nothing. Throws Error{kFixInput} that says everything that does not fit.
-int check_topology(const std::filesystem::path& file, std::ostream& out) {
-  out << orchestrator::picture(load_checked(file)) << std::flush;
+struct Arguments {
+  std::filesystem::path topology;
+  bool deep = false;
+};
+
+/// Looks at a topology and at the files of its models, and prints the topology as a picture. Starts nothing and loads
+/// no weights. Throws Error{kFixInput} that says everything that is wrong.
+int check_topology(const Arguments& arguments, std::ostream& out) {
+  out << orchestrator::picture(load_checked(arguments.topology, arguments.deep ? Look::kEveryNumber : Look::kHeaders));
   return kExitOk;
 }
 
 }  // namespace
 
 void add_check_command(CLI::App& app, Action& action) {
-  auto file = std::make_shared<std::filesystem::path>();
+  auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("check", "Check a topology without starting anything, and print its picture");
-  command->add_option("topology", *file, "The topology, a YAML file (docs/topology.md)")->required();
-  command->callback([file, &action] { action = [file](std::ostream& out) { return check_topology(*file, out); }; });
+  command->add_option("topology", arguments->topology, "The topology, a YAML file (docs/topology.md)")->required();
+  command->add_flag("--deep", arguments->deep, "Read every weight too, and refuse NaN and infinity");
+  command->callback(
+      [arguments, &action] { action = [arguments](std::ostream& out) { return check_topology(*arguments, out); }; });
 }
 
 }  // namespace kvmesh::cli

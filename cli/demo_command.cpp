@@ -108,7 +108,8 @@ int demo(const Arguments& arguments, std::ostream& out) {
   first.items.insert(first.items.begin(), asked.begin(), asked.end());
   Comparison comparison{.senders = {arguments.sender}, .receiver = arguments.receiver, .max_tokens = 16};
   fit_contexts(groups, comparison);
-  Evaluation evaluation(comparison, std::move(groups), {.samples = std::numeric_limits<int>::max(), .start = arguments.start});
+  Evaluation evaluation(comparison, std::move(groups),
+                        {.samples = std::numeric_limits<int>::max(), .start = arguments.start});
 
   out << "A reader process reads the context; a solver process gets the question and, over the bus, the reader's\n"
          "keys and values of a few layers. It never sees the context's text.\n";

@@ -8,12 +8,13 @@ namespace kvmesh::cli {
 /// A command of kvmesh-host, and the line that both programs' help has for it.
 struct HostedCommand {
   const char* name;
-  const char* summary;
+  const char* summary;  ///< empty: help does not show it
 };
 
 /// In the order of `kvmesh --help`.
-inline constexpr std::array<HostedCommand, 9> kHostedCommands{{
+inline constexpr std::array<HostedCommand, 10> kHostedCommands{{
     {"agent", "Host one agent of a mesh in this process"},
+    {"agents", ""},  // an orchestrator's way to start them
     {"inspect", "Show what a checkpoint folder holds"},
     {"generate", "Run one model alone and print what it says as it says it"},
     {"logits", "Print the logits of given token ids; needs no tokenizer"},

@@ -31,7 +31,8 @@ void add_commands(CLI::App& app, cli::Action& action) {
   cli::add_orchestrate_command(app, action);
   cli::add_tokenize_command(app, action);
   cli::add_render_command(app, action);
-  for (const cli::HostedCommand& command : cli::kHostedCommands) app.add_subcommand(command.name, command.summary);
+  for (const cli::HostedCommand& command : cli::kHostedCommands)
+    if (*command.summary != '\0') app.add_subcommand(command.name, command.summary);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "base/complaints.hpp"
 #include "base/error.hpp"
+#include "llm/model/check.hpp"
 #include "llm/model/config.hpp"
 #include "llm/text/chat_template.hpp"
 #include "llm/text/tokenizer.hpp"
@@ -20,10 +21,16 @@ namespace {
 using orchestrator::AgentSpec;
 using orchestrator::Topology;
 
+/// The libtorch that agents are built with may know no GPU at all.
+void refuse_missing_cuda(const std::string& device) {
+  if (!KVMESH_TORCH_HAS_CUDA && device != "cpu")
+    fail_input("device \"", device, "\": kvmesh was built with a libtorch that has no CUDA; write cpu");
+}
+
 /// Looks at each model once, whatever number of agents run it.
 class ModelCheck {
  public:
-  explicit ModelCheck(const Topology& topology) : topology_(topology) {}
+  ModelCheck(const Topology& topology, Look look) : topology_(topology), look_(look) {}
 
   std::vector<std::string> problems() {
     for (const auto& [name, model] : topology_.models)
@@ -52,7 +59,16 @@ class ModelCheck {
 
   void check(const std::string& name, const orchestrator::ModelSpec& model) {
     const std::string called = cat("model ", name);
-    part(called, model.line, [&] { manifests_.emplace(name, llm::read_manifest(model.path)); });
+    part(called, model.line, [&] { refuse_missing_cuda(model.device); });
+    const bool described = part(called, model.line, [&] { manifests_.emplace(name, llm::read_manifest(model.path)); });
+    // Weights can be looked at only by what config.json says of them.
+    if (described)
+      part(called, model.line, [&] {
+        llm::check_checkpoint(model.path, {.dtype = model.dtype,
+                                           .device = model.device,
+                                           .every_number = look_ == Look::kEveryNumber,
+                                           .stop = {}});
+      });
     if (part(called, model.line, [&] { llm::Tokenizer::load(model.path); })) readable_.insert(name);
   }
 
@@ -75,6 +91,7 @@ class ModelCheck {
   }
 
   const Topology& topology_;
+  const Look look_;
   Complaints complaints_;
   std::map<std::string, wire::Manifest> manifests_;  ///< of models whose config.json could be read
   std::set<std::string> readable_;                   ///< models whose tokenizer could be read
@@ -82,15 +99,17 @@ class ModelCheck {
 
 }  // namespace
 
-std::vector<std::string> model_problems(const Topology& topology) { return ModelCheck(topology).problems(); }
+std::vector<std::string> model_problems(const Topology& topology, Look look) {
+  return ModelCheck(topology, look).problems();
+}
 
 void check_models(const Topology& topology) { orchestrator::throw_problems(model_problems(topology)); }
 
-Topology load_checked(const std::filesystem::path& file) {
+Topology load_checked(const std::filesystem::path& file, Look look) {
   orchestrator::TopologyReading reading = orchestrator::read_topology(file);
   Complaints all;
   all.add_all(reading.problems);
-  all.add_all(model_problems(reading.topology));
+  all.add_all(model_problems(reading.topology, look));
   orchestrator::throw_problems(all.texts());
   return std::move(reading.topology);
 }

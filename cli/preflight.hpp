@@ -11,14 +11,20 @@
 /// disk.
 namespace kvmesh::cli {
 
-/// What is wrong with the models, tokenizers, chat templates and the profile that `topology` names, all on this host:
+/// How closely weights are looked at.
+enum class Look {
+  kHeaders,      ///< headers and sizes of the files
+  kEveryNumber,  ///< and every weight, for NaN and infinity: as long as the disk takes to read the files
+};
+
+/// What is wrong with the weights, tokenizers, chat templates and the profile that `topology` names, all on this host:
 /// "FILE:LINE: what is wrong; what to do", each. Models without a path are passed over.
-std::vector<std::string> model_problems(const orchestrator::Topology& topology);
+std::vector<std::string> model_problems(const orchestrator::Topology& topology, Look look = Look::kHeaders);
 
 /// Throws Error{kFixInput} with all of model_problems().
 void check_models(const orchestrator::Topology& topology);
 
 /// A topology file and its models, both looked at. Throws Error{kFixInput} with everything that is wrong with either.
-orchestrator::Topology load_checked(const std::filesystem::path& file);
+orchestrator::Topology load_checked(const std::filesystem::path& file, Look look = Look::kHeaders);
 
 }  // namespace kvmesh::cli

@@ -61,8 +61,8 @@ struct Topology {
   std::string output;             ///< the agent whose answer is the record's
   int output_line = 0;
   std::optional<std::chrono::milliseconds> liveness;  ///< as OrchestratorOptions::liveness, where that says nothing
-  std::optional<std::filesystem::path> calibration;  ///< absolute: records that scores are measured on
-  std::optional<std::filesystem::path> profile;      ///< absolute: scores measured before
+  std::optional<std::filesystem::path> calibration;   ///< absolute: records that scores are measured on
+  std::optional<std::filesystem::path> profile;       ///< absolute: scores measured before
   std::int64_t keep_mib = -1;  ///< MiB that the agents of one host keep together; below 0: as the host allows
   bool operator==(const Topology&) const = default;
 };

@@ -6,6 +6,7 @@
 #include "base/complaints.hpp"
 #include "base/error.hpp"
 #include "kvcodec/wire/edge_fit.hpp"
+#include "orchestrator/liveness.hpp"
 #include "orchestrator/prompt.hpp"
 #include "orchestrator/routes.hpp"
 
@@ -19,6 +20,9 @@ class ValueCheck {
 
   std::vector<std::string> problems() {
     check_name("the topology", topology_.name, place(0));
+    if (topology_.keep_mib != Topology{}.keep_mib && !kKeepMibRange.holds(topology_.keep_mib))
+      complaints_.add(place(0), ": keep_mib is ", topology_.keep_mib, "; write ", wire::to_string(kKeepMibRange));
+    if (topology_.liveness) complaints_.attempt([&] { check_liveness(*topology_.liveness); });
     if (topology_.models.empty()) complaints_.add(place(0), ": models is empty; add one");
     if (topology_.agents.empty()) complaints_.add(place(0), ": agents is empty; add one");
     for (const auto& [name, model] : topology_.models) check(name, model);

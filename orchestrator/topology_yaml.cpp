@@ -103,8 +103,8 @@ class Reader {
     std::optional<YamlFields> top;
     if (!complaints_.attempt([&] { top.emplace(open(root)); })) return finish();
     part([&] {
-      top->refuse_others({"kvmesh", "name", "models", "agents", "edges", "output", "calibration", "profile", "keep_mib",
-                          "liveness"});
+      top->refuse_others(
+          {"kvmesh", "name", "models", "agents", "edges", "output", "calibration", "profile", "keep_mib", "liveness"});
     });
     part([&] { topology_.name = top->get("name", "add name: NAME").called("the topology's name").name(); });
     part([&] { read_models(*top); });
