@@ -107,8 +107,8 @@ class Reader {
           {"kvmesh", "name", "models", "agents", "edges", "output", "calibration", "profile", "keep_mib", "liveness"});
     });
     part([&] { topology_.name = top->get("name", "add name: NAME").called("the topology's name").name(); });
-    part([&] { read_models(*top); });
-    part([&] { read_agents(*top); });
+    const bool models = part([&] { read_models(*top); });
+    const bool agents = part([&] { read_agents(*top); });
     if (!part([&] { read_edges(*top); })) unread_.edges = true;
     part([&] { read_output(*top); });
     part([&] {
@@ -126,7 +126,8 @@ class Reader {
       if (const auto path = top->find("profile"))
         topology_.profile = resolve(path->called("profile").text(), topology_.file);
     });
-    complaints_.add_all(graph_problems(topology_, unread_));
+    // Without the names of all models and agents every edge would seem to lead nowhere.
+    if (models && agents) complaints_.add_all(graph_problems(topology_, unread_));
     return finish();
   }
 

@@ -254,7 +254,7 @@ TEST_CASE("what a kv edge cannot do with the edges around it is refused") {
        {"forward: true", "given nothing over kv"}},
       {graph(edge("a", "d") + edge("b", "d", "medium: kv, reproduce: {mask: authors}")),
        12,
-       {"different masks", "line 11"}},
+       {"different masks", "mesh.yaml:11)"}},
   });
 }
 

@@ -29,4 +29,5 @@ run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 run(${WORK_DIR}/build/consumer)
 if(MESH)
   run(${prefix}/bin/kvmesh --version)
+  run(${prefix}/bin/kvmesh generate --help)  # by way of kvmesh-host
 endif()
