@@ -103,7 +103,9 @@ int evaluate(const Arguments& arguments, std::ostream& out) {
                                                                    .instruction = arguments.instruction,
                                                                    .senders = arguments.comparison.senders.size()});
   // A method that does not fit the models is refused before any has run, and before files are tokenised.
-  for (const Method& method : methods) Evaluation(arguments.comparison, groups, arguments.options).check(method);
+  const Evaluation early(arguments.comparison, groups, arguments.options);
+  early.check(methods.front(), Look::kHeaders);  // all methods run the same models
+  for (const Method& method : methods) early.check(method, Look::kFit);
   say_what_was_done(groups, fit_contexts(groups, arguments.comparison));
 
   Drawings drawings(arguments);

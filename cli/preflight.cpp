@@ -33,8 +33,10 @@ class ModelCheck {
   ModelCheck(const Topology& topology, Look look) : topology_(topology), look_(look) {}
 
   std::vector<std::string> problems() {
+    std::set<std::string> used;
+    for (const AgentSpec& agent : topology_.agents) used.insert(agent.model);
     for (const auto& [name, model] : topology_.models)
-      if (!model.path.empty()) check(name, model);
+      if (!model.path.empty() && used.contains(name)) check(name, model);
     std::map<std::string, wire::Manifest> manifests;
     for (const AgentSpec& agent : topology_.agents) {
       const auto manifest = manifests_.find(agent.model);
@@ -61,6 +63,10 @@ class ModelCheck {
     const std::string called = cat("model ", name);
     part(called, model.line, [&] { refuse_missing_cuda(model.device); });
     const bool described = part(called, model.line, [&] { manifests_.emplace(name, llm::read_manifest(model.path)); });
+    if (look_ == Look::kFit) {
+      readable_.insert(name);
+      return;
+    }
     // Weights can be looked at only by what config.json says of them.
     if (described)
       part(called, model.line, [&] {

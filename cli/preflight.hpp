@@ -11,9 +11,10 @@
 /// disk.
 namespace kvmesh::cli {
 
-/// How closely weights are looked at.
+/// How closely models are looked at.
 enum class Look {
-  kHeaders,      ///< headers and sizes of the files
+  kFit,          ///< config.json and chat templates: whether models fit together
+  kHeaders,      ///< and tokenizers, and headers and sizes of the weights
   kEveryNumber,  ///< and every weight, for NaN and infinity: as long as the disk takes to read the files
 };
 

@@ -5,7 +5,7 @@
 
 #include "base/error.hpp"
 #include "cli/evaluation/measured_profile.hpp"
-#include "cli/preflight.hpp"
+#include "orchestrator/topology_check.hpp"
 #include "orchestrator/topology_yaml.hpp"
 
 namespace kvmesh::cli {
@@ -62,8 +62,8 @@ orchestrator::Topology Evaluation::topology(const Method& method, const DatasetG
   return orchestrator::parse_topology(topology_of(method, comparison_, group.contexts), cat("method ", method.name));
 }
 
-void Evaluation::check(const Method& method) const {
-  for (const DatasetGroup& group : groups_) check_models(topology(method, group));
+void Evaluation::check(const Method& method, Look look) const {
+  for (const DatasetGroup& group : groups_) orchestrator::throw_problems(model_problems(topology(method, group), look));
 }
 
 void Evaluation::calibrate(const orchestrator::Topology& topology, const DatasetGroup& group, Mesh& mesh) {

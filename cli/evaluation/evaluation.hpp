@@ -8,9 +8,10 @@
 
 #include "cli/evaluation/dataset.hpp"
 #include "cli/evaluation/mesh.hpp"
-#include "cli/start_options.hpp"
 #include "cli/evaluation/method.hpp"
 #include "cli/evaluation/scoring.hpp"
+#include "cli/preflight.hpp"
+#include "cli/start_options.hpp"
 
 namespace kvmesh::cli {
 
@@ -53,7 +54,7 @@ class Evaluation {
   std::size_t items() const;
 
   /// Throws Error{kFixInput} where `method` does not fit the models, with the numbers. Starts nothing.
-  void check(const Method& method) const;
+  void check(const Method& method, Look look) const;
 
   /// `on_item` is told of each item as it is done. Throws Error where the mesh itself fails.
   MethodResult run(const Method& method, const std::function<void(const ItemResult&)>& on_item);
