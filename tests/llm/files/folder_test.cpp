@@ -144,7 +144,7 @@ TEST_CASE("two decoders behind two prefixes are an error that names both") {
   CHECK_THAT(problem_of(model.dir()), Contains("\"draft.model.\"") && Contains("\"target.model.\""));
 }
 
-TEST_CASE("one of two tied tables serves as both, whichever it is; an untied model needs its own output matrix") {
+TEST_CASE("one of two tied tables serves as both, whichever it is, and an untied model needs both") {
   const std::string embedding = "model.embed_tokens.weight", head = "lm_head.weight";
   ModelCopy model;
   CHECK(problem_of(model.dir()) == "passed");
