@@ -27,6 +27,7 @@ int generate(const Arguments& arguments, std::ostream& out) {
   llm::StopStrings stop(arguments.stop);
   llm::set_compute_threads(arguments.model.threads);
   const llm::Host host = llm::Host::load(arguments.model.model_dir, arguments.model.options);
+  say_notes(host.model());
   const auto ids = host.encode_prompt(arguments.prompt, !arguments.raw, arguments.system);
   if (ids.empty()) fail_input("--prompt: has no tokens");
   const auto tokens = static_cast<std::int64_t>(ids.size());

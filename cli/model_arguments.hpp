@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <iostream>
 #include <string>
 
 #include "cli/number_checks.hpp"
@@ -24,5 +25,10 @@ struct ModelArguments {
     command.add_option("--threads", threads, kOwnThreadsHelp)->check(thread_count());
   }
 };
+
+/// What was found in the model's folder that a reader of its answers should know, on standard error.
+inline void say_notes(const llm::Model& model) {
+  for (const std::string& note : model.notes()) std::cerr << "kvmesh: " << note << '\n';
+}
 
 }  // namespace kvmesh::cli

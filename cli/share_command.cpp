@@ -84,11 +84,13 @@ int share(const Arguments& arguments, std::ostream& out) {
   agents::ExchangeRequest request = request_of(arguments);
   llm::set_compute_threads(arguments.threads);
   const llm::Model sender = llm::Model::load(arguments.sender, arguments.model);
+  say_notes(sender);
   if (request.edge.medium == wire::Medium::kEmbedding) return print_embeddings(sender, request, arguments, out);
   if (arguments.receiver_ids.empty()) fail_input("--receiver-ids: missing; the receiver needs at least one token");
   request.receiver_ids = parse_numbers("--receiver-ids", "token id", arguments.receiver_ids, kIntMost);
   request.stop_tokens = llm::read_stop_tokens(arguments.receiver);
   const llm::Model receiver = llm::Model::load(arguments.receiver, arguments.model);
+  say_notes(receiver);
   const agents::ExchangeResult result = agents::exchange(sender, receiver, request);
   nlohmann::ordered_json object = {{"logits", rows_of(result.logits)},
                                    {"greedy", result.greedy},

@@ -32,7 +32,10 @@ int threads_of(const bus::Assign& assign, const bus::Edges& edges) {
 Handshake::Handshake(Surroundings around, std::function<void(Joined)> done)
     : around_(std::move(around)), done_(std::move(done)), loader_(std::make_unique<boost::asio::thread_pool>(1)) {}
 
-Handshake::~Handshake() { loader_->join(); }
+Handshake::~Handshake() {
+  stop_loading_.request_stop();
+  loader_->join();
+}
 
 void Handshake::on(const bus::Assign& assign) {
   joined_.assign = assign;
@@ -96,13 +99,12 @@ void Handshake::share_memory(const std::vector<bus::EdgeEnd>& edges) {
   }
 }
 
-Handshake::Loaded Handshake::load_host(const bus::Assign& assign, int threads) {
+Handshake::Loaded Handshake::load_host(const bus::Assign& assign, int threads, std::stop_token stop) {
   try {
     // Threads are set per thread by some OpenMP runtimes: say it on the one that loads.
     llm::set_compute_threads(threads);
-    return {std::make_shared<const llm::Host>(
-                llm::Host::load(assign.model_path, {.dtype = assign.dtype, .device = assign.device})),
-            std::nullopt};
+    const llm::Model::Options options{.dtype = assign.dtype, .device = assign.device, .stop = std::move(stop)};
+    return {std::make_shared<const llm::Host>(llm::Host::load(assign.model_path, options)), std::nullopt};
   } catch (const Error& error) {
     return {nullptr, error};
   } catch (const std::exception& error) {
@@ -113,7 +115,7 @@ Handshake::Loaded Handshake::load_host(const bus::Assign& assign, int threads) {
 void Handshake::load() {
   loading_ = true;
   boost::asio::post(*loader_, [this, assign = joined_.assign, threads = joined_.threads] {
-    around_.post([this, loaded = load_host(assign, threads)] { on_loaded(loaded); });
+    around_.post([this, loaded = load_host(assign, threads, stop_loading_.get_token())] { on_loaded(loaded); });
   });
 }
 
@@ -123,6 +125,8 @@ void Handshake::on_loaded(const Loaded& loaded) {
   joined_.host = loaded.host;
   for (const std::string& name : loaded.host->model().unused_tensors())
     spdlog::info("agent {}: tensor {} is not used by this architecture", around_.name, name);
+  for (const std::string& note : loaded.host->model().notes())
+    spdlog::warn("agent {}: {}: {}", around_.name, joined_.assign.model_path, note);
   finish_if_all_stands();
 }
 

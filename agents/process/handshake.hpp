@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,7 @@ class Handshake {
  public:
   /// `done` is called once, on the loop, when nothing published can miss its subscriber any more.
   Handshake(Surroundings around, std::function<void(Joined)> done);
-  /// Waits for the loading thread.
+  /// Asks loading to stop, and waits for its thread.
   ~Handshake();
   Handshake(const Handshake&) = delete;
   Handshake& operator=(const Handshake&) = delete;
@@ -65,7 +66,7 @@ class Handshake {
     std::optional<Error> error;
   };
 
-  static Loaded load_host(const bus::Assign& assign, int threads);
+  static Loaded load_host(const bus::Assign& assign, int threads, std::stop_token stop);
   void subscribe(const bus::EdgeEnd& end);
   void share_memory(const std::vector<bus::EdgeEnd>& edges);
   void load();
@@ -79,6 +80,7 @@ class Handshake {
   bool loading_ = false;
   std::chrono::milliseconds patience_{0};
   std::optional<Deadline> deadline_;  ///< for ready, from the edges on
+  std::stop_source stop_loading_;
   std::unique_ptr<boost::asio::thread_pool> loader_;
 };
 
