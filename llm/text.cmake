@@ -15,18 +15,35 @@ set(KVMESH_TEXT_SOURCES
   text/tokenizer/split.cpp
   text/tokenizer/utf8.cpp
   text/jinja/bound.cpp
+  text/jinja/budget.cpp
+  text/jinja/characters.cpp
+  text/jinja/clock.cpp
+  text/jinja/compare.cpp
   text/jinja/context.cpp
   text/jinja/expression.cpp
   text/jinja/expression_parser.cpp
+  text/jinja/filters.cpp
   text/jinja/filters_list.cpp
+  text/jinja/filters_number.cpp
+  text/jinja/filters_order.cpp
   text/jinja/filters_text.cpp
   text/jinja/format.cpp
+  text/jinja/format_braces.cpp
+  text/jinja/format_percent.cpp
   text/jinja/globals.cpp
   text/jinja/json_text.cpp
   text/jinja/lexer.cpp
+  text/jinja/literals.cpp
+  text/jinja/loop.cpp
+  text/jinja/macro.cpp
+  text/jinja/markup.cpp
   text/jinja/methods.cpp
+  text/jinja/object.cpp
   text/jinja/operators.cpp
   text/jinja/parser.cpp
+  text/jinja/postfix.cpp
+  text/jinja/print.cpp
+  text/jinja/search.cpp
   text/jinja/statement.cpp
   text/jinja/string_methods.cpp
   text/jinja/tests.cpp

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "kvcodec/wire/json_text.hpp"
 #include "llm/text/jinja/library.hpp"
 #include "llm/text/jinja/parser.hpp"
 #include "llm/text/tokenizer/utf8.hpp"
@@ -28,21 +29,28 @@ struct Source {
 };
 using Sources = std::map<std::string, Source>;  ///< by the template's name
 
+/// Is there something of this name? A link that leads nowhere is something, which reading then says.
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(fs::symlink_status(path, error));
+}
+
 std::string read_file(const fs::path& path) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) {
+    fail_input(path.string(), ": is not a file", error ? cat(": ", error.message()) : "");
+  }
   std::ifstream stream(path, std::ios::binary);
-  if (!stream) fail_input(path.string(), ": cannot be opened");
-  return {std::istreambuf_iterator<char>(stream), {}};
+  std::string text{std::istreambuf_iterator<char>(stream), {}};
+  if (!stream.is_open() || stream.bad()) fail_input(path.string(), ": cannot be read");
+  return text;
 }
 
 /// The object in a file; empty where there is no file.
 nlohmann::json read_object(const fs::path& path) {
-  if (!fs::exists(path)) return nlohmann::json::object();
-  nlohmann::json object;
-  try {
-    object = nlohmann::json::parse(read_file(path));
-  } catch (const nlohmann::json::exception& error) {
-    fail_input(path.string(), ": is not JSON: ", error.what());
-  }
+  if (!is_there(path)) return nlohmann::json::object();
+  // "model_max_length" is often a number that 64 bits cannot hold, and nobody here reads it.
+  nlohmann::json object = wire::parse_json(read_file(path), {.file = path.string()}, {.big_numbers_as_text = true});
   if (!object.is_object()) fail_input(path.string(), ": expected an object");
   return object;
 }
@@ -61,7 +69,7 @@ Sources sources_in(const nlohmann::json& object, const fs::path& path) {
   for (const auto& entry : *found) {
     const bool named = entry.is_object() && entry.contains("name") && entry["name"].is_string() &&
                        entry.contains("template") && entry["template"].is_string();
-    if (!named) fail_input(place, ": expected a list of {\"name\", \"template\"}, found ", entry.dump());
+    if (!named) fail_input(place, ": expected a list of {\"name\", \"template\"}, found ", entry.type_name());
     const std::string name = entry["name"].get<std::string>();
     sources[name] = {cat(place, " \"", name, "\""), entry["template"].get<std::string>()};
   }
@@ -72,9 +80,10 @@ Sources sources_in(const nlohmann::json& object, const fs::path& path) {
 Sources find_sources(const fs::path& model_dir) {
   Sources sources;
   const fs::path file = model_dir / kTemplateFile;
-  if (fs::exists(file)) sources[kDefault] = {file.string(), read_file(file)};
-  if (fs::is_directory(model_dir / kMoreTemplates)) {
-    for (const auto& entry : fs::directory_iterator(model_dir / kMoreTemplates)) {
+  if (is_there(file)) sources[kDefault] = {file.string(), read_file(file)};
+  std::error_code error;
+  if (fs::is_directory(model_dir / kMoreTemplates, error)) {
+    for (const auto& entry : fs::directory_iterator(model_dir / kMoreTemplates, error)) {
       if (entry.path().extension() != ".jinja") continue;
       sources[entry.path().stem().string()] = {entry.path().string(), read_file(entry.path())};
     }
@@ -138,6 +147,23 @@ class Parsed {
   std::optional<Error> problem_;
 };
 
+/// About how much text the variables are, which says how much a rendering may do with them.
+template <typename Json>
+std::size_t text_bytes(const Json& variables) {
+  std::size_t bytes = 0;
+  std::vector<const Json*> left{&variables};
+  while (!left.empty()) {
+    const Json& json = *left.back();
+    left.pop_back();
+    bytes += 8;
+    if (json.is_string()) bytes += json.template get_ref<const std::string&>().size();
+    if (json.is_structured()) {
+      for (const Json& inner : json) left.push_back(&inner);
+    }
+  }
+  return bytes;
+}
+
 }  // namespace
 
 struct ChatTemplate::Parts {
@@ -159,18 +185,18 @@ struct ChatTemplate::Parts {
     if (!variables.is_object()) fail_input("the variables of a chat template must be an object");
     const Parsed& chosen = choose(variables);
     const jinja::Body& body = chosen.body();
-    jinja::Context context(now);
-    std::string out;
+    jinja::Context context(text_bytes(variables), now);
     try {
       jinja::define_globals(context);
-      for (const auto& [key, token] : special_tokens) context.set(key, token);
-      for (const auto& [key, value] : variables.items()) context.set(key, jinja::Value::from_json(value));
+      for (const auto& [key, token] : special_tokens) context.define(key, jinja::Value::constant(token));
+      for (const auto& [key, value] : variables.items()) context.define(key, jinja::Value::from_json(value));
       context.enter(context.scope());
+      jinja::TextBuilder out(context.budget());
       jinja::run_body(body, context, out);
+      return out.text();
     } catch (const jinja::TemplateError& error) {
       fail_input(chosen.place, ": line ", context.line(), ": ", error.what());
     }
-    return out;
   }
 
   std::optional<Parsed> plain;

@@ -1,39 +1,26 @@
 #include "llm/text/jinja/context.hpp"
 
 namespace kvmesh::llm::jinja {
-namespace {
 
-constexpr int kDeepestCall = 150;
+Context::Context(std::size_t input_bytes, std::optional<TimePoint> now) : budget_(input_bytes), now_(now) {
+  enter(nullptr);
+}
 
-}  // namespace
+Context::~Context() { graveyard_.empty_all(); }
 
-Context::~Context() {
-  for (const auto& names : namespaces_) {
-    names->attributes.entries.clear();
-    names->call = nullptr;
+Value Context::find(std::string_view name) {
+  for (const Scope* scope = scope_.get(); scope != nullptr; scope = scope->around()) {
+    if (const Value* found = scope->names.find(budget_, name)) return *found;
   }
+  return Undefined(name);
 }
 
-Value Context::find(const std::string& name) const {
-  for (const Scope* scope = scope_; scope != nullptr; scope = scope->around) {
-    const auto found = scope->names.find(name);
-    if (found != scope->names.end()) return found->second;
-  }
-  return Undefined{name};
+void Context::enter(std::shared_ptr<Scope> around) {
+  scope_ = std::make_shared<Scope>(budget_, graveyard_, std::move(around));
 }
 
-void Context::enter(Scope* around) {
-  scopes_.push_back({{}, around});
-  scope_ = &scopes_.back();
-}
-
-std::shared_ptr<Namespace> Context::make_namespace() {
-  namespaces_.push_back(std::make_shared<Namespace>());
-  return namespaces_.back();
-}
-
-void Context::enter_call() {
-  if (++calls_ > kDeepestCall) throw TemplateError("macros call each other without an end");
+void Context::refuse_depth() {
+  refuse("calls, blocks and expressions are inside each other more than ", kDeepest, " deep, the most that may be");
 }
 
 }  // namespace kvmesh::llm::jinja

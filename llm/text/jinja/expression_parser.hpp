@@ -1,6 +1,8 @@
 #pragma once
 
+#include <initializer_list>
 #include <string>
+#include <string_view>
 
 #include "llm/text/jinja/expression.hpp"
 #include "llm/text/jinja/token_stream.hpp"
@@ -25,6 +27,10 @@ class ExpressionParser {
   std::pair<ExpressionPointer, CallArguments> call();
 
  private:
+  /// Parts with `symbol` between them.
+  ExpressionPointer choice(std::string_view symbol, ExpressionPointer (ExpressionParser::*part)());
+  ExpressionPointer calculation(std::initializer_list<std::string_view> symbols,
+                                ExpressionPointer (ExpressionParser::*part)());
   ExpressionPointer either();
   ExpressionPointer both();
   ExpressionPointer negation();
@@ -33,12 +39,14 @@ class ExpressionParser {
   ExpressionPointer concatenation();
   ExpressionPointer product();
   ExpressionPointer power();
-  ExpressionPointer unary(bool with_filters = true);
+  ExpressionPointer operand() { return unary(/*with_filters=*/true); }
+  ExpressionPointer unary(bool with_filters);
   ExpressionPointer primary();
   ExpressionPointer postfix(ExpressionPointer object);
   ExpressionPointer subscript(ExpressionPointer object);
   ExpressionPointer test(ExpressionPointer input);
   ExpressionPointer constant_or_name();
+  ExpressionPointer integer();
   ExpressionPointer string();
   ExpressionPointer list();
   ExpressionPointer dict();

@@ -3,27 +3,103 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 
-#include "base/error.hpp"
-#include "llm/text/jinja/library.hpp"
+#include "llm/text/jinja/print.hpp"
 #include "llm/text/jinja/text.hpp"
 
 namespace kvmesh::llm::jinja {
 namespace {
 
-constexpr std::string_view kWhole = "dxXob";
-constexpr std::string_view kReal = "feEgG%F";
+constexpr int kMostDigits = 1000;  ///< behind the point, or in front of a whole number
+
+/// A number in its parts; zeros that fill a width go between the sign and the digits.
+struct NumberText {
+  std::string sign;  ///< with the prefix of its base
+  std::string digits;
+  std::string rest;  ///< from the point on
+};
+
+NumberText whole_text(std::int64_t value, const FormatSpec& spec) {
+  const int base = is_one_of(spec.type, "xX") ? 16 : spec.type == 'o' ? 8 : spec.type == 'b' ? 2 : 10;
+  const std::uint64_t size =
+      value < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
+  std::array<char, 80> digits{};
+  NumberText out{value < 0 ? "-" : "",
+                 {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), size, base).ptr},
+                 ""};
+  if (spec.type == 'X') {
+    std::transform(out.digits.begin(), out.digits.end(), out.digits.begin(),
+                   [](char c) { return static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c); });
+  }
+  const auto least = static_cast<std::size_t>(spec.precision.value_or(0));
+  if (out.digits.size() < least) out.digits.insert(0, least - out.digits.size(), '0');
+  if (spec.alternate && base != 10) out.sign += std::string("0") + spec.type;
+  return out;
+}
+
+std::string printed(const char* directive, int precision, double value) {
+  std::array<char, 2 * kMostDigits> text{};
+  const int length = std::snprintf(text.data(), text.size(), directive, precision, value);
+  return {text.data(), static_cast<std::size_t>(length)};
+}
+
+/// Python's format of a float without a type: as `g`, but with a digit behind the point.
+std::string general_text(double value, const FormatSpec& spec) {
+  if (!spec.precision) return float_text(value);
+  const int precision = std::max(*spec.precision, 1);
+  std::string text = printed("%.*g", precision, value);
+  if (!std::isfinite(value)) return text;
+  const int exponent = value == 0.0 ? 0 : static_cast<int>(std::floor(std::log10(std::fabs(value))));
+  if (text.find_first_of(".e") == std::string::npos) {
+    // The number of digits in front of the point reaches the precision: then Python writes an exponent.
+    if (exponent >= precision - 1 && precision > 1) return text + ".0";
+    if (exponent >= precision) return printed("%.*e", precision - 1, value);
+    return precision == 1 ? printed("%.*e", 0, value) : text + ".0";
+  }
+  return text;
+}
+
+NumberText real_text(double value, const FormatSpec& spec) {
+  const bool percent = spec.type == '%';
+  const double size = std::fabs(percent ? value * 100 : value);
+  std::string text;
+  if (spec.type == '\0') {
+    text = general_text(size, spec);
+  } else {
+    const char type = percent ? 'f' : spec.type == 'n' ? 'g' : spec.type;
+    const std::string directive = cat(spec.alternate ? "%#.*" : "%.*", type);
+    text = printed(directive.c_str(), spec.precision.value_or(6), size);
+  }
+  const std::size_t point = std::min(text.find_first_not_of("0123456789"), text.size());
+  const bool negative = std::signbit(value) && !std::isnan(value);
+  return {negative ? "-" : "", text.substr(0, point), text.substr(point) + (percent ? "%" : "")};
+}
+
+/// Thousands apart, or four digits where the base is not ten; at least `width` characters, filled with zeros.
+std::string grouped(const std::string& digits, const FormatSpec& spec, std::size_t width) {
+  const std::size_t size = is_one_of(spec.type, "xXob") ? 4 : 3;
+  std::size_t count = digits.size();
+  while (count + (count - 1) / size < width) ++count;
+  const std::string padded = std::string(count - digits.size(), '0') + digits;
+  std::string out;
+  for (std::size_t index = 0; index < count; ++index) {
+    if (index > 0 && (count - index) % size == 0) out += spec.grouping;
+    out += padded[index];
+  }
+  return out;
+}
+
+}  // namespace
 
 bool is_one_of(char type, std::string_view types) { return type != '\0' && types.find(type) != std::string_view::npos; }
 
-/// The number at the start of `text`, which is passed; none where there is no digit.
 std::optional<int> take_number(std::string_view& text) {
   int number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (end == text.data()) return std::nullopt;
-  if (error != std::errc() || number > kWidestFormat || number < 0)
-    throw TemplateError("a width of a format is too large");
+  if (end == text.data() || text.starts_with('-')) return std::nullopt;
+  if (error != std::errc()) refuse("a number in a format is too large");
   text.remove_prefix(static_cast<std::size_t>(end - text.data()));
   return number;
 }
@@ -34,240 +110,50 @@ bool take(std::string_view& text, char wanted) {
   return true;
 }
 
-std::string whole_text(std::int64_t value, const FormatSpec& spec) {
-  const int base = spec.type == 'x' || spec.type == 'X' ? 16 : spec.type == 'o' ? 8 : spec.type == 'b' ? 2 : 10;
-  std::array<char, 80> digits{};
-  std::string out(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value, base).ptr);
-  if (spec.type == 'X')
-    std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'a' ? c - 32 : c; });
-  if (spec.alternate && base != 10) out.insert(out.starts_with('-') ? 1 : 0, std::string("0") + spec.type);
-  return out;
-}
-
-std::string real_text(double value, const FormatSpec& spec) {
-  if (spec.type == '\0' && !spec.precision) return float_text(value);
-  const bool percent = spec.type == '%';
-  const char type = percent ? 'f' : spec.type == '\0' ? 'g' : spec.type;
-  std::array<char, 1024> text{};
-  const std::string directive = cat(spec.alternate ? "%#.*" : "%.*", type);
-  const int length = std::snprintf(text.data(), text.size(), directive.c_str(),
-                                   std::min(spec.precision.value_or(6), 500), percent ? value * 100 : value);
-  return std::string(text.data(), static_cast<std::size_t>(length)) + (percent ? "%" : "");
-}
-
-void group_thousands(std::string& number) {
-  const std::size_t begin = number.starts_with('-') ? 1 : 0;
-  const std::size_t end = std::min(number.find_first_not_of("0123456789", begin), number.size());
-  for (std::size_t at = end; at > begin + 3;) number.insert(at -= 3, ",");
-}
-
-std::string number_text(const Value& value, const FormatSpec& spec) {
-  const bool real = is_one_of(spec.type, kReal) || (spec.type == '\0' && value.is_float());
-  std::string out = real ? real_text(value.number(), spec) : whole_text(value.integer(), spec);
-  if (spec.grouped) group_thousands(out);
-  if (spec.sign != '-' && !out.starts_with('-')) out.insert(0, 1, spec.sign);
-  return out;
-}
-
-FormatSpec parse_spec(std::string_view text) {
-  const std::string all(text);
-  FormatSpec spec;
-  const std::u32string characters = text::characters(text);
-  constexpr std::u32string_view kAligns = U"<>^=";
-  for (const std::size_t at : {std::size_t{1}, std::size_t{0}}) {
-    if (spec.align != '\0' || characters.size() <= at || kAligns.find(characters[at]) == std::u32string_view::npos)
-      continue;
-    spec.align = static_cast<char>(characters[at]);
-    if (at == 1) spec.fill = characters[0];
-    text.remove_prefix(text::utf8_of(std::u32string_view(characters).substr(0, at + 1)).size());
-  }
-  if (text.starts_with('+') || text.starts_with(' ') || text.starts_with('-')) {
-    spec.sign = text.front();
-    text.remove_prefix(1);
-  }
-  spec.alternate = take(text, '#');
-  if (take(text, '0') && spec.align == '\0') {
-    spec.fill = U'0';
-    spec.align = '=';
-  }
-  spec.width = static_cast<std::size_t>(take_number(text).value_or(0));
-  spec.grouped = take(text, ',');
-  if (take(text, '.')) spec.precision = take_number(text);
-  if (!text.empty()) {
-    spec.type = text.front();
-    text.remove_prefix(1);
-  }
-  const bool known =
-      spec.type == '\0' || spec.type == 's' || is_one_of(spec.type, kWhole) || is_one_of(spec.type, kReal);
-  if (!text.empty() || !known) throw TemplateError(cat("the format '{:", all, "}' is not supported"));
-  return spec;
-}
-
-/// `value` as `spec` wants it; a number also without a type if it is one.
-std::string formatted(const Value& value, FormatSpec spec) {
-  const bool number = is_one_of(spec.type, kWhole) || is_one_of(spec.type, kReal) ||
-                      (spec.type == '\0' && (value.is_integer() || value.is_float()));
-  if (number) {
-    if (spec.align == '\0') spec.align = '>';
-    return padded(number_text(value, spec), spec);
-  }
-  std::u32string text = text::characters(value.str());
-  if (spec.precision) text.resize(std::min(text.size(), static_cast<std::size_t>(*spec.precision)));
-  return padded(text::utf8_of(text), spec);
-}
-
-/// What a field names: "0.name[key]" of the arguments; nothing: the next one.
-Value field_value(std::string_view path, const Arguments& arguments, std::size_t& next) {
-  const std::size_t end = std::min(path.find_first_of(".["), path.size());
-  const std::string name(path.substr(0, end));
-  path.remove_prefix(end);
-  std::string_view digits = name;
-  Value value;
-  const std::optional<int> index = take_number(digits);
-  if (name.empty() || (index && digits.empty())) {
-    const std::size_t at = name.empty() ? next++ : static_cast<std::size_t>(*index);
-    if (at >= arguments.positional.size()) throw TemplateError(cat("'format' wants a value for '{", name, "}'"));
-    value = arguments.positional[at];
-  } else {
-    const auto found = std::find_if(arguments.keyword.begin(), arguments.keyword.end(),
-                                    [&](const auto& entry) { return entry.first == name; });
-    if (found == arguments.keyword.end()) throw TemplateError(cat("'format' wants a value for '{", name, "}'"));
-    value = found->second;
-  }
-  while (!path.empty()) {
-    const bool item = path.front() == '[';
-    const std::size_t stop = item ? path.find(']') : std::min(path.find_first_of(".[", 1), path.size());
-    if (stop == std::string_view::npos)
-      throw TemplateError(cat("the field '{", path, "}' of a format is not supported"));
-    std::string_view key = path.substr(1, stop - 1);
-    const std::string key_text(key);
-    const std::optional<int> place = item ? take_number(key) : std::nullopt;
-    value = place && key.empty() ? subscript(value, Value(std::int64_t{*place})) : subscript(value, Value(key_text));
-    path.remove_prefix(std::min(stop + (item ? 1 : 0), path.size()));
-  }
-  return value;
-}
-
-std::string field_text(std::string_view field, const Arguments& arguments, std::size_t& next) {
-  const std::size_t colon = std::min(field.find(':'), field.size());
-  std::string_view path = field.substr(0, colon);
-  const FormatSpec spec = parse_spec(colon < field.size() ? field.substr(colon + 1) : std::string_view());
-  const std::size_t mark = path.find('!');
-  const std::string_view conversion = mark == std::string_view::npos ? std::string_view() : path.substr(mark + 1);
-  Value value = field_value(path.substr(0, mark), arguments, next);
-  if (conversion == "r") value = value.repr();
-  else if (conversion == "s") value = value.str();
-  else if (!conversion.empty())
-    throw TemplateError(cat("the conversion '!", conversion, "' of a format is not supported"));
-  return formatted(value, spec);
-}
-
-/// One directive of "%…", from behind the percent sign; it is passed.
-FormatSpec parse_directive(std::string_view& text) {
-  FormatSpec spec;
-  for (; !text.empty() && std::string_view("-+ 0#").find(text.front()) != std::string_view::npos;
-       text.remove_prefix(1)) {
-    switch (text.front()) {
-      case '-': spec.align = '<'; break;
-      case '0': spec.fill = U'0'; break;
-      case '#': spec.alternate = true; break;
-      default: spec.sign = spec.sign == '+' ? '+' : text.front();
-    }
-  }
-  if (spec.align == '<') spec.fill = U' ';
-  if (spec.align == '\0') spec.align = spec.fill == U'0' ? '=' : '>';
-  spec.width = static_cast<std::size_t>(take_number(text).value_or(0));
-  if (take(text, '.')) spec.precision = take_number(text).value_or(0);
-  if (text.empty()) throw TemplateError("a format ends within a directive");
-  spec.type = text.front();
-  text.remove_prefix(1);
-  return spec;
-}
-
-std::string directive_text(const Value& value, FormatSpec spec) {
-  if (spec.type == 's' || spec.type == 'r') {
-    const Value text = spec.type == 's' ? value.str() : value.repr();
-    spec.type = 's';
-    if (spec.align == '=') spec.align = '>', spec.fill = U' ';
-    return formatted(text, spec);
-  }
-  if (spec.type == 'i' || spec.type == 'u') spec.type = 'd';
-  const bool whole = is_one_of(spec.type, "dxXo");
-  if (!whole && !is_one_of(spec.type, "feEgGF"))
-    throw TemplateError(cat("the directive '%", spec.type, "' of a format is not supported"));
-  if (whole && spec.type == 'd' && value.is_float())
-    return formatted(Value(static_cast<std::int64_t>(value.number())), spec);
-  return formatted(value, spec);
-}
-
-}  // namespace
-
-std::string padded(const std::string& text, const FormatSpec& spec) {
-  const std::size_t length = text::characters(text).size();
-  if (length >= spec.width) return text;
-  const std::size_t missing = spec.width - length;
-  const auto fill = [&](std::size_t count) { return text::utf8_of(std::u32string(count, spec.fill)); };
+void append_padded(TextBuilder& out, const std::string& text, const FormatSpec& spec) {
+  const std::size_t length = text::count_characters(text);
+  const std::size_t missing = spec.width > length ? spec.width - length : 0;
+  std::string fill;
+  utf8::append(fill, spec.fill);
+  std::size_t before = 0;
+  std::size_t sign = 0;
   switch (spec.align) {
-    case '>': return fill(missing) + text;
-    case '^': return fill(missing / 2) + text + fill(missing - missing / 2);
-    case '=': {
-      const std::size_t sign = text.starts_with('-') || text.starts_with('+') ? 1 : 0;
-      return text.substr(0, sign) + fill(missing) + text.substr(sign);
-    }
-    default: return text + fill(missing);
+    case '>': before = missing; break;
+    case '^': before = missing / 2; break;
+    case 'c': before = missing / 2 + (missing & spec.width & 1); break;
+    case '=':
+      before = missing;
+      sign = text.starts_with('-') || text.starts_with('+') || text.starts_with(' ') ? 1 : 0;
+      break;
+    default: break;
   }
+  out.append(std::string_view(text).substr(0, sign));
+  out.append_repeated(fill, before);
+  out.append(std::string_view(text).substr(sign));
+  out.append_repeated(fill, missing - before);
 }
 
-std::string format_percent(const std::string& format, const Value& arguments) {
-  const std::vector<Value> several =
-      arguments.is_list() && arguments.list().is_tuple ? arguments.list().items : std::vector<Value>{arguments};
-  std::string out;
-  std::size_t next = 0;
-  bool named = false;
-  for (std::string_view rest = format; !rest.empty();) {
-    const std::size_t mark = std::min(rest.find('%'), rest.size());
-    out += rest.substr(0, mark);
-    rest.remove_prefix(mark);
-    if (!take(rest, '%')) break;
-    if (take(rest, '%')) {
-      out += '%';
-      continue;
-    }
-    Value value;
-    if (take(rest, '(')) {
-      const std::size_t close = rest.find(')');
-      if (close == std::string_view::npos || !arguments.is_dict())
-        throw TemplateError(cat("the format '", format, "' wants a mapping"));
-      value = subscript(arguments, Value(rest.substr(0, close)));
-      rest.remove_prefix(close + 1);
-      named = true;
-    } else {
-      if (next == several.size()) throw TemplateError(cat("the format '", format, "' wants more values"));
-      value = several[next++];
-    }
-    out += directive_text(value, parse_directive(rest));
+void append_number(TextBuilder& out, const Value& value, FormatSpec spec) {
+  const bool real = is_one_of(spec.type, "eEfFgG%") || (is_one_of(spec.type, "n") && value.is_float()) ||
+                    (spec.type == '\0' && value.is_float());
+  if (spec.precision.value_or(0) > kMostDigits) {
+    refuse("a format asks for ", *spec.precision, " digits, and ", kMostDigits, " is the most it may");
   }
-  const bool spare = !named && !arguments.is_dict() && next != several.size();
-  if (spare) throw TemplateError(cat("the format '", format, "' wants fewer values"));
-  return out;
-}
-
-std::string format_braces(const std::string& format, const Arguments& arguments) {
-  std::string out;
-  std::size_t next = 0;
-  for (std::string_view rest = format; !rest.empty();) {
-    const char byte = rest.front();
-    rest.remove_prefix(1);
-    if ((byte != '{' && byte != '}') || take(rest, byte)) {
-      out += byte;
-      continue;
-    }
-    const std::size_t close = rest.find('}');
-    if (byte == '}' || close == std::string_view::npos) throw TemplateError(cat("the format '", format, "' is broken"));
-    out += field_text(rest.substr(0, close), arguments, next);
-    rest.remove_prefix(close + 1);
+  if (real && spec.type == 'F' && !std::isfinite(value.number())) spec.grouping = '\0';
+  NumberText number = real ? real_text(value.number(), spec) : whole_text(value.integer(), spec);
+  if (spec.sign != '-' && !number.sign.starts_with('-')) number.sign.insert(0, 1, spec.sign);
+  if (spec.align == '\0') spec.align = '>';
+  if (spec.grouping != '\0' && !number.digits.empty()) {
+    const std::size_t others = number.sign.size() + number.rest.size();
+    const bool zeros = spec.align == '=' && spec.fill == U'0' && spec.width > others;
+    if (zeros) out.budget().need_room(spec.width, 2);
+    number.digits = grouped(number.digits, spec, zeros ? spec.width - others : 0);
   }
-  return out;
+  if (spec.align != '=') return append_padded(out, number.sign + number.digits + number.rest, spec);
+  out.append(number.sign);
+  spec.align = '>';
+  spec.width -= std::min(spec.width, number.sign.size());
+  append_padded(out, number.digits + number.rest, spec);
 }
 
 }  // namespace kvmesh::llm::jinja

@@ -3,34 +3,40 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "llm/text/jinja/value.hpp"
+#include "llm/text/jinja/context.hpp"
 
 /// Python's two ways to format. They throw TemplateError that quotes the directive which is not understood.
 namespace kvmesh::llm::jinja {
 
-inline constexpr int kWidestFormat = 10000;  ///< wider ones cannot be meant
-
 /// "{:*^+#010,.2f}": [[fill]align][sign][#][0][width][,][.precision][type]
 struct FormatSpec {
   char32_t fill = U' ';
-  char align = '\0';  ///< '<', '>', '^', '=' (behind the sign); none: numbers right, all else left
-  char sign = '-';    ///< '+' and ' ' also mark numbers that are not negative
+  char align =
+      '\0';  ///< '<', '>', '^', '=' (behind the sign), 'c' (as str.center does); none: numbers right, all else left
+  char sign = '-';  ///< '+' and ' ' also mark numbers that are not negative
   bool alternate = false;
   std::size_t width = 0;  ///< in characters
-  bool grouped = false;   ///< thousands
+  char grouping = '\0';   ///< ',' or '_' between thousands
   std::optional<int> precision;
   char type = '\0';
 };
 
+/// The number at the start of `text`, which is passed; none where there is no digit.
+std::optional<int> take_number(std::string_view& text);
+/// `wanted` at the start of `text`, which is passed.
+bool take(std::string_view& text, char wanted);
+bool is_one_of(char type, std::string_view types);
+
 /// `text` in the width of `spec`.
-std::string padded(const std::string& text, const FormatSpec& spec);
+void append_padded(TextBuilder& out, const std::string& text, const FormatSpec& spec);
+/// A number as `spec` wants it, whose type is one for numbers or none.
+void append_number(TextBuilder& out, const Value& value, FormatSpec spec);
 
-/// "%s is %d" % arguments.
-std::string format_percent(const std::string& format, const Value& arguments);
+/// "%s is %d" % arguments. Of markup, what is put in is escaped, and the result is markup.
+Value format_percent(Budget& budget, const Value& format, const Value& arguments);
 
-/// "{} {0} {name!r:>8}".format(...)
-std::string format_braces(const std::string& format, const Arguments& arguments);
+/// "{} {0} {name!r:>8}".format(…). The same goes for markup.
+Value format_braces(Context& context, const Value& format, const Arguments& arguments);
 
 }  // namespace kvmesh::llm::jinja

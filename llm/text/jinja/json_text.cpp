@@ -1,9 +1,10 @@
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
-#include "base/error.hpp"
+#include "llm/text/jinja/compare.hpp"
+#include "llm/text/jinja/print.hpp"
 #include "llm/text/jinja/text.hpp"
-#include "llm/text/jinja/value.hpp"
 #include "llm/text/tokenizer/utf8.hpp"
 
 namespace kvmesh::llm::jinja {
@@ -21,89 +22,126 @@ std::string escaped(char32_t character) {
   return unicode_escape(0xD800 + (rest >> 10)) + unicode_escape(0xDC00 + (rest & 0x3FF));
 }
 
-std::string json_string(std::string_view text, bool ascii_only) {
-  std::string out = "\"";
-  for (const char32_t character : text::characters(text)) {
-    switch (character) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
+/// As json.dumps has it: for ASCII alone, all but what ASCII prints.
+bool needs_escape(std::string_view character, bool ascii_only) {
+  const auto first = static_cast<unsigned char>(character.front());
+  return first < 0x20 || (ascii_only && first >= 0x7F);
+}
+
+void append_string(TextBuilder& out, std::string_view text, bool ascii_only) {
+  out.budget().read(text.size());
+  out.append("\"");
+  text::each_character(text, [&](std::string_view character) {
+    switch (character.front()) {
+      case '"': return out.append("\\\"");
+      case '\\': return out.append("\\\\");
+      case '\n': return out.append("\\n");
+      case '\r': return out.append("\\r");
+      case '\t': return out.append("\\t");
+      case '\b': return out.append("\\b");
+      case '\f': return out.append("\\f");
       default:
-        if (character < 0x20 || (ascii_only && character >= 0x7F)) {
-          out += escaped(character);
+        if (needs_escape(character, ascii_only)) {
+          out.append(escaped(utf8::decode(character)));
         } else {
-          utf8::append(out, character);
+          out.append(character);
         }
     }
-  }
-  return out + "\"";
+  });
+  out.append("\"");
+}
+
+/// What json.dumps writes for a float, which is not always JSON.
+std::string number_text(double number) {
+  if (std::isnan(number)) return "NaN";
+  if (std::isinf(number)) return number < 0 ? "-Infinity" : "Infinity";
+  return float_text(number);
 }
 
 class Writer {
  public:
-  explicit Writer(const JsonStyle& style) : style_(style) {}
+  Writer(TextBuilder& out, const JsonStyle& style) : out_(out), style_(style) {}
 
-  std::string write(const Value& value) {
-    if (value.is_none()) return "null";
-    if (value.is_boolean()) return value.truthy() ? "true" : "false";
-    if (value.is_integer() || value.is_float()) return value.repr();
-    if (value.is_string()) return json_string(value.string(), style_.ascii_only);
-    if (value.is_list()) return list(value.list());
+  void write(const Value& value) {
+    out_.budget().step();
+    if (value.is_none()) return out_.append("null");
+    if (value.is_boolean()) return out_.append(value.truthy() ? "true" : "false");
+    if (value.is_integer()) return out_.append(std::to_string(value.integer()));
+    if (value.is_float()) return out_.append(number_text(value.number()));
+    if (value.is_string()) return append_string(out_, value.string(), style_.ascii_only);
+    if (value.is_sequence()) return list(value.list());
     if (value.is_dict()) return dict(value.dict());
-    throw TemplateError(cat("tojson cannot write ", value.kind()));
+    refuse("tojson cannot write ", value.kind());
   }
 
  private:
-  std::string list(const List& list) {
+  void list(const List& list) {
+    out_.append("[");
     ++depth_;
-    std::vector<std::string> parts;
-    for (const Value& item : list.items) parts.push_back(write(item));
-    return framed(parts, '[', ']');
+    for (std::size_t index = 0; index < list.items.size(); ++index) {
+      begin_item(index);
+      write(list.items[index]);
+    }
+    end(list.items.empty());
+    out_.append("]");
   }
 
-  std::string dict(const Dict& dict) {
+  void dict(const Dict& dict) {
+    const std::vector<const Entry*> entries = ordered(dict);
+    out_.append("{");
     ++depth_;
-    auto entries = dict.entries;
+    for (std::size_t index = 0; index < entries.size(); ++index) {
+      begin_item(index);
+      key(entries[index]->first);
+      out_.append(style_.key_separator);
+      write(entries[index]->second);
+    }
+    end(entries.empty());
+    out_.append("}");
+  }
+
+  using Entry = std::pair<Value, Value>;
+
+  std::vector<const Entry*> ordered(const Dict& dict) {
+    std::vector<const Entry*> entries;
+    for (const Entry& entry : dict.entries) entries.push_back(&entry);
     if (style_.sort_keys) {
-      std::stable_sort(entries.begin(), entries.end(),
-                       [](const auto& left, const auto& right) { return less(left.first, right.first); });
+      std::stable_sort(entries.begin(), entries.end(), [&](const Entry* left, const Entry* right) {
+        return less(out_.budget(), left->first, right->first);
+      });
     }
-    std::vector<std::string> parts;
-    for (const auto& [key, value] : entries) {
-      const std::string name = key.is_string() ? key.string() : write(key);
-      parts.push_back(json_string(name, style_.ascii_only) + style_.key_separator + write(value));
-    }
-    return framed(parts, '{', '}');
+    return entries;
   }
 
-  std::string framed(const std::vector<std::string>& parts, char open, char close) {
-    std::string out(1, open);
-    for (std::size_t index = 0; index < parts.size(); ++index) {
-      if (index > 0) out += style_.item_separator;
-      out += line_break(depth_) + parts[index];
-    }
+  void key(const Value& key) {
+    if (key.is_string()) return append_string(out_, key.string(), style_.ascii_only);
+    if (!key.is_number() && !key.is_none()) refuse("tojson cannot write ", key.kind(), " as a key");
+    out_.append("\"");
+    write(key);
+    out_.append("\"");
+  }
+
+  void begin_item(std::size_t index) {
+    if (index > 0) out_.append(style_.item_separator);
+    break_line();
+  }
+  void end(bool empty) {
     --depth_;
-    if (!parts.empty()) out += line_break(depth_);
-    return out + close;
+    if (!empty) break_line();
+  }
+  void break_line() {
+    if (!style_.indent) return;
+    out_.append("\n");
+    out_.append_repeated(*style_.indent, depth_);
   }
 
-  std::string line_break(std::int64_t depth) const {
-    if (!style_.indent) return "";
-    std::string out = "\n";
-    for (; depth > 0; --depth) out += *style_.indent;
-    return out;
-  }
-
+  TextBuilder& out_;
   const JsonStyle& style_;
-  std::int64_t depth_ = 0;
+  std::size_t depth_ = 0;
 };
 
 }  // namespace
 
-std::string to_json(const Value& value, const JsonStyle& style) { return Writer(style).write(value); }
+void print_json(TextBuilder& out, const Value& value, const JsonStyle& style) { Writer(out, style).write(value); }
 
 }  // namespace kvmesh::llm::jinja

@@ -2,20 +2,20 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
-#include "base/error.hpp"
-#include "llm/text/tokenizer/utf8.hpp"
+#include "llm/text/jinja/literals.hpp"
+#include "llm/text/jinja/text.hpp"
 
 namespace kvmesh::llm::jinja {
 namespace {
 
-bool is_space(char byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
+constexpr std::size_t kLongestTemplate = std::size_t{1} << 20;
+
 bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
-bool starts_name(char byte) {
-  return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte == '_' ||
-         static_cast<unsigned char>(byte) >= 0x80;
-}
+bool is_blank(char byte) { return byte == ' ' || byte == '\t'; }
+/// What Python's names may have behind their first character.
+bool continues_name(char32_t character) { return utf8::is_word(character) || character == U'\u00B7'; }
+bool is_name_character(char32_t character) { return continues_name(character) || text::is_numeric(character); }
 
 /// One kind of line end, and none at the very end: what Jinja does first.
 std::string with_plain_lines(std::string_view source) {
@@ -88,12 +88,12 @@ class Lexer {
   std::string_view trimmed_before(std::string_view text, std::size_t open) const {
     const char sign = open + 2 < source_.size() ? source_[open + 2] : '\0';
     if (sign == '-') {
-      while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+      return text::strip(text, text::Side::kRight);
     } else if (sign != '+' && source_[open + 1] != '{') {
       const std::size_t line_start = text.rfind('\n') + 1;
       const bool starts_line = line_start > 0 || at_ == 0 || source_[at_ - 1] == '\n';
       const std::string_view indent = text.substr(line_start);
-      if (starts_line && std::all_of(indent.begin(), indent.end(), is_space)) return text.substr(0, line_start);
+      if (starts_line && text::strip(indent, text::Side::kBoth).empty()) return text.substr(0, line_start);
     }
     return text;
   }
@@ -113,7 +113,11 @@ class Lexer {
   }
 
   void skip_space() {
-    while (at_ < source_.size() && is_space(source_[at_])) advance(1);
+    while (at_ < source_.size()) {
+      const std::size_t length = utf8::length(source_[at_]);
+      if (!text::is_space(utf8::decode(rest()))) return;
+      advance(length);
+    }
   }
 
   void comment() {
@@ -128,7 +132,7 @@ class Lexer {
   bool raw() {
     std::size_t at = at_;
     const auto pass_space = [&] {
-      while (at < source_.size() && is_space(source_[at])) ++at;
+      while (at < source_.size() && (is_blank(source_[at]) || source_[at] == '\n')) ++at;
     };
     pass_space();
     if (!source_.substr(at).starts_with("raw")) return false;
@@ -167,10 +171,10 @@ class Lexer {
         return;
       }
       const char byte = source_[at_];
-      if (starts_name(byte)) {
-        name();
-      } else if (is_digit(byte)) {
+      if (is_digit(byte)) {
         number();
+      } else if (is_name_character(utf8::decode(rest()))) {
+        name();
       } else if (byte == '"' || byte == '\'') {
         string();
       } else {
@@ -181,82 +185,40 @@ class Lexer {
 
   void name() {
     std::size_t end = at_;
-    while (end < source_.size() && (starts_name(source_[end]) || is_digit(source_[end]))) ++end;
+    bool first = true;
+    while (end < source_.size()) {
+      const char32_t character = utf8::decode(source_.substr(end));
+      if (!is_name_character(character)) break;
+      // Python's names have no fractions or superscripts.
+      const bool letter = character == '_' || text::is_letter(character);
+      if (first ? !letter : !continues_name(character)) {
+        refuse(cat("\"", text::excerpt(source_.substr(at_, end - at_ + utf8::length(source_[end]))), "\" is no name"));
+      }
+      end += utf8::length(source_[end]);
+      first = false;
+    }
     add(TokenKind::kName, source_.substr(at_, end - at_));
     advance(end - at_);
   }
 
   void number() {
-    std::size_t end = at_;
-    bool fraction = false;
-    const auto digits = [&] {
-      while (end < source_.size() && (is_digit(source_[end]) || source_[end] == '_')) ++end;
-    };
-    digits();
-    if (end + 1 < source_.size() && source_[end] == '.' && is_digit(source_[end + 1])) {
-      fraction = true;
-      ++end;
-      digits();
-    }
-    if (end < source_.size() && (source_[end] == 'e' || source_[end] == 'E')) {
-      std::size_t exponent = end + 1;
-      if (exponent < source_.size() && (source_[exponent] == '+' || source_[exponent] == '-')) ++exponent;
-      if (exponent < source_.size() && is_digit(source_[exponent])) {
-        fraction = true;
-        end = exponent;
-        digits();
-      }
-    }
-    std::string text(source_.substr(at_, end - at_));
+    const NumberToken found = number_at(rest(), /*after_dot=*/at_ > 0 && source_[at_ - 1] == '.');
+    std::string text(rest().substr(0, found.length));
     std::erase(text, '_');
-    add(fraction ? TokenKind::kFloat : TokenKind::kInteger, text);
-    advance(end - at_);
+    add(found.is_float ? TokenKind::kFloat : TokenKind::kInteger, text);
+    advance(found.length);
   }
 
   void string() {
-    const char quote = source_[at_];
-    std::string text;
-    std::size_t at = at_ + 1;
-    while (at < source_.size() && source_[at] != quote) {
-      if (source_[at] == '\\' && at + 1 < source_.size()) {
-        ++at;
-        escape(at, text);
-      } else {
-        text += source_[at++];
-      }
+    std::size_t end = at_ + 1;
+    while (end < source_.size() && source_[end] != source_[at_]) end += source_[end] == '\\' ? 2 : 1;
+    if (end >= source_.size()) refuse(cat("the string ", text::excerpt(rest()), " is not closed"));
+    try {
+      add(TokenKind::kString, unescaped(source_.substr(at_ + 1, end - at_ - 1)));
+    } catch (const TemplateError& error) {
+      refuse(error.what());
     }
-    if (at == source_.size()) refuse(cat("the string ", source_.substr(at_, 20), " is not closed"));
-    add(TokenKind::kString, text);
-    advance(at + 1 - at_);
-  }
-
-  /// Reads what stands after a backslash at `at` and appends what it means.
-  void escape(std::size_t& at, std::string& text) const {
-    static constexpr std::string_view kLetters = "ntrbfav0\\'\"";
-    static constexpr std::string_view kMeanings("\n\t\r\b\f\a\v\0\\'\"", 11);
-    const char letter = source_[at++];
-    const std::size_t digits = letter == 'x' ? 2 : letter == 'u' ? 4 : letter == 'U' ? 8 : 0;
-    if (const std::size_t found = kLetters.find(letter); found != std::string_view::npos) {
-      text += kMeanings[found];
-    } else if (digits != 0) {
-      utf8::append(text, hexadecimal(at, digits));
-    } else if (letter != '\n') {
-      text += '\\';
-      text += letter;
-    }
-  }
-
-  char32_t hexadecimal(std::size_t& at, std::size_t digits) const {
-    char32_t value = 0;
-    for (std::size_t count = 0; count < digits; ++count, ++at) {
-      if (at >= source_.size() || std::isxdigit(static_cast<unsigned char>(source_[at])) == 0) {
-        refuse("an escape in a string has too few hexadecimal digits");
-      }
-      const char digit = source_[at];
-      value = value * 16 + static_cast<char32_t>(is_digit(digit) ? digit - '0' : (digit | 0x20) - 'a' + 10);
-    }
-    if (value > 0x10FFFF || (value >= 0xD800 && value < 0xE000)) refuse("an escape in a string is no character");
-    return value;
+    advance(end + 1 - at_);
   }
 
   void symbol(std::size_t& depth) {
@@ -270,7 +232,7 @@ class Lexer {
     }
     const char byte = source_[at_];
     if (kSingle.find(byte) == std::string_view::npos)
-      refuse(cat("the character \"", rest().substr(0, 1), "\" is not understood"));
+      refuse(cat("the character \"", rest().substr(0, utf8::length(byte)), "\" is not understood"));
     if (byte == '(' || byte == '[' || byte == '{') ++depth;
     if ((byte == ')' || byte == ']' || byte == '}') && depth-- == 0) {
       refuse(cat("\"", rest().substr(0, 1), "\" closes nothing"));
@@ -288,6 +250,12 @@ class Lexer {
 
 }  // namespace
 
-std::vector<Token> tokenize(std::string_view source) { return Lexer(source).run(); }
+std::vector<Token> tokenize(std::string_view source) {
+  if (source.size() > kLongestTemplate) {
+    fail_input("line 1: the template has ", source.size(), " bytes, and ", kLongestTemplate,
+               " is the most it may have");
+  }
+  return Lexer(source).run();
+}
 
 }  // namespace kvmesh::llm::jinja

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "llm/text/jinja/context.hpp"
@@ -17,16 +18,22 @@ bool has_test(const std::string& name);
 bool apply_test(Context& context, const std::string& name, const Value& input, const Arguments& arguments);
 
 /// `object.name` as Python sees it: a method, else an item; undefined if there is neither.
-Value attribute(const Value& object, const std::string& name);
+Value attribute(Context& context, const Value& object, std::string_view name);
 
 /// `object[key]`: an item, else a method.
-Value subscript(const Value& object, const Value& key);
+Value subscript(Context& context, const Value& object, const Value& key);
 
-/// The method `name` of a string or mapping, bound to it; undefined if there is none.
-Value find_method(const Value& object, const std::string& name);
+/// The method `name` of a string, mapping or list, bound to it; undefined if there is none.
+Value find_method(Context& context, const Value& object, std::string_view name);
 
-/// range, namespace, dict, raise_exception, strftime_now.
+/// `callee(arguments)`.
+Value call(Context& context, const Value& callee, const Arguments& arguments);
+
+/// range, namespace, dict, joiner, cycler, raise_exception, strftime_now.
 void define_globals(Context& context);
+
+/// strftime_now(format)
+Value strftime_now(Context& context, const Arguments& arguments);
 
 /// Arguments by name. Each has its place in `names`, and may be left out.
 class Bound {
@@ -40,6 +47,8 @@ class Bound {
   std::string text(const std::string& name, const std::string& missing) const;
   bool flag(const std::string& name, bool missing) const;
   std::int64_t integer(const std::string& name, std::int64_t missing) const;
+  /// A number of things: below 0 is 0.
+  std::size_t count(const std::string& name, std::int64_t missing) const;
 
  private:
   const Value* find(const std::string& name) const;

@@ -8,10 +8,12 @@
 namespace kvmesh::llm::jinja {
 
 Value signed_number(const std::string& sign, const Value& operand);
-Value calculate(const std::string& symbol, const Value& left, const Value& right);
-bool compare(const std::string& symbol, const Value& left, const Value& right);
+/// + - * / // % ** ~
+Value calculate(Budget& budget, const std::string& symbol, const Value& left, const Value& right);
+/// == != < <= > >= in, not in
+bool compare(Budget& budget, const std::string& symbol, const Value& left, const Value& right);
 
 /// Bounds that are none were left out.
-Value slice(const Value& object, const Value& start, const Value& stop, const Value& step);
+Value slice(Budget& budget, const Value& object, const Value& start, const Value& stop, const Value& step);
 
 }  // namespace kvmesh::llm::jinja

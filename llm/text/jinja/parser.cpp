@@ -11,7 +11,7 @@
 namespace kvmesh::llm::jinja {
 namespace {
 
-constexpr int kDeepest = 100;  ///< nested blocks; deeper ones would use up the stack
+constexpr int kDeepest = 100;  ///< blocks inside each other; deeper ones would use up the stack
 
 class Parser {
  public:
@@ -24,7 +24,9 @@ class Parser {
 
   /// What stands before one of the tags `ends`; its {% is passed, its name is next. Without ends: the whole template.
   Body body(Ends ends) {
-    if (++depth_ > kDeepest) tokens_.refuse("blocks are nested too deeply");
+    if (++depth_ > kDeepest) {
+      tokens_.refuse(cat("blocks are inside each other more than ", kDeepest, " deep, the most that may be"));
+    }
     Body out;
     while (tokens_.peek().kind != TokenKind::kEnd) {
       Token token = tokens_.take();
@@ -117,31 +119,34 @@ class Parser {
     return make_for(std::move(loop));
   }
 
-  Target target() {
+  /// A target in brackets, or a name; `inside`: how many brackets are around it.
+  Target target(int inside = 0) {
     if (tokens_.take_symbol("(")) {
-      Target inner = targets();
+      if (inside == kDeepest) tokens_.refuse("the names of a target are inside each other too deep");
+      Target inner = targets(inside + 1);
       tokens_.need_symbol(")");
       return inner;
     }
     Target out;
     const int line = tokens_.line();
-    out.name = tokens_.need_name();
+    const std::string name = tokens_.need_name();
     static constexpr std::array<std::string_view, 6> kConstants{"true", "false", "none", "True", "False", "None"};
-    if (std::find(kConstants.begin(), kConstants.end(), out.name) != kConstants.end()) {
-      fail_input("line ", line, ": \"", out.name, "\" cannot be set");
+    if (std::find(kConstants.begin(), kConstants.end(), name) != kConstants.end()) {
+      fail_input("line ", line, ": \"", name, "\" cannot be set");
     }
+    out.name = Value::constant(name);
     if (tokens_.take_symbol(".")) out.attribute = tokens_.need_name();
     return out;
   }
 
-  Target targets() {
-    Target first = target();
+  Target targets(int inside = 0) {
+    Target first = target(inside);
     if (!tokens_.peek().is_symbol(",")) return first;
     Target several;
     several.parts.push_back(std::move(first));
     while (tokens_.take_symbol(",")) {
-      if (tokens_.peek().kind != TokenKind::kName && !tokens_.peek().is_symbol("(")) break;
-      several.parts.push_back(target());
+      if (tokens_.peek().is_name("in") || tokens_.peek().is_symbol(")")) break;
+      several.parts.push_back(target(inside));
     }
     return several;
   }
@@ -183,20 +188,21 @@ class Parser {
     std::vector<Parameter> out;
     tokens_.need_symbol("(");
     while (!tokens_.take_symbol(")")) {
-      if (!out.empty()) {
-        tokens_.need_symbol(",");
-        if (tokens_.take_symbol(")")) break;
-      }
+      if (!out.empty()) tokens_.need_symbol(",");
       Parameter parameter;
-      parameter.name = tokens_.need_name();
-      if (tokens_.take_symbol("=")) parameter.missing = expressions_.expression();
+      parameter.name = Value::constant(tokens_.need_name());
+      if (tokens_.take_symbol("=")) {
+        parameter.missing = expressions_.expression();
+      } else if (!out.empty() && out.back().missing) {
+        tokens_.refuse("a parameter without a default follows one with a default");
+      }
       out.push_back(std::move(parameter));
     }
     return out;
   }
 
   /// A body of its own: a loop around it cannot be left from inside.
-  void read_body(Macro& macro, std::string_view end) {
+  void read_body(MacroNode& macro, std::string_view end) {
     const int loops = std::exchange(loops_, 0);
     const std::size_t begin = tokens_.position();
     macro.body = whole_body(end);
@@ -207,18 +213,18 @@ class Parser {
   }
 
   StatementPointer macro_tag() {
-    Macro macro;
+    MacroNode macro;
     macro.line = tokens_.take().line;
-    macro.name = tokens_.need_name();
+    macro.name = Value::constant(tokens_.need_name());
     macro.parameters = parameters();
     read_body(macro, "endmacro");
     return make_macro(std::move(macro));
   }
 
   StatementPointer call_tag() {
-    Macro macro;
+    MacroNode macro;
     macro.line = tokens_.take().line;
-    macro.name = "caller";
+    macro.name = Value::constant("caller");
     if (tokens_.peek().is_symbol("(")) macro.parameters = parameters();
     auto [function, arguments] = expressions_.call();
     read_body(macro, "endcall");

@@ -16,22 +16,44 @@ enum class Flow { kNext, kBreak, kContinue };
 class Statement {
  public:
   virtual ~Statement() = default;
-  virtual Flow run(Context& context, std::string& out) const = 0;
+  Flow run(Context& context, TextBuilder& out) const {
+    const Deeper deeper(context);
+    return execute(context, out);
+  }
+
+ protected:
+  virtual Flow execute(Context& context, TextBuilder& out) const = 0;
 };
 using StatementPointer = std::unique_ptr<const Statement>;
 using Body = std::vector<StatementPointer>;
 
-Flow run_body(const Body& body, Context& context, std::string& out);
+Flow run_body(const Body& body, Context& context, TextBuilder& out);
+
+/// A statement that a function runs; the function owns the parts.
+template <typename Run>
+StatementPointer make_statement(Run run) {
+  class FunctionStatement final : public Statement {
+   public:
+    explicit FunctionStatement(Run function) : run_(std::move(function)) {}
+
+   private:
+    Flow execute(Context& context, TextBuilder& out) const override { return run_(context, out); }
+
+    Run run_;
+  };
+  return std::make_unique<FunctionStatement>(std::move(run));
+}
 
 /// What a value is given to: a name, an attribute of a namespace, or several of these.
 struct Target {
-  std::string name;
+  Value name;                 ///< a string
   std::string attribute;      ///< empty: the name itself
   std::vector<Target> parts;  ///< not empty: the value is taken apart
 };
+void assign(Context& context, const Target& target, const Value& value);
 
 struct Parameter {
-  std::string name;
+  Value name;                 ///< a string
   ExpressionPointer missing;  ///< null: undefined
 };
 
@@ -63,9 +85,9 @@ inline constexpr const char* kBlockText = " text of the block";  ///< no name of
 /// {% with a = 1 %}…{% endwith %}
 StatementPointer make_with(std::vector<std::pair<Target, ExpressionPointer>> values, Body body);
 
-struct Macro {
+struct MacroNode {
   int line = 0;
-  std::string name;
+  Value name;  ///< a string
   std::vector<Parameter> parameters;
   Body body;
   // What the body names, and so may be given.
@@ -73,8 +95,8 @@ struct Macro {
   bool uses_kwargs = false;
   bool uses_caller = false;
 };
-StatementPointer make_macro(Macro macro);
+StatementPointer make_macro(MacroNode macro);
 /// {% call(parameters) f() %}…{% endcall %}: `macro` is what f finds as caller.
-StatementPointer make_call_block(Macro macro, ExpressionPointer function, CallArguments arguments);
+StatementPointer make_call_block(MacroNode macro, ExpressionPointer function, CallArguments arguments);
 
 }  // namespace kvmesh::llm::jinja

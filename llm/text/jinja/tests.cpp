@@ -1,64 +1,92 @@
 #include <map>
 
-#include "base/error.hpp"
+#include "llm/text/jinja/compare.hpp"
 #include "llm/text/jinja/library.hpp"
 #include "llm/text/jinja/operators.hpp"
+#include "llm/text/jinja/print.hpp"
 #include "llm/text/jinja/text.hpp"
 
 namespace kvmesh::llm::jinja {
 namespace {
 
-using Simple = bool (*)(const Value&);
-using Against = bool (*)(const Value&, const Value&);
+using Simple = bool (*)(Budget&, const Value&);
+using Against = bool (*)(Budget&, const Value&, const Value&);
 
-bool is_iterable(const Value& value) {
+bool is_iterable(Budget&, const Value& value) {
   return value.is_undefined() || value.is_string() || value.is_list() || value.is_dict();
 }
 
-bool has_rest(const Value& value, std::int64_t divisor, bool rest) {
-  return (calculate("%", value, Value(divisor)).number() != 0.0) == rest;
+/// What has a length and items with numbers.
+bool is_sequence(Budget&, const Value& value) {
+  const bool indexed = value.is_sequence() || value.is(ListKind::kRange);
+  return value.is_string() || value.is_dict() || value.is_undefined() || indexed;
+}
+
+/// The remainder is `rest`, which is 0 or 1.
+bool leaves(Budget& budget, const Value& value, const Value& divisor, double rest) {
+  return calculate(budget, "%", value, divisor).number() == rest;
 }
 
 /// Is every letter in this case, and is there one at all.
-bool is_cased(const Value& value, std::string (*recase)(std::string_view), std::string (*other)(std::string_view)) {
-  const std::string text = value.str();
+bool is_cased(Budget& budget, const Value& value, std::string (*recase)(std::string_view),
+              std::string (*other)(std::string_view)) {
+  const std::string text = str(budget, value);
   return text == recase(text) && text != other(text);
+}
+
+/// Python's `is`: numbers and texts by what they are, all else by where it is.
+bool is_same(Budget& budget, const Value& left, const Value& right) {
+  if (left.is_list() && right.is_list()) return &left.list() == &right.list();
+  if (left.is_dict() && right.is_dict()) return &left.dict() == &right.dict();
+  return left.kind() == right.kind() && equal(budget, left, right);
 }
 
 const std::map<std::string, Simple>& simple_tests() {
   static const std::map<std::string, Simple> kTests{
-      {"defined", [](const Value& value) { return !value.is_undefined(); }},
-      {"undefined", [](const Value& value) { return value.is_undefined(); }},
-      {"none", [](const Value& value) { return value.is_none(); }},
-      {"boolean", [](const Value& value) { return value.is_boolean(); }},
-      {"true", [](const Value& value) { return value.is_boolean() && value.truthy(); }},
-      {"false", [](const Value& value) { return value.is_boolean() && !value.truthy(); }},
-      {"integer", [](const Value& value) { return value.is_integer(); }},
-      {"float", [](const Value& value) { return value.is_float(); }},
-      {"number", [](const Value& value) { return value.is_number(); }},
-      {"string", [](const Value& value) { return value.is_string(); }},
-      {"mapping", [](const Value& value) { return value.is_dict(); }},
-      {"sequence", is_iterable},
+      {"defined", [](Budget&, const Value& value) { return !value.is_undefined(); }},
+      {"undefined", [](Budget&, const Value& value) { return value.is_undefined(); }},
+      {"none", [](Budget&, const Value& value) { return value.is_none(); }},
+      {"boolean", [](Budget&, const Value& value) { return value.is_boolean(); }},
+      {"true", [](Budget&, const Value& value) { return value.is_boolean() && value.truthy(); }},
+      {"false", [](Budget&, const Value& value) { return value.is_boolean() && !value.truthy(); }},
+      {"integer", [](Budget&, const Value& value) { return value.is_integer(); }},
+      {"float", [](Budget&, const Value& value) { return value.is_float(); }},
+      {"number", [](Budget&, const Value& value) { return value.is_number(); }},
+      {"string", [](Budget&, const Value& value) { return value.is_string(); }},
+      {"mapping", [](Budget&, const Value& value) { return value.is_dict(); }},
+      {"sequence", is_sequence},
       {"iterable", is_iterable},
-      {"callable", [](const Value& value) { return value.is_function(); }},
-      {"odd", [](const Value& value) { return has_rest(value, 2, true); }},
-      {"even", [](const Value& value) { return has_rest(value, 2, false); }},
-      {"lower", [](const Value& value) { return is_cased(value, text::lower, text::upper); }},
-      {"upper", [](const Value& value) { return is_cased(value, text::upper, text::lower); }},
-      {"escaped", [](const Value&) { return false; }},
-      {"filter", [](const Value& value) { return value.is_string() && has_filter(value.string()); }},
-      {"test", [](const Value& value) { return value.is_string() && has_test(value.string()); }},
+      {"callable", [](Budget&, const Value& value) { return value.is_callable() || value.is_undefined(); }},
+      {"odd", [](Budget& budget, const Value& value) { return leaves(budget, value, std::int64_t{2}, 1); }},
+      {"even", [](Budget& budget, const Value& value) { return leaves(budget, value, std::int64_t{2}, 0); }},
+      {"lower", [](Budget& budget, const Value& value) { return is_cased(budget, value, text::lower, text::upper); }},
+      {"upper", [](Budget& budget, const Value& value) { return is_cased(budget, value, text::upper, text::lower); }},
+      {"escaped", [](Budget&, const Value& value) { return value.is_markup(); }},
+      {"filter", [](Budget&, const Value& value) { return value.is_string() && has_filter(value.string()); }},
+      {"test", [](Budget&, const Value& value) { return value.is_string() && has_test(value.string()); }},
   };
   return kTests;
 }
 
 const std::map<std::string, Against>& comparing_tests() {
-  static const Against kEqual = [](const Value& left, const Value& right) { return left == right; };
-  static const Against kDifferent = [](const Value& left, const Value& right) { return !(left == right); };
-  static const Against kLess = [](const Value& left, const Value& right) { return less(left, right); };
-  static const Against kMore = [](const Value& left, const Value& right) { return less(right, left); };
-  static const Against kAtMost = [](const Value& left, const Value& right) { return compare("<=", left, right); };
-  static const Against kAtLeast = [](const Value& left, const Value& right) { return compare(">=", left, right); };
+  static const Against kEqual = [](Budget& budget, const Value& left, const Value& right) {
+    return equal(budget, left, right);
+  };
+  static const Against kDifferent = [](Budget& budget, const Value& left, const Value& right) {
+    return !equal(budget, left, right);
+  };
+  static const Against kLess = [](Budget& budget, const Value& left, const Value& right) {
+    return less(budget, left, right);
+  };
+  static const Against kMore = [](Budget& budget, const Value& left, const Value& right) {
+    return less(budget, right, left);
+  };
+  static const Against kAtMost = [](Budget& budget, const Value& left, const Value& right) {
+    return compare(budget, "<=", left, right);
+  };
+  static const Against kAtLeast = [](Budget& budget, const Value& left, const Value& right) {
+    return compare(budget, ">=", left, right);
+  };
   static const std::map<std::string, Against> kTests{
       {"==", kEqual},
       {"eq", kEqual},
@@ -75,9 +103,10 @@ const std::map<std::string, Against>& comparing_tests() {
       {"le", kAtMost},
       {">=", kAtLeast},
       {"ge", kAtLeast},
-      {"in", [](const Value& left, const Value& right) { return contains(right, left); }},
-      {"sameas", [](const Value& left, const Value& right) { return left.kind() == right.kind() && left == right; }},
-      {"divisibleby", [](const Value& left, const Value& right) { return has_rest(left, right.integer(), false); }},
+      {"in", [](Budget& budget, const Value& left, const Value& right) { return contains(budget, right, left); }},
+      {"sameas", is_same},
+      {"divisibleby",
+       [](Budget& budget, const Value& left, const Value& right) { return leaves(budget, left, right, 0); }},
   };
   return kTests;
 }
@@ -86,15 +115,15 @@ const std::map<std::string, Against>& comparing_tests() {
 
 bool has_test(const std::string& name) { return simple_tests().contains(name) || comparing_tests().contains(name); }
 
-bool apply_test(Context&, const std::string& name, const Value& input, const Arguments& arguments) {
+bool apply_test(Context& context, const std::string& name, const Value& input, const Arguments& arguments) {
   const auto simple = simple_tests().find(name);
   if (simple != simple_tests().end()) {
-    Bound(name, arguments, {});
-    return simple->second(input);
+    const Bound none(name, arguments, {});
+    return simple->second(context.budget(), input);
   }
   const auto against = comparing_tests().find(name);
-  if (against == comparing_tests().end()) throw TemplateError(cat("the test 'is ", name, "' is not supported"));
-  return against->second(input, Bound(name, arguments, {"other"}).need("other"));
+  if (against == comparing_tests().end()) refuse("the test 'is ", text::excerpt(name), "' is not supported");
+  return against->second(context.budget(), input, Bound(name, arguments, {"other"}).need("other"));
 }
 
 }  // namespace kvmesh::llm::jinja

@@ -5,51 +5,56 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "llm/text/tokenizer/utf8.hpp"
-
 namespace kvmesh::llm::jinja::text {
 namespace {
 
 constexpr char32_t kSharpS = 0xDF;
 constexpr char32_t kDottedI = 0x130;
+constexpr char32_t kSigma = 0x3A3;
+constexpr char32_t kFinalSigma = 0x3C2;
 
-utf8proc_category_t category(char32_t character) { return utf8proc_category(static_cast<utf8proc_int32_t>(character)); }
+using Map = utf8proc_int32_t (*)(utf8proc_int32_t);
 
-bool is_space(char32_t character) { return utf8::is_space(character) || (character >= 0x1C && character <= 0x1F); }
+void append_mapped(std::string& out, char32_t character, Map map) {
+  utf8::append(out, static_cast<char32_t>(map(static_cast<utf8proc_int32_t>(character))));
+}
 
 void append_upper(std::string& out, char32_t character) {
-  if (character == kSharpS) {
-    out += "SS";
-  } else {
-    utf8::append(out, static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(character))));
-  }
+  if (character == kSharpS) out += "SS";
+  else append_mapped(out, character, utf8proc_toupper);
 }
 
 /// A digraph has a form of its own at the start of a word.
 void append_title(std::string& out, char32_t character) {
-  if (character == kSharpS) {
-    out += "Ss";
-  } else {
-    utf8::append(out, static_cast<char32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(character))));
-  }
+  if (character == kSharpS) out += "Ss";
+  else append_mapped(out, character, utf8proc_totitle);
 }
 
 void append_lower(std::string& out, char32_t character) {
-  if (character == kDottedI) {
-    out += "i\xCC\x87";
-  } else {
-    utf8::append(out, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(character))));
-  }
+  if (character == kDottedI) out += "i\xCC\x87";
+  else append_mapped(out, character, utf8proc_tolower);
 }
 
-/// Capitals where `starts(previous, character)`, small letters elsewhere.
+/// A letter that is a capital or a small one.
+bool is_cased(char32_t character) {
+  const auto kind = utf8proc_category(static_cast<utf8proc_int32_t>(character));
+  return kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_LT;
+}
+
+/// Capitals where `starts(previous, character)`, small letters elsewhere. A sigma has a form of its own at the end of a
+/// word.
 template <typename Starts>
 std::string recase(std::string_view utf8, Starts starts) {
   std::string out;
   char32_t previous = 0;
-  for (const char32_t character : characters(utf8)) {
+  for (std::size_t at = 0, length; at < utf8.size(); at += length) {
+    length = utf8::length(utf8[at]);
+    const char32_t character = utf8::decode(utf8.substr(at));
+    const std::string_view rest = utf8.substr(at + length);
     if (starts(previous, character)) {
       append_title(out, character);
+    } else if (character == kSigma && is_cased(previous) && (rest.empty() || !is_cased(utf8::decode(rest)))) {
+      utf8::append(out, kFinalSigma);
     } else {
       append_lower(out, character);
     }
@@ -58,13 +63,7 @@ std::string recase(std::string_view utf8, Starts starts) {
   return out;
 }
 
-bool is_printable(char32_t character) {
-  if (character == ' ') return true;
-  const auto kind = category(character);
-  return kind != UTF8PROC_CATEGORY_CN && !(kind >= UTF8PROC_CATEGORY_ZS && kind <= UTF8PROC_CATEGORY_CO);
-}
-
-std::string escaped(char32_t character) {
+std::string backslashed(char32_t character) {
   char buffer[16];
   const char* format = character < 0x100 ? "\\x%02x" : character < 0x10000 ? "\\u%04x" : "\\U%08x";
   std::snprintf(buffer, sizeof buffer, format, static_cast<unsigned>(character));
@@ -73,40 +72,62 @@ std::string escaped(char32_t character) {
 
 }  // namespace
 
-std::u32string characters(std::string_view utf8) {
-  std::u32string out;
-  out.reserve(utf8.size());
-  for (; !utf8.empty(); utf8.remove_prefix(utf8::length(utf8.front()))) out.push_back(utf8::decode(utf8));
+std::size_t count_characters(std::string_view utf8) {
+  return static_cast<std::size_t>(std::count_if(utf8.begin(), utf8.end(), [](char byte) {
+    return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
+  }));
+}
+
+std::size_t place_of(std::string_view utf8, std::size_t index) {
+  std::size_t at = 0;
+  for (; index > 0 && at < utf8.size(); --index) at += utf8::length(utf8[at]);
+  return std::min(at, utf8.size());
+}
+
+std::string reversed(std::string_view utf8) {
+  std::string out(utf8.size(), '\0');
+  std::size_t end = utf8.size();
+  each_character(utf8, [&](std::string_view character) {
+    end -= character.size();
+    std::copy(character.begin(), character.end(), out.begin() + static_cast<std::ptrdiff_t>(end));
+  });
   return out;
 }
 
-std::string utf8_of(std::u32string_view characters) {
-  std::string out;
-  for (const char32_t character : characters) utf8::append(out, character);
-  return out;
+std::string excerpt(std::string_view utf8) {
+  constexpr std::size_t kLongest = 80;
+  const std::size_t end = place_of(utf8, kLongest);
+  return end == utf8.size() ? std::string(utf8) : cat(utf8.substr(0, end), "…");
 }
 
 std::string upper(std::string_view utf8) {
   std::string out;
-  for (const char32_t character : characters(utf8)) append_upper(out, character);
+  each_character(utf8, [&](std::string_view character) { append_upper(out, utf8::decode(character)); });
   return out;
 }
 
 std::string lower(std::string_view utf8) {
+  return recase(utf8, [](char32_t, char32_t) { return false; });
+}
+
+std::string fold_case(std::string_view utf8) {
   std::string out;
-  for (const char32_t character : characters(utf8)) append_lower(out, character);
+  each_character(utf8, [&](std::string_view character) {
+    utf8proc_int32_t folded[4];
+    const auto code = static_cast<utf8proc_int32_t>(utf8::decode(character));
+    const utf8proc_ssize_t count = utf8proc_decompose_char(code, folded, 4, UTF8PROC_CASEFOLD, nullptr);
+    for (utf8proc_ssize_t index = 0; index < count; ++index) utf8::append(out, static_cast<char32_t>(folded[index]));
+  });
   return out;
 }
 
 std::string swap_case(std::string_view utf8) {
   std::string out;
-  for (const char32_t character : characters(utf8)) {
-    if (utf8proc_tolower(static_cast<utf8proc_int32_t>(character)) == static_cast<utf8proc_int32_t>(character)) {
-      append_upper(out, character);
-    } else {
-      append_lower(out, character);
-    }
-  }
+  each_character(utf8, [&](std::string_view character) {
+    const char32_t code = utf8::decode(character);
+    const auto number = static_cast<utf8proc_int32_t>(code);
+    utf8proc_tolower(number) == number ? append_upper(out, code) : append_lower(out, code);
+  });
   return out;
 }
 
@@ -115,7 +136,7 @@ std::string capitalize(std::string_view utf8) {
 }
 
 std::string title(std::string_view utf8) {
-  return recase(utf8, [](char32_t previous, char32_t) { return !is_letter(previous); });
+  return recase(utf8, [](char32_t previous, char32_t) { return !is_cased(previous); });
 }
 
 std::string title_words(std::string_view utf8) {
@@ -124,132 +145,48 @@ std::string title_words(std::string_view utf8) {
   });
 }
 
-std::string strip(std::string_view utf8, Side side, const std::string* set) {
-  const std::u32string of = set != nullptr ? characters(*set) : U"";
-  const auto goes = [&](char32_t character) {
-    return set != nullptr ? of.find(character) != std::u32string::npos : is_space(character);
-  };
-  std::u32string text = characters(utf8);
-  std::u32string_view rest = text;
-  while (side != Side::kRight && !rest.empty() && goes(rest.front())) rest.remove_prefix(1);
-  while (side != Side::kLeft && !rest.empty() && goes(rest.back())) rest.remove_suffix(1);
-  return utf8_of(rest);
-}
-
-std::vector<std::string> split_words(std::string_view utf8, long most) {
-  std::vector<std::string> out;
-  const std::u32string text = characters(utf8);
-  auto at = std::find_if_not(text.begin(), text.end(), is_space);
-  while (at != text.end()) {
-    const bool last = most >= 0 && static_cast<long>(out.size()) == most;
-    const auto end = last ? text.end() : std::find_if(at, text.end(), is_space);
-    out.push_back(utf8_of({&*at, static_cast<std::size_t>(end - at)}));
-    at = std::find_if_not(end, text.end(), is_space);
-  }
-  return out;
-}
-
-std::vector<std::string> split_words_from_right(std::string_view utf8, long most) {
-  std::vector<std::string> out;
-  const std::u32string text = characters(utf8);
-  const auto space = [](char32_t character) { return is_space(character); };
-  auto at = std::find_if_not(text.rbegin(), text.rend(), space);
-  while (at != text.rend()) {
-    const bool last = most >= 0 && static_cast<long>(out.size()) == most;
-    const auto end = last ? text.rend() : std::find_if(at, text.rend(), space);
-    out.push_back(utf8_of(std::u32string(end.base(), at.base())));
-    at = std::find_if_not(end, text.rend(), space);
-  }
-  std::reverse(out.begin(), out.end());
-  return out;
-}
-
-std::vector<std::string> split(std::string_view utf8, std::string_view separator, long most) {
-  std::vector<std::string> out;
-  for (std::size_t at; (at = utf8.find(separator)) != std::string_view::npos;) {
-    if (most >= 0 && static_cast<long>(out.size()) == most) break;
-    out.emplace_back(utf8.substr(0, at));
-    utf8.remove_prefix(at + separator.size());
-  }
-  out.emplace_back(utf8);
-  return out;
-}
-
-std::vector<std::string> split_from_right(std::string_view utf8, std::string_view separator, long most) {
-  std::vector<std::string> out;
-  for (std::size_t at; (at = utf8.rfind(separator)) != std::string_view::npos;) {
-    if (most >= 0 && static_cast<long>(out.size()) == most) break;
-    out.emplace_back(utf8.substr(at + separator.size()));
-    utf8 = utf8.substr(0, at);
-  }
-  out.emplace_back(utf8);
-  std::reverse(out.begin(), out.end());
-  return out;
-}
-
-std::vector<std::string> lines(std::string_view utf8, bool keep_ends) {
-  std::vector<std::string> out;
-  while (!utf8.empty()) {
-    const std::size_t end = std::min(utf8.find_first_of("\n\r"), utf8.size());
-    const std::size_t whole = end + (utf8.substr(end).starts_with("\r\n") ? 2 : end < utf8.size() ? 1 : 0);
-    out.emplace_back(utf8.substr(0, keep_ends ? whole : end));
-    utf8.remove_prefix(whole);
-  }
-  return out;
-}
-
-std::string replace(std::string_view utf8, std::string_view from, std::string_view to, long most) {
-  std::string out;
-  if (from.empty()) {
-    long count = 0;
-    for (const char32_t character : characters(utf8)) {
-      if (most < 0 || count++ < most) out += to;
-      utf8::append(out, character);
-    }
-    return most < 0 || count < most ? out.append(to) : out;
-  }
-  const std::vector<std::string> parts = split(utf8, from, most);
-  for (std::size_t index = 0; index < parts.size(); ++index) {
-    if (index > 0) out += to;
-    out += parts[index];
-  }
-  return out;
-}
-
-std::string quoted(std::string_view utf8) {
+void append_quoted(TextBuilder& out, std::string_view utf8) {
   const bool single_inside = utf8.find('\'') != std::string_view::npos;
   const char quote = single_inside && utf8.find('"') == std::string_view::npos ? '"' : '\'';
-  std::string out(1, quote);
-  for (const char32_t character : characters(utf8)) {
-    switch (character) {
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\\': out += "\\\\"; break;
+  out.append({&quote, 1});
+  each_character(utf8, [&](std::string_view character) {
+    switch (character.front()) {
+      case '\n': return out.append("\\n");
+      case '\r': return out.append("\\r");
+      case '\t': return out.append("\\t");
+      case '\\': return out.append("\\\\");
       default:
-        if (character == static_cast<char32_t>(quote)) out += '\\';
-        if (is_printable(character)) {
-          utf8::append(out, character);
-        } else {
-          out += escaped(character);
-        }
+        if (character.front() == quote) out.append("\\");
+        const char32_t code = utf8::decode(character);
+        out.append(is_printable(code) ? std::string(character) : backslashed(code));
     }
+  });
+  out.append({&quote, 1});
+}
+
+std::string ascii_only(std::string_view utf8) {
+  std::string out;
+  each_character(utf8, [&](std::string_view character) {
+    out += character.size() == 1 ? std::string(character) : backslashed(utf8::decode(character));
+  });
+  return out;
+}
+
+void append_escaped(TextBuilder& out, std::string_view utf8) {
+  while (!utf8.empty()) {
+    const std::size_t plain = std::min(utf8.find_first_of("&<>\"'"), utf8.size());
+    out.append(utf8.substr(0, plain));
+    utf8.remove_prefix(plain);
+    if (utf8.empty()) return;
+    switch (utf8.front()) {
+      case '&': out.append("&amp;"); break;
+      case '<': out.append("&lt;"); break;
+      case '>': out.append("&gt;"); break;
+      case '"': out.append("&#34;"); break;
+      default: out.append("&#39;");
+    }
+    utf8.remove_prefix(1);
   }
-  return out + quote;
 }
-
-bool all_of(std::string_view utf8, bool (*is)(char32_t)) {
-  const std::u32string text = characters(utf8);
-  return !text.empty() && std::all_of(text.begin(), text.end(), is);
-}
-
-bool is_letter(char32_t character) {
-  const auto kind = category(character);
-  return kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_LO;
-}
-
-bool is_digit(char32_t character) { return category(character) == UTF8PROC_CATEGORY_ND; }
-
-bool is_numeric(char32_t character) { return utf8::is_numeric(character); }
 
 }  // namespace kvmesh::llm::jinja::text

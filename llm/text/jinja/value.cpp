@@ -1,97 +1,180 @@
 #include "llm/text/jinja/value.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "base/error.hpp"
+#include "llm/text/jinja/compare.hpp"
+#include "llm/text/jinja/object.hpp"
 #include "llm/text/jinja/text.hpp"
 
 namespace kvmesh::llm::jinja {
 namespace {
 
-constexpr int kDeepest = 500;  ///< nested values; deeper ones would use up the stack
+constexpr std::size_t kOwnBytes = 96;  ///< what a text, list, mapping or function costs beside what it holds
+
+int checked(int depth) {
+  if (depth > Value::kDeepest)
+    refuse("a value holds others more than ", Value::kDeepest, " deep, the most that may be");
+  return depth;
+}
+
+int depth_around(const std::vector<Value>& items) {
+  int deepest = 0;
+  for (const Value& item : items) deepest = std::max(deepest, item.depth());
+  return checked(deepest + 1);
+}
+
+int depth_around(const Dict& dict) {
+  int deepest = 0;
+  for (const auto& [key, value] : dict.entries) deepest = std::max({deepest, key.depth(), value.depth()});
+  return checked(deepest + 1);
+}
 
 template <typename Json>
 Value value_of(const Json& json, int depth) {
-  if (depth > kDeepest) throw TemplateError("the variables are nested too deeply");
+  checked(depth);
   if (json.is_null()) return nullptr;
   if (json.is_boolean()) return json.template get<bool>();
   if (json.is_number_unsigned() && !std::in_range<std::int64_t>(json.template get<std::uint64_t>()))
-    throw TemplateError(cat("the number ", json.dump(), " in the variables is too large"));
+    refuse("the number ", json.dump(), " in the variables is too large");
   if (json.is_number_integer()) return json.template get<std::int64_t>();
   if (json.is_number_float()) return json.template get<double>();
-  if (json.is_string()) return json.template get<std::string>();
+  if (json.is_string()) return Value::constant(json.template get<std::string>());
   if (json.is_array()) {
     std::vector<Value> items;
+    items.reserve(json.size());
     for (const Json& item : json) items.push_back(value_of(item, depth + 1));
-    return Value::list(std::move(items));
+    return Value::constant(std::move(items));
   }
-  if (!json.is_object()) throw TemplateError("a variable is binary data, which JSON text cannot hold");
-  auto dict = std::make_shared<Dict>();
-  for (const auto& [key, item] : json.items()) dict->entries.emplace_back(key, value_of(item, depth + 1));
-  return dict;
-}
-
-std::string join(const std::vector<std::string>& parts, const std::string& open, const std::string& close) {
-  std::string out = open;
-  for (std::size_t index = 0; index < parts.size(); ++index) out += (index == 0 ? "" : ", ") + parts[index];
-  return out + close;
-}
-
-std::string list_text(const List& list) {
-  std::vector<std::string> parts;
-  for (const Value& item : list.items) parts.push_back(item.repr());
-  if (!list.is_tuple) return join(parts, "[", "]");
-  return join(parts, "(", parts.size() == 1 ? ",)" : ")");
-}
-
-std::string dict_text(const Dict& dict) {
-  std::vector<std::string> parts;
-  for (const auto& [key, value] : dict.entries) parts.push_back(key.repr() + ": " + value.repr());
-  return join(parts, "{", "}");
-}
-
-bool equal_dicts(const Dict& left, const Dict& right) {
-  return left.entries.size() == right.entries.size() &&
-         std::all_of(left.entries.begin(), left.entries.end(), [&](const auto& entry) {
-           const Value* other = right.find(entry.first);
-           return other != nullptr && *other == entry.second;
-         });
+  if (!json.is_object()) refuse("a variable is binary data, which JSON text cannot hold");
+  Dict dict;
+  dict.entries.reserve(json.size());
+  for (const auto& [key, item] : json.items()) {
+    dict.entries.emplace_back(Value::constant(key), value_of(item, depth + 1));
+  }
+  return Value::constant(std::move(dict));
 }
 
 }  // namespace
 
-const Value* Dict::find(const Value& key) const {
-  const auto found =
-      std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first == key; });
-  return found == entries.end() ? nullptr : &found->second;
+Undefined::Undefined(std::string_view whole_name)
+    : name(std::make_shared<const std::string>(text::excerpt(whole_name))) {}
+
+std::size_t Dict::place(Budget& budget, std::string_view key) const {
+  budget.step(entries.size() / 16);
+  return static_cast<std::size_t>(
+      std::find_if(entries.begin(), entries.end(),
+                   [&](const auto& entry) { return entry.first.is_string() && entry.first.string() == key; }) -
+      entries.begin());
 }
 
-void Dict::set(Value key, Value value) {
-  for (auto& entry : entries) {
-    if (entry.first == key) {
-      entry.second = std::move(value);
-      return;
-    }
+std::size_t Dict::place(Budget& budget, const Value& key) const {
+  if (key.is_string()) return place(budget, std::string_view(key.string()));
+  if (!is_hashable(budget, key)) return entries.size();
+  return static_cast<std::size_t>(
+      std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return equal(budget, entry.first, key); }) -
+      entries.begin());
+}
+
+const Value* Dict::find(Budget& budget, const Value& key) const {
+  const std::size_t at = place(budget, key);
+  return at < entries.size() ? &entries[at].second : nullptr;
+}
+
+const Value* Dict::find(Budget& budget, std::string_view key) const {
+  const std::size_t at = place(budget, key);
+  return at < entries.size() ? &entries[at].second : nullptr;
+}
+
+void Dict::set(Budget& budget, Value key, Value value) {
+  if (!is_hashable(budget, key)) refuse(key.kind(), " cannot be the key of a mapping");
+  depth = std::max({depth, checked(key.depth() + 1), checked(value.depth() + 1)});
+  const std::size_t at = place(budget, key);
+  if (at < entries.size()) {
+    entries[at].second = std::move(value);
+  } else {
+    entries.emplace_back(std::move(key), std::move(value));
   }
-  entries.emplace_back(std::move(key), std::move(value));
 }
 
-Value Value::from_json(const nlohmann::json& json) { return value_of(json, 0); }
-Value Value::from_json(const nlohmann::ordered_json& json) { return value_of(json, 0); }
+Value::Value(Budget& budget, std::string utf8, bool is_markup) {
+  Charge charge(budget, kOwnBytes + utf8.size());
+  storage_ = std::make_shared<const Text>(Text{std::move(utf8), is_markup, std::move(charge)});
+}
+
+Value::Value(Budget& budget, Dict dict) {
+  dict.depth = depth_around(dict);
+  dict.charge = Charge(budget, kOwnBytes + 2 * kItemBytes * dict.entries.size());
+  storage_ = std::make_shared<const Dict>(std::move(dict));
+}
+
+Value::Value(Budget& budget, Function function) {
+  checked(function.depth);
+  function.charge = Charge(budget, 2 * kOwnBytes);
+  storage_ = std::make_shared<const Function>(std::move(function));
+}
+
+Value Value::list(Budget& budget, std::vector<Value> items, ListKind kind) {
+  List list{std::move(items), kind, 1, {}};
+  list.depth = depth_around(list.items);
+  list.charge = Charge(budget, kOwnBytes + kItemBytes * list.items.size());
+  budget.step(list.items.size() / 16);
+  return Value(std::make_shared<const List>(std::move(list)));
+}
+
+Value Value::range(Budget& budget, std::int64_t start, std::int64_t stop, std::int64_t step) {
+  constexpr std::uint64_t kLongest = 100000;  // as in Jinja's sandbox
+  if (step == 0) refuse("the step of 'range' cannot be 0");
+  const auto wide = [](std::int64_t number) { return static_cast<std::uint64_t>(number); };
+  const bool any = step > 0 ? start < stop : start > stop;
+  // The distance and the stride fit 64 bits without a sign, where differences of signed numbers would not.
+  const std::uint64_t distance = !any ? 0 : step > 0 ? wide(stop) - wide(start) : wide(start) - wide(stop);
+  const std::uint64_t stride = step > 0 ? wide(step) : std::uint64_t{0} - wide(step);
+  const std::uint64_t count = distance / stride + (distance % stride != 0 ? 1 : 0);
+  if (count > kLongest) refuse("'range' would have ", count, " items, and ", kLongest, " is the most it may have");
+  List list{{}, ListKind::kRange, 1, Charge(budget, kOwnBytes + kItemBytes * count), start, stop, step};
+  list.items.reserve(count);
+  for (std::uint64_t index = 0; index < count; ++index) {
+    list.items.emplace_back(static_cast<std::int64_t>(wide(start) + index * wide(step)));
+  }
+  return Value(std::make_shared<const List>(std::move(list)));
+}
+
+Value Value::constant(std::string utf8) {
+  Value value;
+  value.storage_ = std::make_shared<const Text>(Text{std::move(utf8), false, {}});
+  return value;
+}
+
+Value Value::constant(std::vector<Value> items) {
+  List list{std::move(items)};
+  list.depth = depth_around(list.items);
+  return Value(std::make_shared<const List>(std::move(list)));
+}
+
+Value Value::constant(Dict dict) {
+  dict.depth = depth_around(dict);
+  Value value;
+  value.storage_ = std::make_shared<const Dict>(std::move(dict));
+  return value;
+}
+
+Value Value::constant(Function function) {
+  Value value;
+  value.storage_ = std::make_shared<const Function>(std::move(function));
+  return value;
+}
 
 std::int64_t Value::integer() const {
   if (is_boolean()) return std::get<bool>(storage_) ? 1 : 0;
   if (is_integer()) return std::get<std::int64_t>(storage_);
-  throw TemplateError(cat("expected a whole number, found ", kind()));
+  refuse("expected a whole number, found ", kind());
 }
 
 double Value::number() const {
   if (is_float()) return std::get<double>(storage_);
-  if (!is_number()) throw TemplateError(cat("expected a number, found ", kind()));
+  if (!is_number()) refuse("expected a number, found ", kind());
   return static_cast<double>(integer());
 }
 
@@ -99,109 +182,78 @@ bool Value::truthy() const {
   if (is_undefined() || is_none()) return false;
   if (is_number()) return number() != 0.0;
   if (is_string()) return !string().empty();
-  if (is_list()) return !list().items.empty();
+  if (is_list()) return list().kind == ListKind::kGenerator || !list().items.empty();
   if (is_dict()) return !dict().entries.empty();
   return true;
 }
 
-std::string Value::str() const {
-  if (is_undefined()) return "";
-  return is_string() ? string() : repr();
-}
-
-std::string Value::repr() const {
-  if (is_undefined()) return "Undefined";
-  if (is_none()) return "None";
-  if (is_boolean()) return truthy() ? "True" : "False";
-  if (is_integer()) return std::to_string(integer());
-  if (is_float()) return float_text(number());
-  if (is_string()) return text::quoted(string());
-  if (is_list()) return list_text(list());
-  if (is_dict()) return dict_text(dict());
-  return is_namespace() ? "<Namespace>" : cat("<function ", function().name, ">");
-}
+bool Value::is_callable() const { return is_function() || (is_object() && object().is_callable()); }
 
 std::string Value::kind() const {
-  if (is_undefined()) return cat("'", undefined().name, "', which is undefined");
+  if (is_undefined()) return cat("'", missing_name(), "', which is undefined");
   if (is_none()) return "none";
   if (is_boolean()) return "a boolean";
   if (is_integer()) return "a whole number";
   if (is_float()) return "a number";
   if (is_string()) return "a string";
-  if (is_list()) return list().is_tuple ? "a tuple" : "a list";
   if (is_dict()) return "a mapping";
-  return is_namespace() ? "a namespace" : cat("the function ", function().name);
+  if (is_object()) return object().kind();
+  if (is_function()) return cat("the function ", function().name);
+  switch (list().kind) {
+    case ListKind::kList: return "a list";
+    case ListKind::kTuple:
+    case ListKind::kGroup: return "a tuple";
+    case ListKind::kRange: return "a range";
+    case ListKind::kKeys:
+    case ListKind::kValues:
+    case ListKind::kItems: return "a view of a mapping";
+    case ListKind::kGenerator: return "a generator";
+  }
+  return {};
 }
 
-std::vector<Value> Value::items() const {
+int Value::depth() const {
+  if (is_list()) return list().depth;
+  if (is_dict()) return dict().depth;
+  if (is_function()) return function().depth;
+  return 0;
+}
+
+std::size_t Value::extent() const {
+  if (is_string()) return string().size();
+  if (is_list()) return list().items.size() * 8;
+  return is_dict() ? dict().entries.size() * 8 : 0;
+}
+
+std::vector<Value> Value::items(Budget& budget) const {
   if (is_undefined()) return {};
+  budget.read(extent());
+  if (is(ListKind::kGenerator)) {
+    const auto from = static_cast<std::ptrdiff_t>(std::exchange(list().walked, list().items.size()));
+    return {list().items.begin() + from, list().items.end()};
+  }
   if (is_list()) return list().items;
   std::vector<Value> out;
   if (is_dict()) {
     for (const auto& entry : dict().entries) out.push_back(entry.first);
   } else if (is_string()) {
-    for (const char32_t character : text::characters(string())) out.emplace_back(text::utf8_of({&character, 1}));
+    text::each_character(string(),
+                         [&](std::string_view character) { out.emplace_back(budget, std::string(character)); });
   } else {
-    throw TemplateError(cat("cannot walk over ", kind()));
+    refuse("cannot walk over ", kind());
   }
   return out;
 }
 
 std::int64_t Value::length() const {
   if (is_undefined()) return 0;
-  if (is_list()) return static_cast<std::int64_t>(list().items.size());
+  if (is_list() && list().kind != ListKind::kGenerator) return static_cast<std::int64_t>(list().items.size());
   if (is_dict()) return static_cast<std::int64_t>(dict().entries.size());
-  if (is_string()) return static_cast<std::int64_t>(text::characters(string()).size());
-  throw TemplateError(cat(kind(), " has no length"));
+  if (is_string()) return static_cast<std::int64_t>(text::count_characters(string()));
+  refuse(kind(), " has no length");
 }
 
-bool operator==(const Value& left, const Value& right) {
-  if (left.is_number() && right.is_number()) {
-    if (left.is_float() || right.is_float()) return left.number() == right.number();
-    return left.integer() == right.integer();
-  }
-  if (left.is_string() && right.is_string()) return left.string() == right.string();
-  if (left.is_list() && right.is_list()) {
-    return left.list().is_tuple == right.list().is_tuple && left.list().items == right.list().items;
-  }
-  if (left.is_dict() && right.is_dict()) return equal_dicts(left.dict(), right.dict());
-  if (left.is_namespace() && right.is_namespace()) return &left.names() == &right.names();
-  if (left.is_function() && right.is_function()) return &left.function() == &right.function();
-  return (left.is_none() && right.is_none()) || (left.is_undefined() && right.is_undefined());
-}
-
-bool less(const Value& left, const Value& right) {
-  if (left.is_number() && right.is_number()) {
-    if (left.is_float() || right.is_float()) return left.number() < right.number();
-    return left.integer() < right.integer();
-  }
-  if (left.is_string() && right.is_string()) return left.string() < right.string();
-  if (left.is_list() && right.is_list()) {
-    return std::lexicographical_compare(left.list().items.begin(), left.list().items.end(), right.list().items.begin(),
-                                        right.list().items.end(), less);
-  }
-  throw TemplateError(cat("there is no order between ", left.kind(), " and ", right.kind()));
-}
-
-bool contains(const Value& container, const Value& item) {
-  if (container.is_string()) {
-    if (!item.is_string()) throw TemplateError(cat("a string cannot contain ", item.kind()));
-    return container.string().find(item.string()) != std::string::npos;
-  }
-  if (container.is_dict()) return container.dict().find(item) != nullptr;
-  const std::vector<Value> items = container.items();
-  return std::find(items.begin(), items.end(), item) != items.end();
-}
-
-std::string float_text(double number) {
-  if (std::isnan(number)) return "nan";
-  if (std::isinf(number)) return number < 0 ? "-inf" : "inf";
-  char buffer[64];
-  const double size = std::fabs(number);
-  const bool plain = size == 0.0 || (size >= 1e-4 && size < 1e16);
-  const auto format = plain ? std::chars_format::fixed : std::chars_format::scientific;
-  std::string text(buffer, std::to_chars(buffer, buffer + sizeof buffer, number, format).ptr);
-  return plain && text.find('.') == std::string::npos ? text + ".0" : text;
-}
+Value Value::from_json(const nlohmann::json& json) { return value_of(json, 1); }
+Value Value::from_json(const nlohmann::ordered_json& json) { return value_of(json, 1); }
 
 }  // namespace kvmesh::llm::jinja
