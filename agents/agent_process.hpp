@@ -27,8 +27,8 @@ struct AgentOptions {
 /// orchestrator has gone; a child that has told its orchestrator returns that Error instead, for whoever exits with it
 /// and says nothing.
 ///
-/// What cannot be interrupted (a thread that reads weights, or waits for room on the bus) is not waited for: 1.5 s after
-/// the end has begun the process exits, with a status as `kvmesh agent` has it, and leaves no file behind.
+/// What cannot be interrupted (a thread that reads weights, or waits for room on the bus) is not waited for: 1.5 s
+/// after the end has begun the process exits, with a status as `kvmesh agent` has it, and leaves no file behind.
 std::optional<Error> run_agent(const AgentOptions& options);
 
 }  // namespace kvmesh::agents

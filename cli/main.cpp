@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <iostream>
 
@@ -19,6 +20,8 @@ using namespace kvmesh;
 /// The same command line in kvmesh-host, in this process. Returns only where that program cannot be started.
 int become_host(char** argv) {
   const std::string host = cli::host_program().string();
+  // OpenMP reads it before main. An agent shares its cores with others, to whom threads that spin leave none.
+  if (std::strcmp(argv[1], "agent") == 0) ::setenv("OMP_WAIT_POLICY", "PASSIVE", /*overwrite=*/0);
   ::execv(host.c_str(), argv);
   std::cerr << "kvmesh: \"" << argv[1] << "\" needs the program " << host << ", which cannot be started ("
             << std::strerror(errno) << "); install kvmesh anew\n";

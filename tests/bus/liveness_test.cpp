@@ -12,7 +12,7 @@ constexpr Liveness::Clock::time_point kStart{1h};
 
 /// A peer that may be silent for 3 s.
 Liveness three_seconds() { return Liveness(kStart, Liveness::kInterval, 3s); }
-}
+}  // namespace
 
 TEST_CASE("a heartbeat is due at once and then every interval") {
   Liveness peer = three_seconds();

@@ -54,20 +54,20 @@ class Mesh {
  public:
   static Mesh run(int copies, const std::string& liveness) {
     Mesh mesh(copies);
-    mesh.orchestrator_ = std::make_unique<Program>(std::vector<std::string>{
-        "run", kTopology, "--input", mesh.questions_->file(), "--json", "--liveness", liveness});
+    mesh.orchestrator_ =
+        std::make_unique<Program>(std::vector<std::string>{"run", kTopology, "--input", mesh.questions_->file(),
+                                                           "--json", "--liveness", liveness});
     mesh.wait_for_an_answer();
     return mesh;
   }
   static Mesh by_hand(int copies, const std::string& liveness) {
     Mesh mesh(copies);
     const std::string endpoint = "ipc://" + (mesh.folder_->path() / "control").string();
-    mesh.orchestrator_ = std::make_unique<Program>(
-        std::vector<std::string>{"orchestrate", kTopology, "--bind", endpoint, "--input", mesh.questions_->file(),
-                                 "--json", "--liveness", liveness});
+    mesh.orchestrator_ =
+        std::make_unique<Program>(std::vector<std::string>{"orchestrate", kTopology, "--bind", endpoint, "--input",
+                                                           mesh.questions_->file(), "--json", "--liveness", liveness});
     for (const char* name : {"reader", "solver"})
-      mesh.agents_[name] =
-          std::make_unique<Program>(std::vector<std::string>{"agent", name, "--connect", endpoint});
+      mesh.agents_[name] = std::make_unique<Program>(std::vector<std::string>{"agent", name, "--connect", endpoint});
     mesh.wait_for_an_answer();
     return mesh;
   }
@@ -139,8 +139,8 @@ class EndlessModel {
   }
   std::string endpoint() const { return "ipc://" + (folder_.path() / "control").string(); }
   std::vector<std::string> orchestrate(std::vector<std::string> more = {}) const {
-    std::vector<std::string> all{"orchestrate", topology_.string(), "--bind",  endpoint(),
-                                 "--input",     questions_.string()};
+    std::vector<std::string> all{"orchestrate", topology_.string(), "--bind",
+                                 endpoint(),    "--input",          questions_.string()};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
@@ -150,9 +150,8 @@ class EndlessModel {
   }
   /// Files of sockets that are left.
   std::size_t sockets() const {
-    return static_cast<std::size_t>(
-        std::count_if(fs::directory_iterator(folder_.path()), fs::directory_iterator(),
-                      [](const auto& entry) { return entry.is_socket(); }));
+    return static_cast<std::size_t>(std::count_if(fs::directory_iterator(folder_.path()), fs::directory_iterator(),
+                                                  [](const auto& entry) { return entry.is_socket(); }));
   }
 
  private:
@@ -180,7 +179,9 @@ TEST_CASE("an agent's process that ends is known from the process, and it is nam
   mesh.check_failed();
   CHECK_THAT(mesh.orchestrator().err(),
              Contains("agent " + dead + " (pid " + std::to_string(mesh.pid(dead)) + ") was killed by signal 9"));
-  CHECK_THAT(mesh.orchestrator().err(), !Contains("agent " + std::string(dead == "solver" ? "reader" : "solver") + " (pid " + std::to_string(mesh.pid(dead == "solver" ? "reader" : "solver")) + ") failed"));
+  CHECK_THAT(mesh.orchestrator().err(),
+             !Contains("agent " + std::string(dead == "solver" ? "reader" : "solver") + " (pid " +
+                       std::to_string(mesh.pid(dead == "solver" ? "reader" : "solver")) + ") failed"));
 }
 
 TEST_CASE("an agent started by hand that ends is known from its connection, and it is named, not the other") {
@@ -208,15 +209,16 @@ TEST_CASE("an agent that is silent for longer than the liveness is lost, by name
   Mesh mesh = GENERATE(0, 1) == 0 ? Mesh::run(2000, "1s") : Mesh::by_hand(2000, "1s");
   mesh.signal("solver", SIGSTOP);
   mesh.check_failed();
-  CHECK_THAT(mesh.orchestrator().err(), Contains("agent solver (pid " + std::to_string(mesh.pid("solver")) +
-                                                 ") has been silent for 1 s"));
+  CHECK_THAT(mesh.orchestrator().err(),
+             Contains("agent solver (pid " + std::to_string(mesh.pid("solver")) + ") has been silent for 1 s"));
 }
 
 TEST_CASE("agents end soon after the orchestrator that started them") {
   Mesh mesh = Mesh::run(2000, kPatient);
   mesh.orchestrator().signal(SIGKILL);
   mesh.orchestrator().wait();
-  Program::wait_until("the agents are gone", [&] { return !mesh.any_child_exists(); }, kSoon);
+  Program::wait_until(
+      "the agents are gone", [&] { return !mesh.any_child_exists(); }, kSoon);
 }
 
 TEST_CASE("agents started by hand end soon after the orchestrator, and say so") {
@@ -291,6 +293,14 @@ TEST_CASE("an agent says what it waits for, and gives up alone only while nobody
                               Contains("did not answer within 2 s"));
 }
 
+TEST_CASE("the threads of an agent started by hand do not spin while they wait") {
+  const TemporaryFolder folder;
+  Program agent({"agent", "reader", "--connect", "ipc://" + (folder.path() / "control").string()});
+  const std::string environment = "/proc/" + std::to_string(agent.pid()) + "/environ";
+  Program::wait_until("OpenMP is told so",
+                      [&] { return read_file(environment).find("OMP_WAIT_POLICY=PASSIVE") != std::string::npos; });
+}
+
 TEST_CASE("an agent that comes later than the first one's patience with nobody finds it waiting") {
   const TemporaryFolder folder;
   const std::string endpoint = "ipc://" + (folder.path() / "control").string();
@@ -298,9 +308,8 @@ TEST_CASE("an agent that comes later than the first one's patience with nobody f
   Program::wait_until("the orchestrator listens", [&] { return fs::exists(folder.path() / "control"); });
   Program reader({"agent", "reader", "--connect", endpoint, "--ready-deadline", "1"});
   // It says so a second after it was answered: its own deadline is over.
-  Program::wait_until("the reader waits", [&] {
-    return reader.err().find("waits for the other agents of mesh") != std::string::npos;
-  });
+  Program::wait_until("the reader waits",
+                      [&] { return reader.err().find("waits for the other agents of mesh") != std::string::npos; });
   Program solver({"agent", "solver", "--connect", endpoint});
   CHECK(orchestrator.wait() == 0);
   CHECK(reader.wait() == 0);
@@ -322,7 +331,8 @@ TEST_CASE("what a run that was killed left behind goes with the next") {
   Mesh mesh = Mesh::run(2000, kPatient);
   mesh.orchestrator().signal(SIGKILL);
   mesh.orchestrator().wait();
-  Program::wait_until("the agents are gone", [&] { return !mesh.any_child_exists(); }, kSoon);
+  Program::wait_until(
+      "the agents are gone", [&] { return !mesh.any_child_exists(); }, kSoon);
   CHECK_FALSE(files.empty());
   Program next({"run", kTopology, "--input", kQuestions, "--json"});
   CHECK(next.wait() == 0);
@@ -332,7 +342,8 @@ TEST_CASE("what a run that was killed left behind goes with the next") {
 TEST_CASE("weights that are cut off are said once, however many agents read them") {
   const TemporaryFolder folder;
   fs::copy(kRoot / "models/tiny", folder.path() / "model", fs::copy_options::recursive);
-  fs::resize_file(folder.path() / "model/model.safetensors", fs::file_size(folder.path() / "model/model.safetensors") / 2);
+  fs::resize_file(folder.path() / "model/model.safetensors",
+                  fs::file_size(folder.path() / "model/model.safetensors") / 2);
   const auto topology = folder.write("mesh.yaml",
                                      "kvmesh: 1\nname: cut\nmodels:\n  cut: {path: model}\nagents:\n"
                                      "  one: {model: cut, prompt: \"{question}\"}\n"

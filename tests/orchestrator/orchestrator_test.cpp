@@ -337,14 +337,13 @@ TEST_CASE("progress comes from one thread, and what it throws harms nobody") {
   std::mutex mutex;
   std::set<std::thread::id> threads;
   std::string logged;
-  Orchestrator orchestrator(
-      folder.parse(pair("medium: kv, layers: {top: 1}") + "calibration: calibration.jsonl\n"),
-      {.bind = std::nullopt, .spawn = false, .log = [&](const std::string& line) {
-         const std::lock_guard lock(mutex);
-         threads.insert(std::this_thread::get_id());
-         logged += line + "\n";
-         throw std::runtime_error("the disk is full");
-       }});
+  Orchestrator orchestrator(folder.parse(pair("medium: kv, layers: {top: 1}") + "calibration: calibration.jsonl\n"),
+                            {.bind = std::nullopt, .spawn = false, .log = [&](const std::string& line) {
+                               const std::lock_guard lock(mutex);
+                               threads.insert(std::this_thread::get_id());
+                               logged += line + "\n";
+                               throw std::runtime_error("the disk is full");
+                             }});
   FakeAgent reader("reader", orchestrator.endpoint(), good("reader"));
   FakeAgent solver("solver", orchestrator.endpoint(), good("solver"));
   orchestrator.start();

@@ -18,8 +18,8 @@ class Scene {
  public:
   explicit Scene(const std::string& yaml = pair(), bool children = false) : topology_(folder_.parse(yaml)) {
     supervisor_ = std::make_unique<Supervisor>(
-        topology_,
-        SupervisorOptions{.threads = 3, .children = children, .liveness = 3s, .deadlines = {.start = 120s}}, now_);
+        topology_, SupervisorOptions{.threads = 3, .children = children, .liveness = 3s, .deadlines = {.start = 120s}},
+        now_);
   }
 
   void say(const std::string& agent, const bus::Control& message) {
