@@ -228,8 +228,8 @@ void MeshLoop::wait_for_signal() {
   signals_.async_wait([this](const boost::system::error_code& error, int signal) {
     if (error) return;
     guarded([&] {
-      perform(supervisor_.fail(ErrorKind::kGiveUp,
-                               cat("the mesh was stopped by ", name_of_signal(signal)), Clock::now()));
+      perform(
+          supervisor_.fail(ErrorKind::kGiveUp, cat("the mesh was stopped by ", name_of_signal(signal)), Clock::now()));
     });
     wait_for_signal();  // a second one changes nothing: what can be ended is being ended
   });
@@ -250,11 +250,13 @@ void MeshLoop::on_event(bus::Event event) {
 }
 
 void MeshLoop::on_control(const bus::ControlReceived& received) {
+  Actions actions;
   try {
-    perform(supervisor_.on_message(received.peer, bus::decode_control(received.body), Clock::now()));
+    actions = supervisor_.on_message(received.peer, bus::decode_control(received.body), Clock::now());
   } catch (const Error& error) {
-    perform(supervisor_.on_broken(received.peer, error.what(), Clock::now()));
+    actions = supervisor_.on_broken(received.peer, error.what(), Clock::now());
   }
+  perform(std::move(actions));  // what goes wrong here is not the peer's doing
 }
 
 void MeshLoop::on_child_exit(const std::string& agent, std::int64_t pid, ProcessExit exit) {
