@@ -38,14 +38,14 @@ Actions Supervisor::say_bye(const std::string& reason, Time now) {
     if (member.peer.empty()) member.state = State::kGone;
     send(member, bus::Bye{reason}, now);
   }
-  if (all(State::kGone)) actions_.push_back(AllGone{});
+  if (all(State::kGone)) actions_.emplace_back(std::in_place_type<AllGone>);
   return take();
 }
 
 void Supervisor::leave(Member& member) {
   if (member.state == State::kGone) return;
   member.state = State::kGone;
-  if (phase_ == Phase::kStopping && all(State::kGone)) actions_.push_back(AllGone{});
+  if (phase_ == Phase::kStopping && all(State::kGone)) actions_.emplace_back(std::in_place_type<AllGone>);
 }
 
 void Supervisor::on_bye(const std::string& name, Member& member, Time now) {
@@ -109,8 +109,9 @@ void Supervisor::on_lost(const std::string& name, const bus::Lost& lost, Time no
   if (phase_ == Phase::kStopping) return;
   const auto about = members_.find(lost.agent);
   if (about == members_.end() || lost.agent == name)
-    return break_mesh(ErrorKind::kReconnect, cat(name_of(name), " says that it lost \"", lost.agent,
-                                                 "\", which is no other agent; run the same kvmesh on both sides"),
+    return break_mesh(ErrorKind::kReconnect,
+                      cat(name_of(name), " says that it lost \"", lost.agent,
+                          "\", which is no other agent; run the same kvmesh on both sides"),
                       now);
   const bool held = std::any_of(reports_.begin(), reports_.end(), [&](const Report& report) {
     return report.reporter == name && report.about == lost.agent;
