@@ -1,8 +1,10 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <variant>
 
 #include "agents/exchange.hpp"
 #include "base/error.hpp"
@@ -17,9 +19,8 @@ namespace kvmesh::cli {
 namespace {
 
 struct Arguments {
-  std::string sender, receiver, receiver_ids, layers = "all", medium = "kv", mask = "causal", positions = "continue";
+  std::string sender, receiver, receiver_ids, layers = "all", medium = "kv";
   std::vector<std::string> sender_ids;
-  std::string combine = "replace";
   llm::Model::Options model;
   wire::EdgeSpec edge;
   int max_tokens = 16, threads = 0;
@@ -54,11 +55,6 @@ agents::ExchangeRequest request_of(const Arguments& arguments) {
   request.edge = arguments.edge;
   request.edge.medium = *wire::find_medium(arguments.medium);
   request.edge.layers = layer_choice(arguments.layers);
-  if (arguments.mask == "authors") request.edge.mask = wire::Mask::kAuthors;
-  if (arguments.positions == "compact") request.edge.positions = wire::Positions::kCompact;
-  if (arguments.positions == "overlap") request.edge.positions = wire::Positions::kOverlap;
-  if (arguments.combine == "sum") request.edge.combine = wire::Combine::kSum;
-  if (arguments.combine == "mean") request.edge.combine = wire::Combine::kMean;
   request.max_tokens = arguments.max_tokens;
   if (request.edge.medium != wire::Medium::kKv && request.sender_ids.size() > 1)
     fail_input("--sender-ids: ", request.sender_ids.size(), " senders; several senders share kv only");
@@ -102,46 +98,60 @@ int share(const Arguments& arguments, std::ostream& out) {
   return kExitOk;
 }
 
+/// "--mask" and the like: one of the names that the edge's option of that name has.
+void add_choice(CLI::App& command, wire::EdgeSpec& edge, const std::string& field, const std::string& what) {
+  for (const wire::EdgeOption& option : wire::edge_options()) {
+    if (option.field != field) continue;
+    const auto& choice = std::get<wire::EdgeOption::Choice>(option.value);
+    const auto set = [&edge, &choice](const std::string& name) {
+      choice.set(edge, static_cast<std::size_t>(std::find(choice.names.begin(), choice.names.end(), name) -
+                                                choice.names.begin()));
+    };
+    command.add_option_function<std::string>("--" + field, set, what)
+        ->check(CLI::IsMember(choice.names))
+        ->default_str(choice.names.at(choice.get(edge)));
+  }
+}
+
+void add_ends(CLI::App& command, Arguments& a) {
+  command.add_option("--sender", a.sender, "Checkpoint folder of the senders")->required();
+  command.add_option("--receiver", a.receiver, "Checkpoint folder of the receiver")->required();
+  command.add_option("--sender-ids", a.sender_ids, "Token ids of a sender, as 1,2,3; give the option once per sender")
+      ->required()
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.add_option("--receiver-ids", a.receiver_ids, "Token ids of the receiver, as 1,2,3");
+  command.add_option("--max-tokens", a.max_tokens, "How many tokens may follow the prompt; embedding: how many steps")
+      ->check(whole_number(0))
+      ->capture_default_str();
+}
+
+void add_edge(CLI::App& command, Arguments& a) {
+  command.add_option("--medium", a.medium, "What the edge carries")
+      ->check(CLI::IsMember({"kv", "embedding", "activation"}))
+      ->capture_default_str();
+  command.add_option("--layers", a.layers, "Layers of the receiver to share beside layer 0, as 0,2; or all; or none")
+      ->capture_default_str();
+  add_choice(command, a.edge, "mask", "authors: the mask of the released code, to compare with it");
+  add_choice(command, a.edge, "positions", "compact, overlap: the positions of the released code, to compare with it");
+  command.add_option("--temperature", a.edge.temperature, "embedding: the temperature of the softmax")
+      ->check(number(0, std::numeric_limits<double>::max(), /*above_least=*/true))
+      ->capture_default_str();
+  command
+      .add_option("--from-layer", a.edge.from_layer, "activation: take the state that enters this layer of the sender")
+      ->check(whole_number(0, wire::kLayerRange.most));
+  command.add_option("--to-layer", a.edge.to_layer, "activation: put it in before this layer of the receiver")
+      ->check(whole_number(0, wire::kLayerRange.most));
+  add_choice(command, a.edge, "combine", "activation: how it enters the receiver's state");
+}
+
 }  // namespace
 
 void add_share_command(CLI::App& app, Action& action) {
   auto a = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("share", summary_of("share"));
-  command->add_option("--sender", a->sender, "Checkpoint folder of the senders")->required();
-  command->add_option("--receiver", a->receiver, "Checkpoint folder of the receiver")->required();
-  command->add_option("--sender-ids", a->sender_ids, "Token ids of a sender, as 1,2,3; give the option once per sender")
-      ->required()
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command->add_option("--receiver-ids", a->receiver_ids, "Token ids of the receiver, as 1,2,3");
-  command->add_option("--layers", a->layers, "Layers of the receiver to share beside layer 0, as 0,2; or all; or none")
-      ->capture_default_str();
-  command->add_option("--medium", a->medium, "What the edge carries")
-      ->check(CLI::IsMember({"kv", "embedding", "activation"}))
-      ->capture_default_str();
-  command->add_option("--mask", a->mask, "authors: the mask of the released code, to compare with it")
-      ->check(CLI::IsMember({"causal", "authors"}))
-      ->capture_default_str();
-  command
-      ->add_option("--positions", a->positions,
-                   "compact, overlap: the positions of the released code, to compare with it")
-      ->check(CLI::IsMember({"continue", "compact", "overlap"}))
-      ->capture_default_str();
-  command->add_option("--temperature", a->edge.temperature, "embedding: the temperature of the softmax")
-      ->check(number(0, std::numeric_limits<double>::max(), /*above_least=*/true))
-      ->capture_default_str();
-  command
-      ->add_option("--from-layer", a->edge.from_layer,
-                   "activation: take the state that enters this layer of the sender")
-      ->check(whole_number(0, wire::kLayerRange.most));
-  command->add_option("--to-layer", a->edge.to_layer, "activation: put it in before this layer of the receiver")
-      ->check(whole_number(0, wire::kLayerRange.most));
-  command->add_option("--combine", a->combine, "activation: how it enters the receiver's state")
-      ->check(CLI::IsMember({"replace", "sum", "mean"}))
-      ->capture_default_str();
-  command->add_option("--max-tokens", a->max_tokens, "How many tokens may follow the prompt; embedding: how many steps")
-      ->check(whole_number(0))
-      ->capture_default_str();
+  add_ends(*command, *a);
+  add_edge(*command, *a);
   command->add_option("--dtype", a->model.dtype, "What to compute in")
       ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
       ->capture_default_str();
