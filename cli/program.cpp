@@ -23,14 +23,21 @@ void occupy_standard_descriptors() {
   }
 }
 
-/// The command that the arguments begin with: "bench llm" has two words. Null: they name none.
-CLI::App* named_command(CLI::App& app, int argc, char** argv) {
-  CLI::App* named = nullptr;
+/// The command that the arguments begin with.
+struct NamedCommand {
+  CLI::App* app = nullptr;       ///< null: they name none
+  std::string words = "kvmesh";  ///< "kvmesh bench llm"
+};
+
+NamedCommand named_command(CLI::App& app, int argc, char** argv) {
+  NamedCommand named;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
-    const auto inner = (named ? *named : app).get_subcommands([&](CLI::App* one) { return one->get_name() == word; });
+    const auto inner =
+        (named.app ? *named.app : app).get_subcommands([&](CLI::App* one) { return one->get_name() == word; });
     if (inner.empty()) break;
-    named = inner.front();
+    named.app = inner.front();
+    named.words += ' ' + word;
   }
   return named;
 }
@@ -56,17 +63,13 @@ int refuse(const std::string& wrong, const std::string& command) {
 
 /// Help and the version were asked for, or the command line is wrong.
 int end_of_parsing(CLI::App& app, const CLI::ParseError& error, int argc, char** argv, std::ostream& out) {
-  CLI::App* command = named_command(app, argc, argv);
+  const NamedCommand command = named_command(app, argc, argv);
   const std::string first = argc > 1 ? argv[1] : "";
-  if (command == nullptr && !first.empty() && first[0] != '-')
+  if (command.app == nullptr && !first.empty() && first[0] != '-')
     return refuse("there is no command \"" + first + "\"", "kvmesh");
-  const std::string name = command ? command->get_display_name() : "";
-  const std::string full = command ? "kvmesh " + name : "kvmesh";
   if (error.get_exit_code() == 0) return app.exit(error, out, std::cerr);
-  if (command != nullptr)
-    if (const std::string option = unknown_option(*command, argc, argv); !option.empty())
-      return refuse("there is no option " + option, full);
-  return refuse(error.what(), full);
+  const std::string option = unknown_option(command.app ? *command.app : app, argc, argv);
+  return refuse(option.empty() ? error.what() : "there is no option " + option, command.words);
 }
 
 int run_action(const Action& action, std::ostream& out) {
