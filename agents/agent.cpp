@@ -110,12 +110,13 @@ Agent::Outcome Agent::on_damage(std::size_t edge, const Error& error) {
 Agent::Outcome Agent::on_renewed(std::size_t edge) {
   std::vector<std::string> waiting;
   for (const auto& [name, request] : requests_)
-    if (request.has_task() && request.waits_on(edge)) waiting.push_back(name);
+    if (request.waits_on(edge) && (request.has_task() || request.received(edge) > 0)) waiting.push_back(name);
   Outcome outcome;
   for (const std::string& name : waiting) {
     const std::string reason = cat("edge ", wire::describe(wiring_.inbound.at(edge).spec), ", request \"", name,
                                    "\": its connection broke after ", requests_.at(name).received(edge),
-                                   " messages and was made anew; what was under way is lost; run the record again");
+                                   requests_.at(name).received(edge) == 1 ? " message" : " messages",
+                                   " and was made anew; what was under way is lost; run the record again");
     fail(name, Error(ErrorKind::kRetry, reason), outcome.failures);
   }
   return outcome;

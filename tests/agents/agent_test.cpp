@@ -189,6 +189,14 @@ TEST_CASE("a connection that was made anew fails the requests that wait on its e
   CHECK(fixture.agent.on_renewed(1).failures.empty());
 }
 
+TEST_CASE("a connection that breaks within a request before its task has come fails it too") {
+  Fixture fixture({"reader"});
+  fixture.send(0, "r1", 0, 2);
+  const auto outcome = fixture.agent.on_renewed(0);
+  REQUIRE(outcome.failures.size() == 1);
+  CHECK_THAT(outcome.failures[0].reason, Catch::Contains("its connection broke after 1 message and"));
+}
+
 TEST_CASE("a bad message that comes before its task fails its request alone, whatever is wrong with it") {
   const Fixture fixture({"reader"});
   auto damaged = fixture.message(0, "early");
