@@ -318,6 +318,31 @@ TEST_CASE("the post-processor's tokens come on demand only") {
   CHECK(tokenizer.encode("h", false) == Ids{*tokenizer.find_id("h")});
 }
 
+TEST_CASE("add_bos_token and add_eos_token count where the post-processor adds nothing itself") {
+  const Json byte_level = {{"type", "ByteLevel"}};
+  const Json bert = {{"type", "BertProcessing"}, {"cls", {"<s>", 300}}, {"sep", {"</s>", 301}}};
+  const auto encode = [](const Json& post_processor, const Json& config) {
+    Json description = byte_level_tokenizer();
+    description["added_tokens"] = {added_token(300, "<s>"), added_token(301, "</s>")};
+    description["post_processor"] = post_processor;
+    const TempDir folder;
+    folder.write("tokenizer.json", description.dump());
+    folder.write("tokenizer_config.json", config.dump());
+    const llm::Tokenizer tokenizer = llm::Tokenizer::load(folder.path());
+    CHECK(tokenizer.encode("h", /*add_special=*/false) == Ids{*tokenizer.find_id("h")});
+    return spell_ids(tokenizer, tokenizer.encode("h", /*add_special=*/true));
+  };
+  Json config = {{"bos_token", "<s>"}, {"eos_token", {{"content", "</s>"}}}, {"add_bos_token", true}};
+  CHECK(encode(byte_level, config) == Words{"<s>", "h"});
+  CHECK(encode(nullptr, config) == Words{"<s>", "h"});
+  CHECK(encode(bert, config) == Words{"<s>", "h", "</s>"});
+  config["add_eos_token"] = true;
+  CHECK(encode(byte_level, config) == Words{"<s>", "h", "</s>"});
+  config["add_bos_token"] = false;
+  CHECK(encode(byte_level, config) == Words{"h", "</s>"});
+  CHECK(encode(byte_level, {{"add_bos_token", true}}) == Words{"h"});
+}
+
 TEST_CASE("what is not supported is refused by file and place") {
   const auto refused = [](const std::string& key, const Json& value, const std::string& message) {
     Json description = byte_level_tokenizer();
