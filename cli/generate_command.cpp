@@ -1,3 +1,4 @@
+#include <optional>
 #include <ostream>
 
 #include "base/error.hpp"
@@ -5,8 +6,8 @@
 #include "cli/hosted_commands.hpp"
 #include "cli/model_arguments.hpp"
 #include "cli/number_checks.hpp"
+#include "llm/decode/answer_text.hpp"
 #include "llm/decode/generate.hpp"
-#include "llm/decode/stop_strings.hpp"
 #include "llm/host.hpp"
 
 namespace kvmesh::cli {
@@ -24,7 +25,8 @@ struct Arguments {
 
 int generate(const Arguments& arguments, std::ostream& out) {
   if (const std::string problem = problem_of(arguments.sampling); !problem.empty()) fail_input(problem);
-  llm::StopStrings stop(arguments.stop);
+  for (const std::string& stop : arguments.stop)
+    if (stop.empty()) fail_input("--stop: is empty; leave it out, or write what to stop at");
   llm::set_compute_threads(arguments.model.threads);
   const llm::Host host = llm::Host::load(arguments.model.model_dir, arguments.model.options);
   say_notes(host.model());
@@ -37,17 +39,19 @@ int generate(const Arguments& arguments, std::ostream& out) {
                " to generate are more than the model's ", llm::describe_position_limit(host.model().config()));
   llm::KvCache cache = host.model().make_cache(tokens + arguments.max_tokens);
   const auto output = host.model().forward({.embeddings = host.model().embed(ids)}, cache);
-  llm::StreamingDecoder decoder(host.tokenizer());
+  llm::AnswerText answer(host.tokenizer(), arguments.stop);
+  std::optional<std::int64_t> stop_token;
   llm::GenerateOptions options{.max_tokens = arguments.max_tokens,
                                .stop_tokens = host.stop_tokens(),
                                .sampling = arguments.sampling,
                                .prompt_tokens = ids};
   options.on_token = [&](std::int64_t id) {
-    out << stop.push(decoder.push(id)) << std::flush;
-    return !stop.found();
+    out << answer.push(id) << std::flush;
+    return !answer.stopped();
   };
+  options.on_stop_token = [&](std::int64_t id) { stop_token = id; };
   llm::generate(host.model(), cache, output.logits, options);
-  out << stop.push(decoder.flush()) << stop.finish() << '\n';
+  out << answer.finish(stop_token) << '\n';
   return kExitOk;
 }
 

@@ -6,7 +6,7 @@ find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(xxhash REQUIRED QUIET IMPORTED_TARGET libxxhash)
-pkg_check_modules(pcre2 REQUIRED QUIET IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(oniguruma REQUIRED QUIET IMPORTED_TARGET oniguruma)
 pkg_check_modules(utf8proc REQUIRED QUIET IMPORTED_TARGET libutf8proc)
 
 # libtorch, whose CMake package reports on Caffe2, protobuf and glog at length. An imported target: it is named, not

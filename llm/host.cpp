@@ -1,15 +1,16 @@
 #include "llm/host.hpp"
 
 #include "base/error.hpp"
+#include "llm/text/stop_tokens.hpp"
 
 namespace kvmesh::llm {
 
 Host Host::load(const std::filesystem::path& model_dir, const Model::Options& options) {
   Host host(Model::load(model_dir, options), Tokenizer::load(model_dir));
   host.model_dir_ = model_dir;
-  host.stop_tokens_ = read_stop_tokens(model_dir);
   if (ChatTemplate::exists(model_dir))
     host.chat_template_ = std::make_shared<const ChatTemplate>(ChatTemplate::load(model_dir));
+  host.stop_tokens_ = gather_stop_tokens(read_stop_tokens(model_dir), host.tokenizer_, host.chat_template_.get());
   return host;
 }
 

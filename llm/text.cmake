@@ -1,18 +1,28 @@
 # Sources of the tokenizer and the chat templates.
 set(KVMESH_TEXT_SOURCES
-  text/tokenizer.cpp text/chat_template.cpp
+  text/chat_template.cpp
+  text/stop_tokens.cpp
+  text/tokenizer.cpp
   text/tokenizer/added_tokens.cpp
   text/tokenizer/bpe.cpp
   text/tokenizer/byte_level.cpp
+  text/tokenizer/charsmap.cpp
   text/tokenizer/decoder.cpp
   text/tokenizer/description.cpp
+  text/tokenizer/json_file.cpp
   text/tokenizer/normalizer.cpp
+  text/tokenizer/normalizer_bert.cpp
+  text/tokenizer/other_formats.cpp
   text/tokenizer/pattern.cpp
   text/tokenizer/post_processor.cpp
   text/tokenizer/pre_tokenizer.cpp
   text/tokenizer/regex.cpp
-  text/tokenizer/regex_translate.cpp
+  text/tokenizer/regex_classes.cpp
   text/tokenizer/split.cpp
+  text/tokenizer/token_model.cpp
+  text/tokenizer/tokenizer_config.cpp
+  text/tokenizer/unicode.cpp
+  text/tokenizer/unigram.cpp
   text/tokenizer/utf8.cpp
   text/jinja/bound.cpp
   text/jinja/budget.cpp

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,12 +11,8 @@
 namespace kvmesh::agents {
 
 /// What a text edge carries, and what an answer is: the first `max_tokens` of the tokens that were generated, without
-/// special ones, up to the first of the `stop` texts.
-std::string text_said(const llm::Tokenizer& tokenizer, std::span<const std::int64_t> tokens, int max_tokens,
-                      const std::vector<std::string>& stop);
-
-/// How many of the tokens, from the first on, stand before the first of the `stop` texts.
-std::size_t tokens_said(const llm::Tokenizer& tokenizer, std::span<const std::int64_t> tokens,
-                        const std::vector<std::string>& stop);
+/// special ones, up to the first of the `stop` texts. `stop_token` ended them, if any.
+std::string text_said(const llm::Tokenizer& tokenizer, std::span<const std::int64_t> tokens,
+                      std::optional<std::int64_t> stop_token, int max_tokens, const std::vector<std::string>& stop);
 
 }  // namespace kvmesh::agents

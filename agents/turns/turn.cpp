@@ -13,8 +13,8 @@
 #include "agents/turns/turn_plan.hpp"
 #include "base/error.hpp"
 #include "kvcodec/decode.hpp"
+#include "llm/decode/answer_text.hpp"
 #include "llm/decode/generate.hpp"
-#include "llm/decode/stop_strings.hpp"
 #include "llm/model/flops.hpp"
 
 namespace kvmesh::agents {
@@ -43,8 +43,7 @@ class RunningTurn::Steps {
         kv_(turn_.kv ? turn_.kv : std::make_shared<KvArrivals>(model_, wiring_)),
         cache_(kv_->cache()),
         outbox_(model_, wiring_, turn_.task, hooks_.publish, hooks_.reuse),
-        text_(host_.tokenizer()),
-        stop_(turn_.task.stop) {
+        answer_(host_.tokenizer(), turn_.task.stop) {
     result_.request = turn_.task.request;
   }
 
@@ -166,9 +165,10 @@ class RunningTurn::Steps {
     options.complete_cache = plan_.shares_output;
     options.on_token = [this](std::int64_t id) {
       if (result_.generated_tokens++ == 0) stamp_first_token();
-      if (!turn_.task.stop.empty()) stop_.push(text_.push(id));
-      return !stop_.found();
+      if (!turn_.task.stop.empty()) answer_.push(id);
+      return !answer_.stopped();
     };
+    options.on_stop_token = [this](std::int64_t id) { stop_token_ = id; };
     generator_.emplace(std::move(options));
   }
 
@@ -197,14 +197,15 @@ class RunningTurn::Steps {
 
   /// Each edge and the answer have a bound of their own.
   std::string said(std::span<const std::int64_t> tokens, int max_tokens) const {
-    return text_said(host_.tokenizer(), tokens, max_tokens, turn_.task.stop);
+    return text_said(host_.tokenizer(), tokens, stop_token_, max_tokens, turn_.task.stop);
   }
 
   void send_output() {
     const std::vector<std::int64_t>& tokens = generator_->tokens();
     if (tokens.empty()) stamp_first_token();
     if (turn_.task.generate) result_.answer = said(tokens, turn_.task.max_tokens);
-    if (stop_.found()) drop_rows_behind_text(tokens);
+    if (!turn_.task.stop.empty()) answer_.finish(stop_token_);
+    if (answer_.stopped()) drop_rows_behind_text();
     outbox_.plan_kv(wire::Share::kPromptAndOutput, cache_, cache_.layer(0).length() - cache_.layer(0).shared_rows);
     for (int layer = 0; layer < cache_.layers(); ++layer)
       outbox_.send_layer(layer, cache_.layer(layer), wire::Share::kPromptAndOutput);
@@ -216,8 +217,8 @@ class RunningTurn::Steps {
   }
 
   /// What stands behind a stop string, and its own tokens, is not part of what was said: in the cache neither.
-  void drop_rows_behind_text(std::span<const std::int64_t> tokens) {
-    const auto kept = static_cast<std::int64_t>(tokens_said(host_.tokenizer(), tokens, turn_.task.stop));
+  void drop_rows_behind_text() {
+    const auto kept = static_cast<std::int64_t>(answer_.tokens_before_stop());
     for (int layer = 0; layer < cache_.layers(); ++layer) {
       llm::LayerCache& rows = cache_.layer(layer);
       const std::int64_t own = rows.length() - rows.shared_rows;
@@ -273,8 +274,8 @@ class RunningTurn::Steps {
   std::int64_t own_rows_ = 0;
   at::Tensor logits_;
   std::optional<llm::KvCache> cache_before_output_;
-  llm::StreamingDecoder text_;
-  llm::StopStrings stop_;
+  llm::AnswerText answer_;  ///< where a stop string may end it
+  std::optional<std::int64_t> stop_token_;
   std::optional<llm::Generator> generator_;
   std::vector<std::int64_t> rows_before_token_;  ///< of each layer, at the next token to be decoded
   bus::Result result_;

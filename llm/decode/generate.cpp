@@ -21,7 +21,10 @@ std::optional<std::int64_t> Generator::next(const at::Tensor& logits) {
   if (static_cast<int>(tokens_.size()) >= options_.max_tokens) return std::nullopt;
   const std::int64_t id = sampler_.choose(logits, history_);
   const std::vector<std::int64_t>& stops = options_.stop_tokens;
-  if (std::find(stops.begin(), stops.end(), id) != stops.end()) return std::nullopt;
+  if (std::find(stops.begin(), stops.end(), id) != stops.end()) {
+    if (options_.on_stop_token) options_.on_stop_token(id);
+    return std::nullopt;
+  }
   tokens_.push_back(id);
   history_.push_back(id);
   if (options_.on_token && !options_.on_token(id)) return std::nullopt;

@@ -21,6 +21,8 @@ struct GenerateOptions {
   std::vector<std::int64_t> prompt_tokens;  ///< what the repetition penalty counts besides what is generated
   /// Called with each token as it is chosen, stop tokens not among them; false ends the generation.
   std::function<bool(std::int64_t id)> on_token;
+  /// Called with the stop token that ends the generation.
+  std::function<void(std::int64_t id)> on_stop_token;
   /// Also compute the pairs of the last token, so that the cache holds all that was written. The pairs of a token that
   /// ended the generation (a stop token, or one at which `on_token` said so) are never computed.
   bool complete_cache = false;

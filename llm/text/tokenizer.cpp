@@ -1,51 +1,44 @@
 #include "llm/text/tokenizer.hpp"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#include <array>
-#include <cstdio>
-#include <fstream>
-#include <iterator>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "llm/model/folder_files.hpp"
 #include "llm/text/tokenizer/added_tokens.hpp"
-#include "llm/text/tokenizer/bpe.hpp"
 #include "llm/text/tokenizer/decoder.hpp"
-#include "llm/text/tokenizer/description.hpp"
+#include "llm/text/tokenizer/json_file.hpp"
 #include "llm/text/tokenizer/normalizer.hpp"
+#include "llm/text/tokenizer/other_formats.hpp"
 #include "llm/text/tokenizer/post_processor.hpp"
 #include "llm/text/tokenizer/pre_tokenizer.hpp"
+#include "llm/text/tokenizer/token_model.hpp"
+#include "llm/text/tokenizer/tokenizer_config.hpp"
 #include "llm/text/tokenizer/utf8.hpp"
 
 namespace kvmesh::llm {
 
 struct Tokenizer::Parts {
-  Parts(const Description& file, std::string fingerprint_text)
-      : model(file.at("model")), fingerprint(std::move(fingerprint_text)) {
+  Parts(const Description& file, const TokenizerConfig& config, std::string fingerprint_text)
+      : model(make_token_model(file.at("model"))), fingerprint(std::move(fingerprint_text)) {
     if (file.has("normalizer")) normalizer = make_normalizer(file.at("normalizer"));
     if (file.has("pre_tokenizer")) pre_tokenizer = make_pre_tokenizer(file.at("pre_tokenizer"));
     if (file.has("post_processor")) post_processor = make_post_processor(file.at("post_processor"));
     decoder = file.has("decoder") ? make_decoder(file.at("decoder")) : make_default_decoder();
-    for (const auto& [spelling, id] : model.vocabulary()) tokens.emplace(id, spelling);
-    if (file.has("added_tokens")) read_added_tokens(file.at("added_tokens"));
-  }
-
-  void read_added_tokens(const Description& list) {
-    for (std::size_t index = 0; index < list.size(); ++index) {
-      const Description entry = list.at(index);
-      AddedToken token;
-      token.content = entry.text("content");
-      token.id = model.find(token.content).value_or(entry.number("id"));
-      token.single_word = entry.flag("single_word", false);
-      token.lstrip = entry.flag("lstrip", false);
-      token.rstrip = entry.flag("rstrip", false);
-      token.special = entry.flag("special", false);
-      token.normalized = entry.flag("normalized", !token.special);
-      add(token);
-    }
+    for (const auto& [spelling, id] : model->vocabulary()) tokens.emplace(id, spelling);
+    std::optional<Description> listed;
+    if (file.has("added_tokens")) listed = file.at("added_tokens");
+    for (const AddedToken& token : gather_added_tokens(*model, tokens, listed, config)) add(token);
+    const auto find_named = [&](const char* name) -> std::optional<std::int64_t> {
+      const auto found = config.named.find(name);
+      if (found == config.named.end()) return std::nullopt;
+      return added_ids.at(found->second);
+    };
+    eos = find_named("eos_token");
+    if (post_processor && post_processor->adds_tokens()) return;
+    if (config.add_bos_token) before_text = find_named("bos_token");
+    if (config.add_eos_token) after_text = eos;
   }
 
   void add(const AddedToken& token) {
@@ -62,11 +55,12 @@ struct Tokenizer::Parts {
   }
 
   /// The ids of a stretch of normalized text without added tokens.
-  void encode_plain(std::string_view text, bool at_start, Bpe::Cache& cache, std::vector<std::int64_t>& ids) const {
+  void encode_plain(std::string_view text, bool at_start, TokenModel::Cache& cache,
+                    std::vector<std::int64_t>& ids) const {
     std::vector<Piece> pieces;
     pieces.push_back({std::string(text), at_start});
     if (pre_tokenizer) pieces = pre_tokenizer->apply(std::move(pieces));
-    for (const Piece& piece : pieces) model.encode(piece.text, cache, ids);
+    for (const Piece& piece : pieces) model->encode(piece.text, cache, ids);
   }
 
   const std::string* find_token(std::int64_t id) const {
@@ -74,7 +68,7 @@ struct Tokenizer::Parts {
     return found == tokens.end() ? nullptr : &found->second;
   }
 
-  Bpe model;
+  std::unique_ptr<const TokenModel> model;
   std::string fingerprint;
   std::unique_ptr<const Normalizer> normalizer;
   std::unique_ptr<const PreTokenizer> pre_tokenizer;
@@ -82,9 +76,12 @@ struct Tokenizer::Parts {
   std::unique_ptr<const Decoder> decoder;
   AddedTokenFinder in_raw_text;
   AddedTokenFinder in_normalized_text;
-  std::unordered_map<std::int64_t, std::string> tokens;
+  Spellings tokens;
   std::unordered_map<std::string, std::int64_t> added_ids;
   std::unordered_set<std::int64_t> special_ids;
+  std::optional<std::int64_t> eos;
+  std::optional<std::int64_t> before_text;  ///< where the post-processor leaves it to tokenizer_config.json
+  std::optional<std::int64_t> after_text;
 };
 
 Tokenizer::Tokenizer(std::unique_ptr<const Parts> parts) : parts_(std::move(parts)) {}
@@ -94,31 +91,16 @@ Tokenizer::~Tokenizer() = default;
 
 Tokenizer Tokenizer::load(const std::filesystem::path& model_dir) {
   const std::filesystem::path path = model_dir / "tokenizer.json";
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream && std::filesystem::exists(model_dir / "tokenizer.model")) {
-    fail_input(path.string(),
-               ": is not there, and SentencePiece's tokenizer.model is not read; let transformers write it: "
-               "AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR)");
-  }
-  if (!stream) fail_input(path.string(), ": cannot be opened; a checkpoint folder with a tokenizer.json is needed");
-  const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
-  nlohmann::json document;
-  try {
-    document = nlohmann::json::parse(bytes);
-  } catch (const nlohmann::json::exception& error) {
-    fail_input(path.string(), ": is not JSON: ", error.what());
-  }
-  std::array<char, 17> fingerprint{};
-  std::snprintf(fingerprint.data(), fingerprint.size(), "%016llx",
-                static_cast<unsigned long long>(XXH3_64bits(bytes.data(), bytes.size())));
-  return Tokenizer(std::make_unique<const Parts>(Description(document, path.string()), fingerprint.data()));
+  if (!is_there(path)) fail_without_tokenizer_json(model_dir);
+  const JsonFile file(path);
+  return Tokenizer(std::make_unique<const Parts>(file.root(), read_tokenizer_config(model_dir), file.fingerprint()));
 }
 
 std::vector<std::int64_t> Tokenizer::encode(std::string_view text, bool add_special) const {
   const Parts& parts = *parts_;
   const std::string clean = utf8::sanitize(text);
   std::vector<std::int64_t> ids;
-  Bpe::Cache cache;
+  TokenModel::Cache cache;
   const auto on_token = [&](std::int64_t id) { ids.push_back(id); };
   parts.in_raw_text.scan(
       clean,
@@ -133,7 +115,11 @@ std::vector<std::int64_t> Tokenizer::encode(std::string_view text, bool add_spec
             on_token);
       },
       on_token);
-  return add_special && parts.post_processor ? parts.post_processor->apply(std::move(ids)) : ids;
+  if (!add_special) return ids;
+  if (parts.post_processor) ids = parts.post_processor->apply(std::move(ids));
+  if (parts.before_text) ids.insert(ids.begin(), *parts.before_text);
+  if (parts.after_text) ids.push_back(*parts.after_text);
+  return ids;
 }
 
 std::string Tokenizer::decode(std::span<const std::int64_t> ids, bool skip_special) const {
@@ -152,12 +138,19 @@ std::string Tokenizer::token(std::int64_t id) const {
 std::optional<std::int64_t> Tokenizer::find_id(std::string_view token) const {
   const auto found = parts_->added_ids.find(std::string(token));
   if (found != parts_->added_ids.end()) return found->second;
-  return parts_->model.find(token);
+  return parts_->model->find(token);
 }
 
 std::size_t Tokenizer::vocab_size() const { return parts_->tokens.size(); }
 
 bool Tokenizer::is_special(std::int64_t id) const { return parts_->special_ids.contains(id); }
+
+bool Tokenizer::names_special(std::string_view text) const {
+  return std::any_of(parts_->special_ids.begin(), parts_->special_ids.end(),
+                     [&](std::int64_t id) { return text.find(parts_->tokens.at(id)) != std::string_view::npos; });
+}
+
+std::optional<std::int64_t> Tokenizer::eos_token() const { return parts_->eos; }
 
 std::string Tokenizer::fingerprint() const { return parts_->fingerprint; }
 

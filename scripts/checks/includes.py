@@ -18,7 +18,7 @@ MAY_INCLUDE = {
 TENSOR_ROOMS = ("kvcodec", "llm", "agents", "bench", "cli")
 TENSOR_HEADERS = ("ATen/", "c10/", "torch/")
 # Libraries whose headers stay in sources and detail/.
-HIDDEN_LIBRARIES = ("CLI/", "boost/", "nlohmann/", "pcre2", "spdlog/", "utf8proc", "xxh", "yaml-cpp/", "zmq")
+HIDDEN_LIBRARIES = ("CLI/", "boost/", "nlohmann/", "oniguruma", "spdlog/", "utf8proc", "xxh", "yaml-cpp/", "zmq")
 FORWARD_DECLARATIONS = ("nlohmann/json_fwd.hpp",)
 # The files of kvmesh_llm_files, which programs without libtorch link.
 TENSORLESS_LISTS = ("llm/files.cmake", "llm/text.cmake")

@@ -2,16 +2,17 @@
 
 #include <algorithm>
 
+#include "llm/text/tokenizer/unicode.hpp"
 #include "llm/text/tokenizer/utf8.hpp"
 
 namespace kvmesh::llm {
 namespace {
 
 bool ends_with_word(std::string_view text) {
-  return !text.empty() && utf8::is_word(utf8::decode(text.substr(utf8::last_start(text))));
+  return !text.empty() && unicode::is_word(utf8::decode(text.substr(utf8::last_start(text))));
 }
 
-bool starts_with_word(std::string_view text) { return !text.empty() && utf8::is_word(utf8::decode(text)); }
+bool starts_with_word(std::string_view text) { return !text.empty() && unicode::is_word(utf8::decode(text)); }
 
 /// Where the white space at the end of `text` starts.
 std::size_t trailing_space(std::string_view text) {

@@ -8,8 +8,8 @@
 namespace kvmesh::llm {
 namespace {
 
-constexpr std::size_t kLongestCached = 64;  ///< bytes; longer pieces hardly come twice
-constexpr std::uint32_t kNone = static_cast<std::uint32_t>(-1);
+constexpr std::size_t kLongestCached = 64;                       ///< bytes; longer pieces hardly come twice
+constexpr std::uint32_t kNone = static_cast<std::uint32_t>(-1);  ///< no neighbour
 
 /// A pair that may be merged: the best rank first, then the leftmost.
 struct Candidate {
@@ -30,8 +30,6 @@ struct Link {
 }  // namespace
 
 Bpe::Bpe(const Description& model) {
-  const std::string type = model.text("type", "BPE");
-  if (type != "BPE") model.fail("the model type \"", type, "\" is not supported; BPE is");
   if (model.has("dropout") && model.value()["dropout"] != 0.0) {
     model.fail("\"dropout\" makes encodings random, which is not supported: set it to null");
   }
@@ -46,19 +44,17 @@ Bpe::Bpe(const Description& model) {
     unknown_ = find(spelling);
     if (!unknown_) model.at("unk_token").fail("\"", spelling, "\" is not in the vocabulary");
   }
-  if (model.flag("byte_fallback", false)) read_byte_tokens();
+  if (model.flag("byte_fallback", false)) byte_tokens_ = byte_tokens_of(*this);
 }
 
 void Bpe::read_vocabulary(const Description& vocabulary) {
   if (!vocabulary.value().is_object()) vocabulary.fail("expected an object of token: id");
-  spellings_.reserve(vocabulary.value().size());
-  vocabulary_.reserve(vocabulary.value().size());
+  expect_tokens(vocabulary.value().size());
   for (const auto& [token, id] : vocabulary.value().items()) {
-    if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= kNone) {
+    if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= kNoId) {
       vocabulary.fail("the id of \"", token, "\" is no whole number that fits");
     }
-    spellings_.push_back(token);
-    vocabulary_.emplace(spellings_.back(), id.get<Id>());
+    add_token(token, id.get<Id>());
   }
 }
 
@@ -106,20 +102,6 @@ void Bpe::note_neighbours(std::string_view token) {
     previous = character;
     token.remove_prefix(length);
   }
-}
-
-void Bpe::read_byte_tokens() {
-  static constexpr std::string_view kDigits = "0123456789ABCDEF";
-  byte_tokens_.resize(256);
-  for (std::size_t byte = 0; byte < 256; ++byte) {
-    byte_tokens_[byte] = find(cat("<0x", kDigits[byte / 16], kDigits[byte % 16], ">"));
-  }
-}
-
-std::optional<Bpe::Id> Bpe::find(std::string_view token) const {
-  const auto found = vocabulary_.find(token);
-  if (found == vocabulary_.end()) return std::nullopt;
-  return found->second;
 }
 
 const Bpe::Merge* Bpe::find_merge(Id left, Id right) const {

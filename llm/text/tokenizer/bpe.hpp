@@ -8,30 +8,18 @@
 #include <unordered_set>
 #include <vector>
 
-#include "llm/text/tokenizer/description.hpp"
+#include "llm/text/tokenizer/token_model.hpp"
 
 namespace kvmesh::llm {
 
 /// Byte pair encoding: characters of a piece become tokens, and the pair with the best rank is merged as long as there
-/// is one (leftmost first among equals). Immutable; encode() may be called from several threads at once.
-class Bpe {
+/// is one (leftmost first among equals).
+class Bpe final : public TokenModel {
  public:
-  using Id = std::uint32_t;
-
-  /// The ids of pieces that were met before, while one text is encoded.
-  using Cache = std::unordered_map<std::string, std::vector<std::int64_t>>;
-
-  /// The `model` of a tokenizer.json. Throws Error{kFixInput} for another type than BPE, and for a vocabulary or merges
-  /// that do not fit together.
+  /// Throws Error{kFixInput} for a vocabulary and merges that do not fit together.
   explicit Bpe(const Description& model);
-  Bpe(const Bpe&) = delete;
-  Bpe& operator=(const Bpe&) = delete;
 
-  /// Appends the ids of one piece.
-  void encode(std::string_view piece, Cache& cache, std::vector<std::int64_t>& ids) const;
-
-  std::optional<Id> find(std::string_view token) const;
-  const std::unordered_map<std::string_view, Id>& vocabulary() const { return vocabulary_; }
+  void encode(std::string_view piece, Cache& cache, std::vector<std::int64_t>& ids) const override;
 
  private:
   struct Merge {
@@ -48,7 +36,6 @@ class Bpe {
   void read_merges(const Description& merges);
   void add_merge(const Description& where, std::string_view left, std::string_view right);
   void note_neighbours(std::string_view token);
-  void read_byte_tokens();
 
   std::vector<Symbol> symbols_of(std::string_view piece) const;
   bool append_bytes(std::string_view character, std::vector<Symbol>& symbols) const;
@@ -57,8 +44,6 @@ class Bpe {
 
   static std::uint64_t pair(Id left, Id right) { return static_cast<std::uint64_t>(left) << 32 | right; }
 
-  std::vector<std::string> spellings_;  ///< what the keys of vocabulary_ point into
-  std::unordered_map<std::string_view, Id> vocabulary_;
   std::unordered_map<std::uint64_t, Merge> merges_;
   std::unordered_set<std::uint64_t> neighbours_;  ///< characters that stand side by side in the result of some merge
   std::vector<std::optional<Id>> byte_tokens_;    ///< 256, or empty without byte fallback

@@ -7,7 +7,10 @@
 #include <vector>
 
 #include "llm/text/tokenizer/byte_level.hpp"
+#include "llm/text/tokenizer/charsmap.hpp"
+#include "llm/text/tokenizer/normalizer_bert.hpp"
 #include "llm/text/tokenizer/pattern.hpp"
+#include "llm/text/tokenizer/unicode.hpp"
 #include "llm/text/tokenizer/utf8.hpp"
 
 namespace kvmesh::llm {
@@ -22,8 +25,24 @@ class UnicodeForm final : public Normalizer {
  public:
   explicit UnicodeForm(int options) : options_(options) {}
 
+  /// What `tokenizers` does not know yet stays as it is and joins nothing: the text falls apart there.
   std::string apply(std::string text) const override {
     if (is_ascii(text)) return text;
+    std::string out;
+    std::size_t begin = 0;
+    for (std::size_t at = 0; at < text.size(); at += utf8::length(text[at])) {
+      const std::string_view rest = std::string_view(text).substr(at);
+      if (!unicode::is_unknown_to_forms(utf8::decode(rest))) continue;
+      out += apply_known(std::string_view(text).substr(begin, at - begin));
+      begin = at + utf8::length(rest.front());
+      out += rest.substr(0, begin - at);
+    }
+    return out + apply_known(std::string_view(text).substr(begin));
+  }
+
+ private:
+  std::string apply_known(std::string_view text) const {
+    if (is_ascii(text)) return std::string(text);
     utf8proc_uint8_t* mapped = nullptr;
     const utf8proc_ssize_t length =
         utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
@@ -33,7 +52,6 @@ class UnicodeForm final : public Normalizer {
     return std::string(reinterpret_cast<const char*>(mapped), static_cast<std::size_t>(length));
   }
 
- private:
   int options_;
 };
 
@@ -61,19 +79,7 @@ class Prepend final : public Normalizer {
 
 class Lowercase final : public Normalizer {
  public:
-  std::string apply(std::string text) const override {
-    std::string out;
-    out.reserve(text.size());
-    for (std::string_view rest = text; !rest.empty(); rest.remove_prefix(utf8::length(rest.front()))) {
-      const char32_t character = utf8::decode(rest);
-      if (character == 0x130) {  // the one letter whose small form is two characters
-        out += "i\xCC\x87";
-      } else {
-        utf8::append(out, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(character))));
-      }
-    }
-    return out;
-  }
+  std::string apply(std::string text) const override { return unicode::to_lower(text); }
 };
 
 class StripSpace final : public Normalizer {
@@ -102,8 +108,7 @@ class StripAccents final : public Normalizer {
     std::string out;
     for (std::string_view rest = text; !rest.empty();) {
       const std::size_t length = utf8::length(rest.front());
-      const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(utf8::decode(rest)));
-      if (category != UTF8PROC_CATEGORY_MN) out += rest.substr(0, length);
+      if (!unicode::is_combining_mark(utf8::decode(rest))) out += rest.substr(0, length);
       rest.remove_prefix(length);
     }
     return out;
@@ -132,12 +137,17 @@ class NormalizerSequence final : public Normalizer {
 
 }  // namespace
 
+std::unique_ptr<const Normalizer> make_unicode_form(std::string_view name) {
+  if (name == "NFC") return std::make_unique<UnicodeForm>(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+  if (name == "NFD") return std::make_unique<UnicodeForm>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE);
+  if (name == "NFKC") return std::make_unique<UnicodeForm>(UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
+  if (name == "NFKD") return std::make_unique<UnicodeForm>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
+  return nullptr;
+}
+
 std::unique_ptr<const Normalizer> make_normalizer(const Description& description) {
   const std::string type = description.text("type");
-  if (type == "NFC") return std::make_unique<UnicodeForm>(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-  if (type == "NFD") return std::make_unique<UnicodeForm>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE);
-  if (type == "NFKC") return std::make_unique<UnicodeForm>(UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
-  if (type == "NFKD") return std::make_unique<UnicodeForm>(UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
+  if (auto form = make_unicode_form(type)) return form;
   if (type == "Replace") return std::make_unique<Replace>(description);
   if (type == "Prepend") return std::make_unique<Prepend>(description.text("prepend"));
   if (type == "Lowercase") return std::make_unique<Lowercase>();
@@ -146,10 +156,12 @@ std::unique_ptr<const Normalizer> make_normalizer(const Description& description
   }
   if (type == "StripAccents") return std::make_unique<StripAccents>();
   if (type == "ByteLevel") return std::make_unique<SpellBytes>();
+  if (type == "BertNormalizer") return make_bert_normalizer(description);
+  if (type == "Precompiled") return std::make_unique<Charsmap>(description);
   if (type == "Sequence") return std::make_unique<NormalizerSequence>(description.at("normalizers"));
   description.fail("the normalizer type \"", type,
                    "\" is not supported; NFC, NFD, NFKC, NFKD, Replace, Prepend, Lowercase, Strip, StripAccents, "
-                   "ByteLevel and Sequence are");
+                   "ByteLevel, BertNormalizer, Precompiled and Sequence are");
 }
 
 }  // namespace kvmesh::llm

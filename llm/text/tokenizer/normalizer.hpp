@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "llm/text/tokenizer/description.hpp"
 
@@ -13,6 +14,9 @@ class Normalizer {
   virtual ~Normalizer() = default;
   virtual std::string apply(std::string text) const = 0;
 };
+
+/// "NFC", "NFD", "NFKC" or "NFKD"; null for another name.
+std::unique_ptr<const Normalizer> make_unicode_form(std::string_view name);
 
 /// The normalizer of a tokenizer.json. Throws Error{kFixInput} for a type that is not known.
 std::unique_ptr<const Normalizer> make_normalizer(const Description& description);

@@ -1,5 +1,6 @@
 #include "llm/text/tokenizer/post_processor.hpp"
 
+#include <algorithm>
 #include <string>
 
 namespace kvmesh::llm {
@@ -11,6 +12,7 @@ using Ids = std::vector<std::int64_t>;
 class Nothing final : public PostProcessor {
  public:
   Ids apply(Ids ids) const override { return ids; }
+  bool adds_tokens() const override { return false; }
 };
 
 /// What a template puts before, between and after the copies of the text; usually there is one copy.
@@ -42,6 +44,9 @@ class Template final : public PostProcessor {
     }
     return out;
   }
+  bool adds_tokens() const override {
+    return std::any_of(around_.begin(), around_.end(), [](const Ids& ids) { return !ids.empty(); });
+  }
 
  private:
   void add_special(const Description& description, const Description& item) {
@@ -62,6 +67,9 @@ class PostProcessorSequence final : public PostProcessor {
   Ids apply(Ids ids) const override {
     for (const auto& step : steps_) ids = step->apply(std::move(ids));
     return ids;
+  }
+  bool adds_tokens() const override {
+    return std::any_of(steps_.begin(), steps_.end(), [](const auto& step) { return step->adds_tokens(); });
   }
 
  private:

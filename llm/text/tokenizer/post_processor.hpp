@@ -13,6 +13,8 @@ class PostProcessor {
  public:
   virtual ~PostProcessor() = default;
   virtual std::vector<std::int64_t> apply(std::vector<std::int64_t> ids) const = 0;
+  /// Does it ever add a token?
+  virtual bool adds_tokens() const = 0;
 };
 
 /// The post-processor of a tokenizer.json. Throws Error{kFixInput} for a type that is not known.

@@ -3,6 +3,7 @@
 #include "llm/text/tokenizer/byte_level.hpp"
 #include "llm/text/tokenizer/pattern.hpp"
 #include "llm/text/tokenizer/split.hpp"
+#include "llm/text/tokenizer/unicode.hpp"
 #include "llm/text/tokenizer/utf8.hpp"
 
 namespace kvmesh::llm {
@@ -74,6 +75,46 @@ class SplitCharacters final : public PreTokenizer {
 
   bool (*is_match_)(char32_t);
   SplitBehavior behavior_;
+};
+
+/// "Whitespace": runs of word characters, and runs of what is neither that nor white space.
+class Words final : public PreTokenizer {
+ public:
+  std::vector<Piece> apply(std::vector<Piece> pieces) const override {
+    std::vector<Piece> out;
+    for (const Piece& piece : pieces) {
+      Kind before = Kind::kSpace;
+      for (std::size_t at = 0; at < piece.text.size(); at += utf8::length(piece.text[at])) {
+        const std::string_view rest = std::string_view(piece.text).substr(at);
+        const Kind kind = kind_of(utf8::decode(rest));
+        if (kind != Kind::kSpace) {
+          if (kind != before) out.push_back({"", piece.at_start && at == 0});
+          out.back().text += rest.substr(0, utf8::length(rest.front()));
+        }
+        before = kind;
+      }
+    }
+    return out;
+  }
+
+ private:
+  enum class Kind { kSpace, kWord, kOther };
+  static Kind kind_of(char32_t character) {
+    if (unicode::is_word(character)) return Kind::kWord;
+    return utf8::is_space(character) ? Kind::kSpace : Kind::kOther;
+  }
+};
+
+/// "BertPreTokenizer": words between white space, punctuation by itself.
+class WordsAndPunctuation final : public PreTokenizer {
+ public:
+  std::vector<Piece> apply(std::vector<Piece> pieces) const override {
+    return punctuation_.apply(words_.apply(std::move(pieces)));
+  }
+
+ private:
+  SplitCharacters words_{&utf8::is_space, SplitBehavior::kRemoved};
+  SplitCharacters punctuation_{&unicode::is_punctuation, SplitBehavior::kIsolated};
 };
 
 class ByteLevel final : public PreTokenizer {
@@ -156,20 +197,19 @@ std::unique_ptr<const PreTokenizer> make_pre_tokenizer(const Description& descri
   if (type == "Metaspace") return std::make_unique<Metaspace>(description);
   if (type == "Digits") {
     const bool individual = description.flag("individual_digits", false);
-    return std::make_unique<SplitCharacters>(&utf8::is_numeric,
+    return std::make_unique<SplitCharacters>(&unicode::is_numeric,
                                              individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous);
   }
   if (type == "Punctuation") {
-    return std::make_unique<SplitCharacters>(&utf8::is_punctuation, read_behavior(description, "Isolated"));
+    return std::make_unique<SplitCharacters>(&unicode::is_punctuation, read_behavior(description, "Isolated"));
   }
-  if (type == "Whitespace") {
-    return std::make_unique<Split>(Regex::compile(R"(\w+|[^\w\s]+)"), SplitBehavior::kRemoved, /*invert=*/true);
-  }
+  if (type == "Whitespace") return std::make_unique<Words>();
+  if (type == "BertPreTokenizer") return std::make_unique<WordsAndPunctuation>();
   if (type == "WhitespaceSplit") return std::make_unique<SplitCharacters>(&utf8::is_space, SplitBehavior::kRemoved);
   if (type == "Sequence") return std::make_unique<PreTokenizerSequence>(description.at("pretokenizers"));
   description.fail("the pre-tokenizer type \"", type,
                    "\" is not supported; ByteLevel, Split, Metaspace, Digits, Punctuation, Whitespace, "
-                   "WhitespaceSplit and Sequence are");
+                   "WhitespaceSplit, BertPreTokenizer and Sequence are");
 }
 
 }  // namespace kvmesh::llm

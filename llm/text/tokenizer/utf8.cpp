@@ -115,29 +115,14 @@ void append(std::string& text, char32_t character) {
 
 bool is_space(char32_t character) {
   if (character < 0x80) return character == ' ' || (character >= '\t' && character <= '\r');
-  if (character == 0x85) return true;
-  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(character));
-  return category == UTF8PROC_CATEGORY_ZS || category == UTF8PROC_CATEGORY_ZL || category == UTF8PROC_CATEGORY_ZP;
-}
-
-bool is_word(char32_t character) {
-  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(character));
-  const bool letter_mark_or_digit = category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL;
-  return letter_mark_or_digit || category == UTF8PROC_CATEGORY_PC;
+  return character == 0x85 || character == 0xA0 || character == 0x1680 ||
+         (character >= 0x2000 && character <= 0x200A) || character == 0x2028 || character == 0x2029 ||
+         character == 0x202F || character == 0x205F || character == 0x3000;
 }
 
 bool is_numeric(char32_t character) {
   const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(character));
   return category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO;
-}
-
-bool is_punctuation(char32_t character) {
-  if (character < 0x80) {
-    return (character >= '!' && character <= '/') || (character >= ':' && character <= '@') ||
-           (character >= '[' && character <= '`') || (character >= '{' && character <= '~');
-  }
-  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(character));
-  return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
 }
 
 }  // namespace kvmesh::llm::utf8

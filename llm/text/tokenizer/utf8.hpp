@@ -25,6 +25,9 @@ std::string sanitize(std::string_view bytes);
 
 bool is_valid(std::string_view bytes);
 
+/// Can `byte` start a character?
+inline bool starts_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
+
 /// Bytes of the character that starts with `lead`.
 inline std::size_t length(char lead) {
   const auto byte = static_cast<unsigned char>(lead);
@@ -39,9 +42,7 @@ std::size_t last_start(std::string_view text);
 
 void append(std::string& text, char32_t character);
 
-bool is_space(char32_t character);        ///< property White_Space
-bool is_word(char32_t character);         ///< what \w matches: letters, marks, decimal digits, connectors
-bool is_numeric(char32_t character);      ///< general category N
-bool is_punctuation(char32_t character);  ///< ASCII punctuation or general category P
+bool is_space(char32_t character);    ///< property White_Space, which does not grow any more
+bool is_numeric(char32_t character);  ///< general category N, as utf8proc has it
 
 }  // namespace kvmesh::llm::utf8

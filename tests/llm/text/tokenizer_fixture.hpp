@@ -63,11 +63,16 @@ inline Json bpe_model(const std::vector<std::string>& characters,
   return {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", pairs}};
 }
 
+/// Tokens by their spelling.
+inline std::vector<std::string> spell_ids(const llm::Tokenizer& tokenizer, const Ids& ids) {
+  std::vector<std::string> out;
+  for (const std::int64_t id : ids) out.push_back(tokenizer.token(id));
+  return out;
+}
+
 /// The tokens of `text` by their spelling.
 inline std::vector<std::string> spell(const llm::Tokenizer& tokenizer, std::string_view text) {
-  std::vector<std::string> out;
-  for (const std::int64_t id : tokenizer.encode(text, /*add_special=*/false)) out.push_back(tokenizer.token(id));
-  return out;
+  return spell_ids(tokenizer, tokenizer.encode(text, /*add_special=*/false));
 }
 
 inline Json added_token(std::int64_t id, const std::string& content) {

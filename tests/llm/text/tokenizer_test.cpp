@@ -1,5 +1,6 @@
 #include <array>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cstdio>
 
 #include "base/error.hpp"
@@ -317,32 +318,129 @@ TEST_CASE("the post-processor's tokens come on demand only") {
   CHECK(tokenizer.encode("h", false) == Ids{*tokenizer.find_id("h")});
 }
 
+TEST_CASE("add_bos_token and add_eos_token count where the post-processor adds nothing itself") {
+  const Json byte_level = {{"type", "ByteLevel"}};
+  const Json bert = {{"type", "BertProcessing"}, {"cls", {"<s>", 300}}, {"sep", {"</s>", 301}}};
+  const auto encode = [](const Json& post_processor, const Json& config) {
+    Json description = byte_level_tokenizer();
+    description["added_tokens"] = {added_token(300, "<s>"), added_token(301, "</s>")};
+    description["post_processor"] = post_processor;
+    const TempDir folder;
+    folder.write("tokenizer.json", description.dump());
+    folder.write("tokenizer_config.json", config.dump());
+    const llm::Tokenizer tokenizer = llm::Tokenizer::load(folder.path());
+    CHECK(tokenizer.encode("h", /*add_special=*/false) == Ids{*tokenizer.find_id("h")});
+    return spell_ids(tokenizer, tokenizer.encode("h", /*add_special=*/true));
+  };
+  Json config = {{"bos_token", "<s>"}, {"eos_token", {{"content", "</s>"}}}, {"add_bos_token", true}};
+  CHECK(encode(byte_level, config) == Words{"<s>", "h"});
+  CHECK(encode(nullptr, config) == Words{"<s>", "h"});
+  CHECK(encode(bert, config) == Words{"<s>", "h", "</s>"});
+  config["add_eos_token"] = true;
+  CHECK(encode(byte_level, config) == Words{"<s>", "h", "</s>"});
+  config["add_bos_token"] = false;
+  CHECK(encode(byte_level, config) == Words{"h", "</s>"});
+  CHECK(encode(byte_level, {{"add_bos_token", true}}) == Words{"h"});
+}
+
 TEST_CASE("what is not supported is refused by file and place") {
   const auto refused = [](const std::string& key, const Json& value, const std::string& message) {
     Json description = byte_level_tokenizer();
     description[key] = value;
     CHECK_THROWS_WITH(load_tokenizer(description), Catch::Contains("tokenizer.json") && Catch::Contains(message));
   };
-  refused("normalizer", {{"type", "Precompiled"}}, "Precompiled");
+  refused("normalizer", {{"type", "Nmt"}}, "Nmt");
+  refused("normalizer", {{"type", "Precompiled"}, {"precompiled_charsmap", "AAAA"}}, "normalizer.precompiled_charsmap");
   refused("pre_tokenizer", {{"type", "Sequence"}, {"pretokenizers", {{{"type", "UnicodeScripts"}}}}},
           "pre_tokenizer.pretokenizers[0]");
   refused("decoder", {{"type", "WordPiece"}}, "WordPiece");
   refused("post_processor", {{"type", "Odd"}}, "Odd");
-  refused("model", {{"type", "Unigram"}}, "Unigram");
+  refused("model", {{"type", "Unigram"}, {"vocab", {{"a", 0}}}, {"unk_id", 7}}, "model.vocab");
+  refused("model", {{"type", "Unigram"}, {"vocab", Json::parse(R"([["a", -1.5], ["b", -2]])")}, {"unk_id", 7}},
+          "model.unk_id");
+  refused("model", {{"type", "WordPiece"}, {"vocab", {{"a", 0}}}},
+          "this is a WordPiece model, which belongs to encoders");
+  refused("model", {{"vocab", {{"a", 0}}}, {"unk_token", "a"}, {"max_input_chars_per_word", 100}},
+          "this is a WordPiece model (the file names no type; its keys say so)");
   refused("model", {{"type", "BPE"}, {"vocab", {{"a", 0}}}, {"merges", {"a b"}}}, "\"b\"");
   refused("pre_tokenizer",
           {{"type", "Split"}, {"pattern", {{"Regex", "(a"}}}, {"behavior", "Isolated"}, {"invert", false}}, "(a");
 }
 
+TEST_CASE("a pattern that Oniguruma does not take is refused in Oniguruma's words") {
+  Json description = byte_level_tokenizer();
+  description["pre_tokenizer"] = {{"type", "Split"},
+                                  {"pattern", {{"Regex", "(a"}}},
+                                  {"behavior", "Isolated"},
+                                  {"invert", false}};
+  CHECK_THROWS_WITH(load_tokenizer(description),
+                    Catch::Contains("pre_tokenizer.pattern: the pattern \"(a\" cannot be used: end pattern with "
+                                    "unmatched parenthesis"));
+}
+
+TEST_CASE("a hostile pattern ends with an error instead of running for ever") {
+  const std::string text(3000, 'a');
+  for (const char* pattern : {"(a+)+b", "(a|aa)+b", "(?:(a*)*)*b", "(?:a|a?)+b|a"}) {
+    INFO(pattern);
+    Json description = byte_level_tokenizer();
+    description["pre_tokenizer"] = {{"type", "Split"},
+                                    {"pattern", {{"Regex", pattern}}},
+                                    {"behavior", "Isolated"},
+                                    {"invert", false}};
+    const llm::Tokenizer tokenizer = load_tokenizer(description);
+    const auto start = std::chrono::steady_clock::now();
+    try {
+      tokenizer.encode(text, /*add_special=*/false);
+    } catch (const Error& error) {
+      CHECK_THAT(error.what(), Catch::Contains(pattern) && Catch::Contains("takes too"));
+      CHECK(error.kind() == ErrorKind::kFixInput);
+    }
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
+  }
+}
+
+TEST_CASE("a character that a unigram model has no token for is an error where nothing stands for unknown ones") {
+  const Json description = {{"model", {{"type", "Unigram"}, {"vocab", Json::parse(R"([["a", -1.5], ["b", -2]])")}}}};
+  CHECK_THROWS_WITH(load_tokenizer(description).encode("ac", false),
+                    Catch::Contains("\"c\"") && Catch::Contains("unk_id"));
+}
+
 TEST_CASE("a missing or broken tokenizer.json is refused by name") {
   const TempDir folder;
-  CHECK_THROWS_WITH(llm::Tokenizer::load(folder.path()), Catch::Contains("tokenizer.json"));
+  const auto refused = [&](const std::string& message) {
+    CHECK_THROWS_WITH(llm::Tokenizer::load(folder.path()),
+                      Catch::Contains("tokenizer.json") && Catch::Contains(message));
+  };
+  refused("nor is any other tokenizer");
+  folder.write("vocab.json", "{}");
+  folder.write("merges.txt", "");
+  refused("vocab.json and merges.txt, which kvmesh does not read; let transformers 5 write it");
   folder.write("tokenizer.model", "");
-  CHECK_THROWS_WITH(llm::Tokenizer::load(folder.path()), Catch::Contains("save_pretrained"));
-  folder.write("tokenizer.json", "{\"model\":");
-  CHECK_THROWS_AS(llm::Tokenizer::load(folder.path()), Error);
+  refused("tokenizer.model, which kvmesh does not read; let transformers 5 write it: AutoTokenizer");
+  folder.write("qwen.tiktoken", "");
+  refused("tiktoken's qwen.tiktoken");
+  folder.write("tekken.json", "{}");
+  refused("Mistral's tekken.json");
+  folder.write("tokenizer.json", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n");
+  refused("is a git-LFS pointer, not the file itself; run `git lfs pull`");
+  folder.write("tokenizer.json", "{\n \"model\": x}");
+  refused("tokenizer.json:2:11: ");
   folder.write("tokenizer.json", "[]");
-  CHECK_THROWS_AS(llm::Tokenizer::load(folder.path()), Error);
+  refused("expected an object");
+  folder.write("tokenizer.json", byte_level_tokenizer().dump());
+  folder.write("tokenizer_config.json", "{\"eos_token\": 7}");
+  CHECK_THROWS_WITH(llm::Tokenizer::load(folder.path()),
+                    Catch::Contains("tokenizer_config.json: eos_token: expected a string, found number"));
+}
+
+TEST_CASE("a tokenizer.json that is nested a hundred thousand deep is refused, not followed") {
+  const TempDir folder;
+  for (const std::string key : {"", "{\"pre_tokenizer\":"}) {
+    std::string text = key;
+    text.append(100000, '[').append(100000, ']');
+    folder.write("tokenizer.json", text);
+    CHECK_THROWS_WITH(llm::Tokenizer::load(folder.path()), Catch::Contains("nested more than"));
+  }
 }
 
 }  // namespace
