@@ -120,6 +120,12 @@ bool is_space(char32_t character) {
          character == 0x202F || character == 0x205F || character == 0x3000;
 }
 
+bool is_word(char32_t character) {
+  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(character));
+  const bool letter_mark_or_digit = category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NL;
+  return letter_mark_or_digit || category == UTF8PROC_CATEGORY_PC;
+}
+
 bool is_numeric(char32_t character) {
   const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(character));
   return category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO;

@@ -44,5 +44,6 @@ void append(std::string& text, char32_t character);
 
 bool is_space(char32_t character);    ///< property White_Space, which does not grow any more
 bool is_numeric(char32_t character);  ///< general category N, as utf8proc has it
+bool is_word(char32_t character);     ///< general categories L, M, Nd, Nl and Pc, as utf8proc has them
 
 }  // namespace kvmesh::llm::utf8
