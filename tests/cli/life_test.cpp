@@ -117,6 +117,9 @@ class Mesh {
   std::vector<std::pair<pid_t, std::string>> children_;
 };
 
+/// What programs that start now make of SIGHUP, however these tests were started (nohup has it ignored).
+void hear_hang_ups() { ::signal(SIGHUP, SIG_DFL); }
+
 /// That a silence lasts is what these tests are about.
 void let_pass(std::chrono::milliseconds time) {
   const auto end = Clock::now() + time;
@@ -251,6 +254,7 @@ TEST_CASE("agents started by hand wait for a silent orchestrator as long as the 
 
 TEST_CASE("a signal ends an agent soon while it reads its model, and nothing is left") {
   const int number = GENERATE(SIGINT, SIGTERM, SIGHUP, SIGQUIT);
+  hear_hang_ups();
   const EndlessModel model;
   Program orchestrator(model.orchestrate());
   Program agent(model.agent());
@@ -316,6 +320,7 @@ TEST_CASE("an agent that comes later than the first one's patience with nobody f
 
 TEST_CASE("no temporary file outlives a run, whatever signal ends it") {
   const int number = GENERATE(SIGINT, SIGTERM, SIGHUP, SIGQUIT);
+  hear_hang_ups();
   const TemporaryFiles files;
   Mesh mesh = Mesh::run(2000, kPatient);
   CHECK_FALSE(files.empty());
