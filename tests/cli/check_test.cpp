@@ -76,7 +76,7 @@ TEST_CASE("check and run show what is wrong with the file and with every model i
   mesh.write("solver", "tokenizer_config.json", R"({"chat_template": "{% if %}"})");
   const std::string said = mesh.complaint(mesh.topology("layer: all"));
   CHECK_THAT(said, Contains("mesh.yaml:10: unknown key \"layer\"") && Contains("mesh.yaml:4: model reader: ") &&
-                       Contains("tokenizer.json:1:") && Contains("mesh.yaml:8: agent solver: "));
+                       Contains("tokenizer.json") && Contains("mesh.yaml:8: agent solver: "));
   CHECK(std::count(said.begin(), said.end(), '\n') == 3);
 }
 
