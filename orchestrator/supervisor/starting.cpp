@@ -49,7 +49,7 @@ void Supervisor::handle(const std::string& peer, const bus::Join& join, Time now
   member.peer = peer;
   member.pid = join.pid;
   member.host = join.host;
-  member.liveness.emplace(now);
+  member.liveness.emplace(now, bus::Liveness::kInterval, options_.liveness);
   member.deadline = Deadline::after(options_.deadlines.start, now);
   agent_of_peer_[peer] = join.agent;
   const ModelSpec& model = model_of(topology_, get_agent(topology_, join.agent));
