@@ -39,7 +39,8 @@ constexpr std::array<std::string_view, 30> kCategories{"uppercaseletter",    "lo
                                                        "othersymbol",        "spaceseparator",   "lineseparator",
                                                        "paragraphseparator", "control",          "format",
                                                        "surrogate",          "privateuse",       "unassigned"};
-constexpr std::string_view kShort = "lulltltlmlomnmcmendnlnopcpdpspepipfposmscskzszlzpcccfcscocn";
+constexpr std::string_view kShort = "lullltlmlomnmcmendnlnopcpdpspepipfposmscsksozszlzpcccfcscocn";
+static_assert(kShort.size() == 2 * kCategories.size());
 
 const Run& run_of(char32_t character) {
   const auto* next = std::upper_bound(std::begin(kRuns), std::end(kRuns), character,
