@@ -37,9 +37,10 @@ class ChatTemplate {
 
   /// The text for an object of variables: `messages`, `add_generation_prompt`, `tools`, ...; they take precedence over
   /// special tokens of the same name. Objects keep their key order only in the second form. `now` fixes the clock that
-  /// strftime_now reads (in UTC then, in local time without). Throws Error{kFixInput} that names
-  /// the file, the line and the construct that is not understood, also when the template itself refuses the variables
-  /// (raise_exception).
+  /// strftime_now reads (in UTC then, in local time without). A rendering is bounded in steps, memory and depth
+  /// (jinja/budget.hpp), so that no template runs for ever or takes the host's memory. Throws Error{kFixInput} that
+  /// names the file, the line and the construct that is not understood or the bound that is passed, also when the
+  /// template itself refuses the variables (raise_exception).
   std::string render(const nlohmann::json& variables,
                      std::optional<std::chrono::system_clock::time_point> now = std::nullopt) const;
   std::string render(const nlohmann::ordered_json& variables,

@@ -108,6 +108,7 @@ Value sum(Context& context, const Value& input, const Arguments& arguments) {
   const Bound bound("sum", arguments, {"attribute", "start"});
   const Value where = bound.value("attribute", nullptr);
   Value total = bound.value("start", std::int64_t{0});
+  if (total.is_string()) refuse("'sum' adds no strings; 'join' does");
   for (const Value& item : input.items(context.budget())) {
     context.budget().step();
     total = calculate(context.budget(), "+", total, attribute_path(context, item, where));

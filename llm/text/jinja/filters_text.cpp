@@ -119,7 +119,6 @@ Value word_count(Context& context, const Value& input, const Arguments&) {
 
 Value truncate(Context& context, const Value& input, const Arguments& arguments) {
   const Bound bound("truncate", arguments, {"length", "killwords", "end", "leeway"});
-  if (!input.is_string()) refuse("'truncate' wants a string, found ", input.kind());
   const std::string end = bound.text("end", "...");
   const std::int64_t length = bound.integer("length", 255);
   const std::int64_t leeway = bound.value("leeway", nullptr).is_none() ? 5 : bound.integer("leeway", 5);
@@ -127,7 +126,8 @@ Value truncate(Context& context, const Value& input, const Arguments& arguments)
   if (length < tail) refuse("'truncate' to ", length, " characters leaves no room for the end \"", end, "\"");
   if (leeway < 0) refuse("the leeway of 'truncate' is below 0");
   const std::int64_t all = input.length();
-  if (all <= length || all - length <= leeway) return input;
+  if (all <= length || all - length <= leeway) return input;  // a list, too
+  if (!input.is_string()) refuse("'truncate' wants a string, found ", input.kind());
   std::string_view kept = input.string();
   kept = kept.substr(0, text::place_of(kept, static_cast<std::size_t>(length - tail)));
   if (!bound.flag("killwords", false)) kept = kept.substr(0, kept.rfind(' '));

@@ -214,7 +214,7 @@ bool compare(Budget& budget, const std::string& symbol, const Value& left, const
 
 Value slice(Budget& budget, const Value& object, const Value& start, const Value& stop, const Value& step) {
   if (object.is_string()) return slice_of_text(budget, object, start, stop, step);
-  if (!object.is_sequence() && !object.is(ListKind::kRange)) return Undefined("the slice");
+  if (!object.is_sequence() && !object.is(ListKind::kRange)) refuse("cannot take a slice of ", object.kind());
   const List& list = object.list();
   const Places at = places(static_cast<std::int64_t>(list.items.size()), start, stop, step);
   if (list.kind == ListKind::kRange) {
