@@ -215,6 +215,15 @@ def shifted(description):
     return {**description, "added_tokens": [token if token["content"] in known else {**token, "id": next(places)} for token in description["added_tokens"]]}
 
 
+# Unicode 15 and newer. Case folding and \\X are the installed Oniguruma's, whose Unicode may be older than the reference's.
+NEWER = set("\ua7cb\ua7cc\ua7da\U00010d50\U000105d2\u0897")
+
+
+def depends_on_library(description, text):
+    pattern = json.dumps(description["pre_tokenizer"])
+    return ("(?i" in pattern or "\\\\X" in pattern) and not NEWER.isdisjoint(text)
+
+
 def make_cases():
     cases = []
     for name, description in all_cases().items():
@@ -226,6 +235,9 @@ def make_cases():
             continue
         encoded = []
         for text in MARKED + TEXTS:
+            if depends_on_library(description, text):
+                encoded.append(None)
+                continue
             try:
                 ids = tokenizer.encode(text).ids
             except BaseException:  # a panic of the reference: it has no answer

@@ -70,7 +70,7 @@ TEST_CASE("every component makes of hard texts what tokenizers makes of them") {
     for (std::size_t index = 0; index < entry["encode"].size(); ++index) {
       const std::string text = golden()["texts"][index].get<std::string>();
       const Json& expected = entry["encode"][index];
-      if (expected.is_null()) continue;  // the reference fails
+      if (expected.is_null()) continue;  // the reference fails, or the installed Oniguruma decides
       INFO(text);
       const Ids ids = tokenizer.encode(text, /*add_special=*/true);
       if (expected.is_string()) {
