@@ -109,7 +109,7 @@ Supervisor::Time Supervisor::next_wakeup() const {
   for (const RunningRecord& record : records_) next = std::min(next, record.deadline().when());
   for (const auto& [name, member] : members_) {
     if (member.state == State::kGone) continue;
-    if (member.liveness) next = std::min(next, member.liveness->next_wakeup());
+    if (member.liveness && !member.last_words) next = std::min(next, member.liveness->next_wakeup());
     if (member.last_words) next = std::min(next, member.last_words->when());
     const bool waits =
         member.state == State::kExpected || member.state == State::kJoined || member.state == State::kEdgesSent;
