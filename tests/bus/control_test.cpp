@@ -97,7 +97,6 @@ std::vector<Control> one_of_each() {
                  .threads = 2,
                  .liveness_ms = 2000},
           Hello{.manifest = R"({"family":"llama"})", .publish_endpoint = "ipc:///tmp/p", .memory_bytes = 1 << 30},
-          Lost{"solver", "nobody subscribes"},
           Edges{.inbound = {{.spec = "{}", .topic = "m/a/b/kv;", .manifest = "{}", .endpoint = "tcp://h:1"}},
                 .outbound = {{.topic = "m/b/c/text;", .carries_sink = false}, {.topic = "m/b/d/kv;"}},
                 .beside = 2,
@@ -110,6 +109,7 @@ std::vector<Control> one_of_each() {
           TaskError{.request = "q-1", .kind = ErrorKind::kRetry, .reason = "too long"},
           Cancel{.request = "q-2"},
           Scores{.edge = {.from = "a", .to = "b", .scores = {0.5, 0.25}}},
+          Lost{"solver", "nobody subscribes"},
           Heartbeat{},
           Refused{.reason = "no such agent"},
           Failed{.kind = ErrorKind::kFixInput, .reason = "no weights"},
@@ -122,7 +122,7 @@ TEST_CASE("every control message says its type") {
   std::vector<std::string> types;
   for (const Control& message : one_of_each()) types.push_back(json::parse(encode_control(message).text()).at("type"));
   CHECK(types == std::vector<std::string>{"join", "assign", "hello", "edges", "ready", "task", "result", "task_error",
-                                          "cancel", "scores", "heartbeat", "refused", "failed", "bye"});
+                                          "cancel", "scores", "lost", "heartbeat", "refused", "failed", "bye"});
 }
 
 TEST_CASE("every control message comes back as the same type with the same content") {
