@@ -10,7 +10,7 @@ using namespace kvmesh::test;
 namespace {
 
 constexpr int kAgents = 4;
-/// A generous bound: measured are 12 to 20.
+/// A generous bound: measured are 4 to 21.
 constexpr double kMiBPerAgent = 40;
 
 /// Readers that all share their context with the last of them; enough records that it runs until it is stopped.
