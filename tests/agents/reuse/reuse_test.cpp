@@ -341,8 +341,9 @@ TEST_CASE("a reader computes from where its prompt parts from an earlier one, an
   CHECK(scene.results["r0"].prefill_tokens == static_cast<std::uint64_t>(scene.tokens(story(20))));
   CHECK(scene.results["r1"].prefill_tokens < static_cast<std::uint64_t>(scene.tokens(second) / 3));
   CHECK(scene.results["r1"].flops < scene.results["r0"].flops);
-  // What is computed behind kept rows takes other sums in another order: with AVX2 the two lie 2e-4 apart, and each 1.1e-3
-  // from double precision. Kept rows must come as near to it as fresh ones do, which says more than a bar between them.
+  // What is computed behind kept rows takes other sums in another order: with AVX2 the two lie 2e-4 apart, and
+  // each 1.1e-3 from double precision. Kept rows must come as near to it as fresh ones do, which says more than a bar
+  // between them.
   const at::Tensor exact =
       DenseReference(tiny_model()).logits(tiny().tokenizer().encode(second, true), {5, 17, 3, 40}, {1, 2, 5});
   const double kept_error = distance(scene.receivers[0]->ask("r1").to(at::kDouble), exact);
