@@ -49,9 +49,9 @@ std::optional<std::string> LengthCheck::problem(const nlohmann::json& record) co
     std::string parts = cat("its prompt of ", to_string(prompt), " tokens");
     if (before > 0) parts = cat("shared contexts of ", before, " tokens and ", parts);
     if (output > 0) parts += cat(before > 0 ? "," : "", " and up to ", output, " to generate");
-    return cat("record ", orchestrator::record_id(record), " is too long for agent ", agent->name, ": ", parts, " are ",
-               to_string({all, prompt.or_more}), " positions, and ", folder.string(), " has ", sizer.described_limit(),
-               "; shorten the record or ask for fewer tokens");
+    return cat("record ", orchestrator::record_id(record), " is too long for agent ", agent->name, ": it takes ",
+               to_string({all, prompt.or_more}), " positions (", parts, "), and ", folder.string(), " has ",
+               sizer.described_limit(), "; shorten the record or ask for fewer tokens");
   }
   return std::nullopt;
 }

@@ -62,7 +62,7 @@ OurStream::OurStream(const std::string& transport, const Scratch& scratch, int r
                                     [this, &receiver](bus::Event event) { on_event(receiver, std::move(event)); });
     receiver.node->subscribe(publisher_->publish_endpoint(), topics_.back(), /*shared_memory=*/transport == "shm");
     if (transport == "shm")
-      for (std::size_t i = 0; i < pieces(); ++i)
+      for (std::size_t piece = 0; piece < pieces(); ++piece)
         receiver.cache.push_back({at::zeros(kPieceShape, at::kBFloat16), at::zeros(kPieceShape, at::kBFloat16), {}});
     receiver.thread = std::thread([this, &receiver] { consume(receiver); });
   }

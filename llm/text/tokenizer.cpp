@@ -20,8 +20,7 @@
 namespace kvmesh::llm {
 
 struct Tokenizer::Parts {
-  Parts(const Description& file, const TokenizerConfig& config, std::string fingerprint_text)
-      : model(make_token_model(file.at("model"))), fingerprint(std::move(fingerprint_text)) {
+  Parts(const Description& file, const TokenizerConfig& config) : model(make_token_model(file.at("model"))) {
     if (file.has("normalizer")) normalizer = make_normalizer(file.at("normalizer"));
     if (file.has("pre_tokenizer")) pre_tokenizer = make_pre_tokenizer(file.at("pre_tokenizer"));
     if (file.has("post_processor")) post_processor = make_post_processor(file.at("post_processor"));
@@ -69,7 +68,6 @@ struct Tokenizer::Parts {
   }
 
   std::unique_ptr<const TokenModel> model;
-  std::string fingerprint;
   std::unique_ptr<const Normalizer> normalizer;
   std::unique_ptr<const PreTokenizer> pre_tokenizer;
   std::unique_ptr<const PostProcessor> post_processor;
@@ -93,7 +91,7 @@ Tokenizer Tokenizer::load(const std::filesystem::path& model_dir) {
   const std::filesystem::path path = model_dir / "tokenizer.json";
   if (!is_there(path)) fail_without_tokenizer_json(model_dir);
   const JsonFile file(path);
-  return Tokenizer(std::make_unique<const Parts>(file.root(), read_tokenizer_config(model_dir), file.fingerprint()));
+  return Tokenizer(std::make_unique<const Parts>(file.root(), read_tokenizer_config(model_dir)));
 }
 
 std::vector<std::int64_t> Tokenizer::encode(std::string_view text, bool add_special) const {
@@ -151,8 +149,6 @@ bool Tokenizer::names_special(std::string_view text) const {
 }
 
 std::optional<std::int64_t> Tokenizer::eos_token() const { return parts_->eos; }
-
-std::string Tokenizer::fingerprint() const { return parts_->fingerprint; }
 
 struct StreamingDecoder::State {
   const Tokenizer::Parts& parts;

@@ -53,9 +53,6 @@ class Tokenizer {
   /// The token that tokenizer_config.json names as the end of a text.
   std::optional<std::int64_t> eos_token() const;
 
-  /// XXH3-64 of the bytes of tokenizer.json, 16 lower-case hexadecimal digits.
-  std::string fingerprint() const;
-
  private:
   friend class StreamingDecoder;
   struct Parts;

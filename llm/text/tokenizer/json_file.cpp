@@ -1,11 +1,5 @@
 #include "llm/text/tokenizer/json_file.hpp"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#include <array>
-#include <cstdio>
-
 #include "kvcodec/wire/json_text.hpp"
 #include "llm/model/folder_files.hpp"
 
@@ -13,15 +7,8 @@ namespace kvmesh::llm {
 
 JsonFile::JsonFile(const std::filesystem::path& path) : path_(path.string()) {
   const std::string bytes = read_folder_file(path);
-  hash_ = XXH3_64bits(bytes.data(), bytes.size());
   // transformers writes 1e30 as a whole number where a length has no bound ("model_max_length"). We do not read it.
   document_ = wire::parse_json(bytes, {.file = path_}, {.big_numbers_as_text = true});
-}
-
-std::string JsonFile::fingerprint() const {
-  std::array<char, 17> digits{};
-  std::snprintf(digits.data(), digits.size(), "%016llx", static_cast<unsigned long long>(hash_));
-  return digits.data();
 }
 
 }  // namespace kvmesh::llm

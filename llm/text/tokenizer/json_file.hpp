@@ -17,12 +17,9 @@ class JsonFile {
 
   const nlohmann::json& document() const { return document_; }
   Description root() const { return Description(document_, path_); }
-  /// XXH3-64 of the file's bytes, 16 lower-case hexadecimal digits.
-  std::string fingerprint() const;
 
  private:
   std::string path_;
-  std::uint64_t hash_ = 0;
   nlohmann::json document_;
 };
 
