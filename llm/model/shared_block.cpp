@@ -80,6 +80,17 @@ class Holders {
     if (!holders.try_lock(0)) return std::nullopt;
     return holders;
   }
+  /// The same, but waits out others that leave at the same time: agents of a mesh do.
+  static std::optional<Holders> lock_soon(const std::filesystem::path& path, const Trailer& block) {
+    constexpr int kTries = 100;
+    Holders holders(path, block);
+    for (int tries = 0; tries < kTries; ++tries) {
+      if (holders.try_lock(0)) return holders;
+      if (!holders.can_open_) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return std::nullopt;
+  }
   const std::filesystem::path& path() const { return path_; }
 
   /// Removes the files of blocks that no process has any more: of processes that were killed.
@@ -110,13 +121,15 @@ class Holders {
 
   void add(const Descriptor& block) { write(cat(text(), ::getpid(), ' ', block.get(), '\n')); }
 
-  /// Forgets this process's descriptor, and removes the file with the last.
+  /// Forgets this process's descriptor, and removes the file with the last, and the folder with the last file.
   void remove(int block) {
     std::string others;
     for (const auto& [pid, fd] : lines())
       if (pid != ::getpid() || fd != block) others += cat(pid, ' ', fd, '\n');
     write(others);
-    if (others.empty()) ::unlink(path_.c_str());
+    if (!others.empty()) return;
+    ::unlink(path_.c_str());
+    ::rmdir(path_.parent_path().c_str());
   }
 
  private:
@@ -136,6 +149,8 @@ class Holders {
 
   /// False also where the file that was locked is not, or no longer, the one that others will find.
   bool try_lock(int create) {
+    // Whoever had the last block may have removed the folder since we looked.
+    if (!file_ && create != 0) ::mkdir(path_.parent_path().c_str(), 0700);
     if (!file_) file_ = Descriptor(::open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | create, 0600));
     can_open_ = static_cast<bool>(file_);
     if (!file_ || ::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) return false;
@@ -230,7 +245,7 @@ OwnedBytes hold(Holders& holders, const Trailer& trailer, Descriptor block) {
   const std::shared_ptr<const void> owner(address, [path = holders.path(), trailer, mapped, fd](std::byte* bytes) {
     ::munmap(bytes, mapped);
     // A line that stays is forgotten by the next that looks.
-    if (auto others = Holders::lock_at_once(path, trailer)) others->remove(fd->get());
+    if (auto others = Holders::lock_soon(path, trailer)) others->remove(fd->get());
   });
   return OwnedBytes(owner, {address, trailer.size});
 }

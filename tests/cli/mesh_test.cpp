@@ -136,8 +136,9 @@ TEST_CASE("a record that does not fit into the model fails alone, and the run sa
   for (int i = 0; i < 3000; ++i) context += "Orbit Motors expects a quiet quarter. ";
   record["id"] = "too-long";
   record["context"] = context;
-  const auto input = folder.write("in.jsonl", fits + "\n" + record.dump() + "\n" + fits.substr(0, fits.size() - 1) +
-                                                  ", \"id\": \"again\"}\n");
+  auto again = nlohmann::json::parse(fits);
+  again["id"] = "again";
+  const auto input = folder.write("in.jsonl", fits + "\n" + record.dump() + "\n" + again.dump() + "\n");
   Program run({"run", kTopology, "--input", input.string(), "--json"});
   CHECK(run.wait() == 1);
   const auto lines = lines_of(run.out());
@@ -225,7 +226,7 @@ TEST_CASE("where every record is wrong nothing is started, and each says what is
   CHECK(run.err().empty());
 }
 
-TEST_CASE("--samples without calibration records is refused") {
+TEST_CASE("the option --samples is refused where there are no calibration records") {
   const TemporaryFolder folder;
   std::string text = read_file(kTopology);
   text.replace(text.find("../../../models"), 15, (kRoot / "models").string());
