@@ -93,8 +93,7 @@ class AgentProcess {
   void send(const bus::Control& message) {
     const bool one_of_many = std::holds_alternative<bus::Heartbeat>(message);
     if (liveness_) liveness_->sent(Clock::now());
-    node_.send_control("", bus::encode_control(message),
-                       one_of_many ? bus::WhenUnread::kDrop : bus::WhenUnread::kFail);
+    node_.send_control("", bus::encode_control(message), one_of_many ? bus::WhenUnread::kDrop : bus::WhenUnread::kFail);
   }
 
   /// Leaves the loop. From here on nothing is waited for that takes long.

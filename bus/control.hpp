@@ -14,10 +14,10 @@
 /// What the orchestrator and the agents say to each other, in the order in which it happens:
 ///   agent -> orchestrator: join; <- assign; -> hello; <- edges; -> ready; <- task, -> result or task_error;
 ///   <- bye, -> bye
-/// and at any time heartbeat (both ways), cancel and scores (to an agent), lost and failed (from one), refused (to one).
-/// On the wire each is JSON, {"type": ..., ..., "xxh3": ...}, sealed by its checksum; see docs/wire.md. Unknown keys
-/// are skipped. Missing ones take the value that stands here, but for those that bus/detail/control_fields.hpp calls
-/// required. Texts that other rooms own (an edge's spec, a manifest) are JSON in a string.
+/// and at any time heartbeat (both ways), cancel and scores (to an agent), lost and failed (from one), refused (to
+/// one). On the wire each is JSON, {"type": ..., ..., "xxh3": ...}, sealed by its checksum; see docs/wire.md. Unknown
+/// keys are skipped. Missing ones take the value that stands here, but for those that bus/detail/control_fields.hpp
+/// calls required. Texts that other rooms own (an edge's spec, a manifest) are JSON in a string.
 namespace kvmesh::bus {
 
 inline constexpr int kControlVersion = 2;
@@ -38,8 +38,8 @@ struct Join {
 struct Assign {
   std::string mesh;
   std::string model_path;
-  std::string dtype;   ///< compute dtype: "auto", "fp32", "bf16", "fp16"
-  std::string device;  ///< "cpu", "cuda:0"
+  std::string dtype;                  ///< compute dtype: "auto", "fp32", "bf16", "fp16"
+  std::string device;                 ///< "cpu", "cuda:0"
   int threads = 0;                    ///< compute threads; 0: its share of its host's cores, see Edges::beside
   std::int64_t liveness_ms = 10'000;  ///< after how long a silence the other is taken for dead
 };
@@ -67,7 +67,7 @@ struct Edges {
   std::vector<EdgeEnd> inbound;
   std::vector<EdgeEnd> outbound;
   int beside = 1;  ///< agents of this one's host, itself too, that compute at the same time and share its cores
-  std::int64_t ready_deadline_ms = 0;  ///< from receipt until ready; 0: none
+  std::int64_t ready_deadline_ms = 0;                    ///< from receipt until ready; 0: none
   std::uint64_t keep_bytes = 0;                          ///< of requests that are over; 0: nothing is kept
   std::uint64_t waiting_bytes = std::uint64_t{1} << 30;  ///< of messages that wait for others
 };
@@ -144,8 +144,8 @@ struct Scores {
   EdgeScores edge;
 };
 
-/// "What I sent to that agent did not reach it." It may have died, which the orchestrator hears from others; the one who
-/// says this lives on.
+/// "What I sent to that agent did not reach it." It may have died, which the orchestrator hears from others; the one
+/// who says this lives on.
 struct Lost {
   std::string agent;
   std::string reason;

@@ -225,7 +225,9 @@ class Node::Impl {
     sockets_->publish(departure.topic, std::move(departure.message), std::move(departure.keeps));
   }
 
-  void obey(SendControl& command) { sockets_->send_control(command.peer, std::move(command.body), command.when_unread); }
+  void obey(SendControl& command) {
+    sockets_->send_control(command.peer, std::move(command.body), command.when_unread);
+  }
   void obey(Publish& command) {
     const std::string& topic = command.departure.topic;
     if (sockets_->has_subscriber(topic)) return departures_.add(std::move(command.departure));

@@ -48,8 +48,8 @@ struct OrchestratorOptions {
 /// that only stop() and the destructor are of use.
 class Orchestrator {
  public:
-  /// Binds the control socket and starts nothing else. Throws Error{kFixInput} for a topology that load_topology() would
-  /// refuse, for options that do not go together, and for calibration records or a profile that cannot be read.
+  /// Binds the control socket and starts nothing else. Throws Error{kFixInput} for a topology that load_topology()
+  /// would refuse, for options that do not go together, and for calibration records or a profile that cannot be read.
   Orchestrator(Topology topology, OrchestratorOptions options);
   /// As stop().
   ~Orchestrator();

@@ -83,9 +83,8 @@ void RecordRunner::run_all(const std::vector<nlohmann::json>& records, std::size
   InOrder outcomes(report);
   std::exception_ptr failure;
   try {
-    take_all(records, in_flight, check, [&](std::size_t index, RecordOutcome outcome) {
-      outcomes.add(index, std::move(outcome));
-    });
+    take_all(records, in_flight, check,
+             [&](std::size_t index, RecordOutcome outcome) { outcomes.add(index, std::move(outcome)); });
   } catch (...) {
     failure = std::current_exception();
   }

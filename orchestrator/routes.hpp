@@ -20,10 +20,10 @@ std::vector<std::string> find_cycle(const Topology& topology);
 /// Error{kGiveUp} where there is a cycle.
 std::vector<std::string> topological_order(const Topology& topology);
 
-/// How many of the agents `there`, which share a host's cores, compute at the same time, at least 1. While one record is
-/// under way: the most of them that stand equally deep in the graph. Those begin together, while an agent behind another
-/// waits for it first: reader and solver each have every core, two readers half of them. With several records under way
-/// every agent computes at the same time.
+/// How many of the agents `there`, which share a host's cores, compute at the same time, at least 1. While one record
+/// is under way: the most of them that stand equally deep in the graph. Those begin together, while an agent behind
+/// another waits for it first: reader and solver each have every core, two readers half of them. With several records
+/// under way every agent computes at the same time.
 int computing_together(const Topology& topology, const std::set<std::string>& there, bool several_records);
 /// Compute threads for each agent where all share `cores`, at least 1.
 int compute_threads(const Topology& topology, int cores, bool several_records);

@@ -73,7 +73,8 @@ void Supervisor::handle(const std::string& name, Member& member, const bus::Cont
     return on_ready(name, member, *ready);
   }
   if (const auto* failed = std::get_if<bus::Failed>(&message)) {
-    return break_mesh(failed->kind, cat(name_of(name), " failed", meanwhile(), ": ", without_name(name, failed->reason)), now);
+    return break_mesh(failed->kind,
+                      cat(name_of(name), " failed", meanwhile(), ": ", without_name(name, failed->reason)), now);
   }
   break_mesh(ErrorKind::kReconnect,
              cat(name_of(name), " spoke out of turn", meanwhile(), "; run the same kvmesh on both sides"), now);

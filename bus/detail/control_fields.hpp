@@ -52,8 +52,7 @@ inline constexpr auto kFields<EdgeEnd> = std::tuple(field("spec", &EdgeEnd::spec
                                                     field("shared_memory", &EdgeEnd::shared_memory));
 template <>
 inline constexpr auto kFields<Edges> = std::tuple(field("inbound", &Edges::inbound),
-                                                  field("outbound", &Edges::outbound),
-                                                  field("beside", &Edges::beside),
+                                                  field("outbound", &Edges::outbound), field("beside", &Edges::beside),
                                                   field("ready_deadline_ms", &Edges::ready_deadline_ms),
                                                   field("keep_bytes", &Edges::keep_bytes),
                                                   field("waiting_bytes", &Edges::waiting_bytes));

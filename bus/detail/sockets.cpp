@@ -262,7 +262,8 @@ void Sockets::send_control(const std::string& peer, OwnedBytes body, WhenUnread 
   if (failure == EHOSTUNREACH) {
     handler_(SendFailed{{}, peer, "the peer is not connected", /*gone=*/true});
   } else if (failure == EAGAIN) {
-    if (when_unread == WhenUnread::kFail) handler_(SendFailed{{}, peer, cat("the peer has left ", kControlHighWater, " control messages unread")});
+    if (when_unread == WhenUnread::kFail)
+      handler_(SendFailed{{}, peer, cat("the peer has left ", kControlHighWater, " control messages unread")});
   } else {
     throw Error(ErrorKind::kGiveUp, cat("cannot send a control message: ", zmq_strerror(failure)));
   }

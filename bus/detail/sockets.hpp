@@ -9,8 +9,8 @@
 #include <string>
 #include <zmq.hpp>
 
-#include "bus/detail/control_pieces.hpp"
 #include "bus/detail/connection_watch.hpp"
+#include "bus/detail/control_pieces.hpp"
 #include "bus/detail/local_connections.hpp"
 #include "bus/detail/outstanding.hpp"
 #include "bus/detail/reconnections.hpp"
