@@ -149,9 +149,11 @@ class Holders {
 
   /// False also where the file that was locked is not, or no longer, the one that others will find.
   bool try_lock(int create) {
-    // Whoever had the last block may have removed the folder since we looked.
-    if (!file_ && create != 0) ::mkdir(path_.parent_path().c_str(), 0700);
-    if (!file_) file_ = Descriptor(::open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | create, 0600));
+    // Whoever had the last block may remove the folder as often as we make it, so a few times are enough.
+    for (int tries = 0; !file_ && tries < (create != 0 ? 3 : 1); ++tries) {
+      if (create != 0) ::mkdir(path_.parent_path().c_str(), 0700);
+      file_ = Descriptor(::open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | create, 0600));
+    }
     can_open_ = static_cast<bool>(file_);
     if (!file_ || ::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) return false;
     struct stat ours {

@@ -85,8 +85,8 @@ std::size_t lists_of(std::uint64_t key) {
   char name[32];
   std::snprintf(name, sizeof name, "%lx-", static_cast<unsigned long>(key));
   std::size_t count = 0;
-  if (!std::filesystem::exists(folder)) return 0;  // it goes with the last list
-  for (const auto& entry : std::filesystem::directory_iterator(folder))
+  std::error_code gone;  // the folder goes with the last list
+  for (const auto& entry : std::filesystem::directory_iterator(folder, gone))
     count += entry.path().filename().string().starts_with(name);
   return count;
 }
