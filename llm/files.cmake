@@ -8,8 +8,11 @@ set(KVMESH_LLM_FILES_SOURCES
   model/finite.cpp
   model/flops.cpp
   model/folder_files.cpp
+  model/gguf.cpp
+  model/gguf_metadata.cpp
   model/safetensors.cpp
   model/stored_dtype.cpp
+  model/tensor_file.cpp
   model/weight_sources.cpp
   model/families/common.cpp
   model/families/gemma.cpp

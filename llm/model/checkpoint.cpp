@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "llm/model/finite.hpp"
 #include "llm/model/folder_files.hpp"
+#include "llm/model/safetensors.hpp"
 
 namespace kvmesh::llm {
 namespace {
@@ -74,7 +75,7 @@ Checkpoint Checkpoint::open(const std::filesystem::path& model_dir) {
   return checkpoint;
 }
 
-void Checkpoint::add_file(const std::filesystem::path& path) { files_.push_back(SafetensorsFile::open(path)); }
+void Checkpoint::add_file(const std::filesystem::path& path) { files_.push_back(open_safetensors(path)); }
 
 /// The index decides where a tensor is. Tensors of its files that it does not name count too, as in transformers, which
 /// loads the files whole.
@@ -107,7 +108,7 @@ void Checkpoint::note_unread_files(const std::filesystem::path& model_dir) {
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(model_dir, ignored))
     if (entry.path().extension() == ".safetensors") unread.insert(entry.path().filename());
-  for (const SafetensorsFile& file : files_) unread.erase(file.path().filename());
+  for (const TensorFile& file : files_) unread.erase(file.path().filename());
   for (const std::filesystem::path& file : unread)
     notes_.push_back(cat(file.string(), " is not read: the weights are those of ", source_.filename().string()));
 }
@@ -116,14 +117,14 @@ void Checkpoint::refuse_stopped(const std::stop_token& stop) const {
   if (stop.stop_requested()) throw Error(ErrorKind::kGiveUp, cat(source_.string(), ": loading was stopped"));
 }
 
-const SafetensorsFile& Checkpoint::file_of(const std::string& name) const {
+const TensorFile& Checkpoint::file_of(const std::string& name) const {
   auto found = files_by_tensor_.find(name);
   if (found == files_by_tensor_.end()) fail_input(source_.string(), ": tensor \"", name, "\" is missing");
   return files_[found->second];
 }
 
 StoredTensor Checkpoint::get(const std::string& name, std::span<const std::int64_t> shape) const {
-  const SafetensorsFile& file = file_of(name);
+  const TensorFile& file = file_of(name);
   StoredTensor tensor = file.get(name);
   if (!std::equal(shape.begin(), shape.end(), tensor.shape.begin(), tensor.shape.end()))
     fail_input(file.path().string(), ": tensor \"", name, "\" has shape ", describe_shape(tensor.shape),
@@ -136,7 +137,7 @@ StoredTensor Checkpoint::get(const std::string& name, std::span<const std::int64
 
 std::uint64_t Checkpoint::read(const std::string& name, std::span<const std::int64_t> shape,
                                const ReadOptions& options) const {
-  const SafetensorsFile& file = file_of(name);
+  const TensorFile& file = file_of(name);
   const StoredTensor tensor = get(name, shape);
   const std::size_t element = element_size(tensor.dtype), first_byte = file.entries().at(name).begin;
   Hash hash = new_hash();
@@ -168,8 +169,8 @@ std::int64_t Checkpoint::parameter_count() const {
 std::string Checkpoint::fingerprint(std::map<std::string, std::uint64_t> digests, const std::stop_token& stop) const {
   Hash hash = new_hash();
   for (const auto& [name, index] : files_by_tensor_) {
-    const SafetensorsFile& file = files_[index];
-    const SafetensorsFile::Entry& entry = file.entries().at(name);
+    const TensorFile& file = files_[index];
+    const TensorFile::Entry& entry = file.entries().at(name);
     auto [digest, unread] = digests.try_emplace(name, 0);
     if (unread) {
       refuse_stopped(stop);

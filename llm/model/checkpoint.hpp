@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "llm/model/safetensors.hpp"
+#include "llm/model/tensor_file.hpp"
 
 namespace kvmesh::llm {
 
@@ -38,7 +38,7 @@ class Checkpoint {
   std::vector<std::string> names() const;
   /// The file that the tensors' names come from: model.safetensors, or the index.
   const std::filesystem::path& source() const { return source_; }
-  const std::vector<SafetensorsFile>& files() const { return files_; }
+  const std::vector<TensorFile>& files() const { return files_; }
   /// Elements of all tensors, each counted once.
   std::int64_t parameter_count() const;
   /// 16 hex digits: XXH3-64 over name, shape, dtype and digest of each tensor, in name order. `digests` are those that
@@ -52,10 +52,10 @@ class Checkpoint {
   void add_file(const std::filesystem::path& path);
   void open_shards(const std::filesystem::path& model_dir);
   void note_unread_files(const std::filesystem::path& model_dir);
-  const SafetensorsFile& file_of(const std::string& name) const;
+  const TensorFile& file_of(const std::string& name) const;
 
   std::filesystem::path source_;
-  std::vector<SafetensorsFile> files_;
+  std::vector<TensorFile> files_;
   std::map<std::string, std::size_t> files_by_tensor_;
   std::vector<std::string> notes_;
 };

@@ -177,7 +177,7 @@ std::uint64_t key_of(const Checkpoint& checkpoint, const WeightSources& sources,
                      at::ScalarType dtype) {
   std::string text = cat("1 ", c10::toString(dtype), ' ', config.norm_plus_one, ' ', config.num_attention_heads, ' ',
                          config.num_key_value_heads, '\n');
-  for (const SafetensorsFile& file : checkpoint.files()) text += file.identity() + '\n';
+  for (const TensorFile& file : checkpoint.files()) text += file.identity() + '\n';
   for_each_source(sources, [&](const WeightSource& source) {
     for (const SourceTensor& tensor : source) text += tensor.name + ' ' + describe_shape(tensor.shape) + ' ';
     text += '\n';
