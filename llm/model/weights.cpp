@@ -222,6 +222,17 @@ at::ScalarType scalar_type_of(StoredDtype dtype) {
     case StoredDtype::kChar: return at::kChar;
     case StoredDtype::kByte: return at::kByte;
     case StoredDtype::kBool: return at::kBool;
+    case StoredDtype::kQ4_0:
+    case StoredDtype::kQ4_1:
+    case StoredDtype::kQ5_0:
+    case StoredDtype::kQ5_1:
+    case StoredDtype::kQ8_0:
+    case StoredDtype::kQ2_K:
+    case StoredDtype::kQ3_K:
+    case StoredDtype::kQ4_K:
+    case StoredDtype::kQ5_K:
+    case StoredDtype::kQ6_K:
+    case StoredDtype::kIQ4_NL: break;
   }
   return at::kFloat;
 }
