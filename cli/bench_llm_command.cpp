@@ -10,6 +10,7 @@
 #include "cli/commands.hpp"
 #include "cli/number_checks.hpp"
 #include "cli/programs.hpp"
+#include "orchestrator/model_path.hpp"
 
 namespace kvmesh::cli {
 namespace {
@@ -53,7 +54,7 @@ void add_bench_llm_command(CLI::App& bench, Action& action) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command =
       bench.add_subcommand("llm", "Measure prefill, decode, first token and memory beside a plain libtorch loop");
-  command->add_option("model_dir", arguments->options.model_dir, "The small model, a plain Llama")
+  command->add_option("model", arguments->options.model_dir, "The small model, a plain Llama (docs/cli.md)")
       ->capture_default_str();
   command->add_flag("--quick", arguments->options.quick,
                     "Take about a minute: fewer runs, and no prompts of 8,192 tokens");
@@ -61,6 +62,7 @@ void add_bench_llm_command(CLI::App& bench, Action& action) {
   command->add_option("--threads", arguments->options.threads, kOwnThreadsHelp)->check(thread_count());
   command->callback([&action, arguments] {
     action = [arguments](std::ostream& out) {
+      arguments->options.model_dir = orchestrator::resolve_model(arguments->options.model_dir.string());
       arguments->options.more = [arguments](const bench::Emit& emit) { measure_demo(arguments->options.quick, emit); };
       return bench::run_llm(arguments->options, arguments->json, out) ? kExitOk : kExitRecordFailed;
     };

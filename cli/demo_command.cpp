@@ -15,6 +15,7 @@
 #include "cli/progress.hpp"
 #include "cli/start_options.hpp"
 #include "cli/table.hpp"
+#include "orchestrator/model_path.hpp"
 
 namespace kvmesh::cli {
 namespace {
@@ -106,7 +107,9 @@ int demo(const Arguments& arguments, std::ostream& out) {
       fail_input(arguments.questions, ": ", item.id, " has ", item.contexts, " context(s), the items of ",
                  arguments.data, " have ", first.contexts);
   first.items.insert(first.items.begin(), asked.begin(), asked.end());
-  Comparison comparison{.senders = {arguments.sender}, .receiver = arguments.receiver, .max_tokens = 16};
+  Comparison comparison{.senders = {orchestrator::resolve_model(arguments.sender)},
+                        .receiver = orchestrator::resolve_model(arguments.receiver),
+                        .max_tokens = 16};
   fit_contexts(groups, comparison);
   Evaluation evaluation(comparison, std::move(groups),
                         {.samples = std::numeric_limits<int>::max(), .start = arguments.start});
@@ -135,8 +138,8 @@ int demo(const Arguments& arguments, std::ostream& out) {
 void add_demo_command(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("demo", summary_of("demo"));
-  command->add_option("--sender", arguments->sender, "Checkpoint folder of the reader")->capture_default_str();
-  command->add_option("--receiver", arguments->receiver, "Checkpoint folder of the solver")->capture_default_str();
+  command->add_option("--sender", arguments->sender, "The reader's model (docs/cli.md)")->capture_default_str();
+  command->add_option("--receiver", arguments->receiver, "The solver's model (docs/cli.md)")->capture_default_str();
   command->add_option("--questions", arguments->questions, "The questions to show, JSON Lines")->capture_default_str();
   command->add_option("--data", arguments->data, "Folder with test files and calibration.jsonl")->capture_default_str();
   command->add_option("--limit", arguments->limit, "How many items of each task to score; 0: all")

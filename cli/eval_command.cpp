@@ -15,6 +15,7 @@
 #include "cli/progress.hpp"
 #include "cli/table.hpp"
 #include "llm/model/config.hpp"
+#include "orchestrator/model_path.hpp"
 
 namespace kvmesh::cli {
 namespace {
@@ -94,6 +95,11 @@ void draw(Drawings& drawings, const std::vector<SummaryRow>& rows, const std::ve
   drawings.curve->write(score_plot(chosen, curve));
 }
 
+void resolve_models(Comparison& comparison) {
+  for (std::filesystem::path& sender : comparison.senders) sender = orchestrator::resolve_model(sender.string());
+  comparison.receiver = orchestrator::resolve_model(comparison.receiver.string());
+}
+
 int evaluate(const Arguments& arguments, std::ostream& out) {
   if (arguments.curve && arguments.curve_plot.empty() && arguments.plot.empty())
     fail_input("--curve needs a file to draw into; write --curve FILE.svg");
@@ -129,11 +135,11 @@ int evaluate(const Arguments& arguments, std::ostream& out) {
 void add_what(CLI::App& command, Arguments& a) {
   command
       .add_option("--sender", a.comparison.senders,
-                  "Checkpoint folder of the sender; give it once, or once per context")
+                  "The sender's model (docs/cli.md); give it once, or once per context")
       ->required()
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command.add_option("--receiver", a.comparison.receiver, "Checkpoint folder of the receiver")->required();
+  command.add_option("--receiver", a.comparison.receiver, "The receiver's model (docs/cli.md)")->required();
   command.add_option("--data", a.data, "A .jsonl file, or a folder of them (docs/cli.md)")->required();
   command.add_option("--methods", a.methods, "Methods, separated by commas (docs/cli.md)")->capture_default_str();
   command.add_option("--limit", a.limit, "How many items of each task to score; 0: all")
@@ -192,8 +198,12 @@ void add_eval_command(CLI::App& app, Action& action) {
   add_what(*command, *arguments);
   add_prompts(*command, *arguments);
   add_how(*command, *arguments);
-  command->callback(
-      [&action, arguments] { action = [arguments](std::ostream& out) { return evaluate(*arguments, out); }; });
+  command->callback([&action, arguments] {
+    action = [arguments](std::ostream& out) {
+      resolve_models(arguments->comparison);
+      return evaluate(*arguments, out);
+    };
+  });
 }
 
 }  // namespace kvmesh::cli

@@ -28,7 +28,7 @@ int generate(const Arguments& arguments, std::ostream& out) {
   for (const std::string& stop : arguments.stop)
     if (stop.empty()) fail_input("--stop: is empty; leave it out, or write what to stop at");
   llm::set_compute_threads(arguments.model.threads);
-  const llm::Host host = llm::Host::load(arguments.model.model_dir, arguments.model.options);
+  const llm::Host host = llm::Host::load(arguments.model.path(), arguments.model.options);
   say_notes(host.model());
   const auto ids = host.encode_prompt(arguments.prompt, !arguments.raw, arguments.system);
   if (ids.empty()) fail_input("--prompt: has no tokens");

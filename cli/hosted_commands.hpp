@@ -15,7 +15,7 @@ struct HostedCommand {
 inline constexpr std::array<HostedCommand, 10> kHostedCommands{{
     {"agent", "Host one agent of a mesh in this process"},
     {"agents", ""},  // an orchestrator's way to start them
-    {"inspect", "Show what a checkpoint folder holds"},
+    {"inspect", "Show what a model is: sizes, attention, weights, and what is in doubt"},
     {"generate", "Run one model alone and print what it says as it says it"},
     {"logits", "Print the logits of given token ids; needs no tokenizer"},
     {"share", "Make one exchange between two models on given token ids"},

@@ -12,6 +12,7 @@
 #include "llm/model/config.hpp"
 #include "llm/model/weights.hpp"
 #include "llm/runtime.hpp"
+#include "orchestrator/model_path.hpp"
 
 namespace kvmesh::cli {
 namespace {
@@ -52,9 +53,9 @@ std::string products_of(at::ScalarType dtype) {
   return cat("in ", c10::toString(product), how, "; kernels for ", to_string(instruction_set()));
 }
 
-int inspect(const std::string& model_dir, bool as_json, std::ostream& out) {
-  const llm::ModelConfig config = llm::read_config(model_dir);
-  const llm::Checkpoint checkpoint = llm::Checkpoint::open(model_dir);
+int inspect(const std::filesystem::path& model, bool as_json, std::ostream& out) {
+  const llm::ModelConfig config = llm::read_config(model);
+  const llm::Checkpoint checkpoint = llm::Checkpoint::open(model);
   const llm::WeightSources weights = llm::find_weights(checkpoint, config);
   const auto element = static_cast<std::int64_t>(llm::element_size(weights.dtype));
   const std::string fingerprint = checkpoint.fingerprint(llm::read_every_number(checkpoint, weights));
@@ -82,7 +83,7 @@ int inspect(const std::string& model_dir, bool as_json, std::ostream& out) {
     out << facts.dump() << '\n';
     return kExitOk;
   }
-  Table table({"", model_dir});
+  Table table({"", model.string()});
   for (const auto& [name, value] : facts.items()) {
     if (value.is_array())
       for (const auto& line : value) table.add({name, line.get<std::string>()});
@@ -96,15 +97,17 @@ int inspect(const std::string& model_dir, bool as_json, std::ostream& out) {
 
 void add_inspect_command(CLI::App& app, Action& action) {
   struct Arguments {
-    std::string model_dir;
+    std::string model;
     bool json = false;
   };
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("inspect", summary_of("inspect"));
-  command->add_option("model_dir", arguments->model_dir, "A Hugging Face checkpoint folder")->required();
+  command->add_option("model", arguments->model, orchestrator::kModelPathHelp)->required();
   command->add_flag("--json", arguments->json, "Print one JSON object");
   command->callback([&action, arguments] {
-    action = [arguments](std::ostream& out) { return inspect(arguments->model_dir, arguments->json, out); };
+    action = [arguments](std::ostream& out) {
+      return inspect(orchestrator::resolve_model(arguments->model), arguments->json, out);
+    };
   });
 }
 

@@ -22,7 +22,7 @@ struct Arguments {
 int logits(const Arguments& arguments, std::ostream& out) {
   const std::vector<std::int64_t> ids = parse_numbers("--ids", "token id", arguments.ids, kIntMost);
   llm::set_compute_threads(arguments.model.threads);
-  const llm::Model model = llm::Model::load(arguments.model.model_dir, arguments.model.options);
+  const llm::Model model = llm::Model::load(arguments.model.path(), arguments.model.options);
   say_notes(model);
   const std::int64_t limit = model.config().position_limit;
   if (static_cast<std::int64_t>(ids.size()) > limit)

@@ -7,12 +7,13 @@
 #include "cli/time_text.hpp"
 #include "kvcodec/wire/json_text.hpp"
 #include "llm/text/chat_template.hpp"
+#include "orchestrator/model_path.hpp"
 
 namespace kvmesh::cli {
 namespace {
 
 struct Arguments {
-  std::string model_dir, messages, now;
+  std::string model, messages, now;
 };
 
 /// In the file's order of keys: tools are printed in it.
@@ -28,7 +29,7 @@ int render(const Arguments& arguments, std::ostream& out) {
   const nlohmann::ordered_json variables = read_variables(arguments.messages);
   std::optional<std::chrono::system_clock::time_point> now;
   if (!arguments.now.empty()) now = time_from_text(arguments.now);
-  out << llm::ChatTemplate::load(arguments.model_dir).render(variables, now) << std::flush;
+  out << llm::ChatTemplate::load(orchestrator::resolve_model(arguments.model)).render(variables, now) << std::flush;
   return kExitOk;
 }
 
@@ -37,8 +38,7 @@ int render(const Arguments& arguments, std::ostream& out) {
 void add_render_command(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("render", "Print what a checkpoint's chat template makes of messages");
-  command->add_option("model_dir", arguments->model_dir, "A folder with tokenizer_config.json or chat_template.jinja")
-      ->required();
+  command->add_option("model", arguments->model, orchestrator::kModelPathHelp)->required();
   command->add_option("--messages", arguments->messages, "A JSON file: an object with messages and other variables")
       ->required();
   command->add_option("--now", arguments->now,

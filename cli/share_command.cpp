@@ -114,8 +114,8 @@ void add_choice(CLI::App& command, wire::EdgeSpec& edge, const std::string& fiel
 }
 
 void add_ends(CLI::App& command, Arguments& a) {
-  command.add_option("--sender", a.sender, "Checkpoint folder of the senders")->required();
-  command.add_option("--receiver", a.receiver, "Checkpoint folder of the receiver")->required();
+  command.add_option("--sender", a.sender, "The senders' model (docs/cli.md)")->required();
+  command.add_option("--receiver", a.receiver, "The receiver's model (docs/cli.md)")->required();
   command.add_option("--sender-ids", a.sender_ids, "Token ids of a sender, as 1,2,3; give the option once per sender")
       ->required()
       ->expected(1)
@@ -158,7 +158,13 @@ void add_share_command(CLI::App& app, Action& action) {
   command->add_option("--device", a->model.device, "Where to compute: cpu or cuda:N")->capture_default_str();
   command->add_option("--threads", a->threads, kOwnThreadsHelp)->check(thread_count());
   command->add_flag("--json", a->json, "Print the logits too");
-  command->callback([&action, a] { action = [a](std::ostream& out) { return share(*a, out); }; });
+  command->callback([&action, a] {
+    action = [a](std::ostream& out) {
+      a->sender = orchestrator::resolve_model(a->sender).string();
+      a->receiver = orchestrator::resolve_model(a->receiver).string();
+      return share(*a, out);
+    };
+  });
 }
 
 }  // namespace kvmesh::cli

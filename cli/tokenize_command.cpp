@@ -6,12 +6,13 @@
 #include "cli/commands.hpp"
 #include "kvcodec/wire/json_text.hpp"
 #include "llm/text/tokenizer.hpp"
+#include "orchestrator/model_path.hpp"
 
 namespace kvmesh::cli {
 namespace {
 
 struct Arguments {
-  std::string model_dir;
+  std::string model;
   bool special = false, decode = false, skip_special = false;
 };
 
@@ -33,7 +34,7 @@ std::vector<std::int64_t> ids_from(const std::string& text) {
 }
 
 int tokenize(const Arguments& arguments, std::ostream& out) {
-  const llm::Tokenizer tokenizer = llm::Tokenizer::load(arguments.model_dir);
+  const llm::Tokenizer tokenizer = llm::Tokenizer::load(orchestrator::resolve_model(arguments.model));
   const std::string input{std::istreambuf_iterator<char>(std::cin), {}};
   if (arguments.decode) {
     out << print({{"text", tokenizer.decode(ids_from(input), arguments.skip_special)}}) << '\n';
@@ -51,7 +52,7 @@ int tokenize(const Arguments& arguments, std::ostream& out) {
 void add_tokenize_command(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = app.add_subcommand("tokenize", "Tokenize standard input, or turn ids back into text");
-  command->add_option("model_dir", arguments->model_dir, "A folder with tokenizer.json")->required();
+  command->add_option("model", arguments->model, orchestrator::kModelPathHelp)->required();
   CLI::Option* special = command->add_flag("--special", arguments->special, "Apply the post-processor");
   CLI::Option* decode =
       command->add_flag("--decode", arguments->decode, "Read {\"ids\": [...]} and print {\"text\": ...}");

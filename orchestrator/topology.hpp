@@ -17,7 +17,7 @@ namespace kvmesh::orchestrator {
 inline constexpr int kDefaultMaxTokens = 128;
 
 struct ModelSpec {
-  std::filesystem::path path;  ///< absolute; relative ones are resolved against the topology file's folder
+  std::filesystem::path path;  ///< absolute, of a folder or a .gguf file: what resolve_model() made of `path:`
   std::string dtype = "auto";  ///< "auto", "fp32", "bf16", "fp16"
   std::string device = "cpu";  ///< "cpu", "cuda:N"
   int line = 0;

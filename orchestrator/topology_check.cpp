@@ -48,7 +48,8 @@ class ValueCheck {
   void check(const std::string& name, const ModelSpec& model) {
     const std::string at = place(model.line);
     check_name("a model", name, at);
-    if (model.path.empty()) complaints_.add(at, ": model ", name, " has no path; name a checkpoint folder");
+    if (model.path.empty())
+      complaints_.add(at, ": model ", name, " has no path; name a checkpoint folder or a .gguf file");
     if (std::find(kDtypes.begin(), kDtypes.end(), model.dtype) == kDtypes.end())
       complaints_.add(at, ": dtype of model ", name, " is \"", model.dtype, "\"; write auto, fp32, bf16 or fp16");
     if (!is_device(model.device))

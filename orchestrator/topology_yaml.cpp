@@ -9,6 +9,7 @@
 #include "orchestrator/detail/edge_yaml.hpp"
 #include "orchestrator/detail/yaml_fields.hpp"
 #include "orchestrator/liveness.hpp"
+#include "orchestrator/model_path.hpp"
 #include "orchestrator/topology_check.hpp"
 
 namespace kvmesh::orchestrator {
@@ -28,6 +29,14 @@ std::filesystem::path read_file_path(const YamlValue& value, const std::filesyst
   return path;
 }
 
+std::filesystem::path read_model_path(const YamlValue& value, const std::filesystem::path& file) {
+  try {
+    return resolve_model(value.text(), std::filesystem::absolute(file).parent_path());
+  } catch (const Error& error) {
+    fail_input(value.place(), ": ", error.what());
+  }
+}
+
 std::chrono::milliseconds read_liveness(const YamlValue& value) {
   try {
     return parse_liveness(value.text());
@@ -41,11 +50,7 @@ ModelSpec read_model(const YamlValue& value, const std::filesystem::path& file) 
   fields.refuse_others({"path", "dtype", "device"});
   ModelSpec model;
   model.line = value.line();
-  const YamlValue path = fields.get("path", "add path: FOLDER, a checkpoint folder");
-  model.path = resolve(path.text(), file);
-  if (const std::string why = why_not_folder(model.path); !why.empty())
-    path.fail(cat("the folder of ", value.what(), " is ", model.path.string(), ", which ", why),
-              "name a checkpoint folder, relative to the topology file");
+  model.path = read_model_path(fields.get("path", "add path: FOLDER, a checkpoint folder or a .gguf file"), file);
   if (const auto dtype = fields.find("dtype")) model.dtype = dtype->one_of(kDtypes);
   if (const auto device = fields.find("device")) {
     model.device = device->text();
@@ -155,7 +160,7 @@ class Reader {
   }
 
   void read_models(const YamlFields& top) {
-    const YamlFields models(top.get("models", "add models: with a checkpoint folder for each name").called("models"));
+    const YamlFields models(top.get("models", "add models: with the path of a model for each name").called("models"));
     for (const auto& [name, value] : models.all()) {
       ModelSpec& model = topology_.models[name];
       part([&, key = name, at = value] {
@@ -163,7 +168,7 @@ class Reader {
         model = read_model(at.called(cat("model ", key)), topology_.file);
       });
     }
-    if (topology_.models.empty()) models.map().fail("models is empty", "add one as NAME: {path: FOLDER}");
+    if (topology_.models.empty()) models.map().fail("models is empty", "add one as NAME: {path: FOLDER or FILE.gguf}");
   }
 
   void read_agents(const YamlFields& top) {
