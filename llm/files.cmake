@@ -9,6 +9,7 @@ set(KVMESH_LLM_FILES_SOURCES
   model/flops.cpp
   model/folder_files.cpp
   model/gguf.cpp
+  model/gguf_config.cpp
   model/gguf_metadata.cpp
   model/safetensors.cpp
   model/stored_dtype.cpp

@@ -3,6 +3,7 @@
 #include "llm/kernels/kernel_sets.hpp"
 
 #include "llm/kernels/attention.hpp"
+#include "llm/kernels/dequantise.hpp"
 #include "llm/kernels/elementwise.hpp"
 #include "llm/kernels/few_rows.hpp"
 
@@ -15,7 +16,7 @@ constexpr KernelsOf<T> kernels_of() {
 }
 
 constexpr KernelSet kKernels{InstructionSet::KVMESH_INSTRUCTION_SET, kernels_of<Bf16>(), kernels_of<Fp16>(),
-                             kernels_of<float>()};
+                             kernels_of<float>(), dequantise};
 
 }  // namespace kvmesh::llm::kernels::KVMESH_KERNELS
 KVMESH_END_KERNELS

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
 #include "base/instruction_set.hpp"
 #include "llm/model/config.hpp"
+#include "llm/model/stored_dtype.hpp"
 
 namespace kvmesh::llm::kernels {
 
@@ -107,6 +109,15 @@ struct Narrow {
   std::int64_t output_width = 0;
 };
 
+/// output[r, k] = what row r of a stored matrix holds, in fp32, exactly. Its parts are rows.
+struct Dequantise {
+  StoredDtype dtype = StoredDtype::kFloat;  ///< floating-point or quantised
+  const std::byte* rows = nullptr;
+  std::int64_t row_bytes = 0;
+  std::int64_t width = 0;   ///< whole blocks of the dtype
+  float* output = nullptr;  ///< [rows, width]
+};
+
 /// Grouped-query attention with a softmax in fp32 that never holds more than a block of scores (the running maximum of
 /// "FlashAttention", Dao et al. 2022). Its parts are items: kv head h and block b of queries are item
 /// b * kv_heads + h; see attention_items. Scores are fp32; the weights exp(score - maximum) are rounded to T before
@@ -169,6 +180,7 @@ struct KernelSet {
   KernelsOf<Bf16> bf16;
   KernelsOf<Fp16> fp16;
   KernelsOf<float> fp32;
+  void (*dequantise)(const Dequantise&, Range rows) = nullptr;
 
   template <class T>
   const KernelsOf<T>& of() const {

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "llm/model/finite.hpp"
 #include "llm/model/folder_files.hpp"
+#include "llm/model/gguf.hpp"
 #include "llm/model/safetensors.hpp"
 
 namespace kvmesh::llm {
@@ -24,6 +25,16 @@ Hash new_hash() {
   Hash hash(XXH3_createState(), &XXH3_freeState);
   XXH3_64bits_reset(hash.get());
   return hash;
+}
+
+/// Of the first, the middle and the last page, or of all bytes where there are no more.
+std::uint64_t digest_of_pages(std::span<const std::byte> bytes) {
+  constexpr std::size_t kPage = 4096;
+  if (bytes.size() <= 3 * kPage) return XXH3_64bits(bytes.data(), bytes.size());
+  Hash hash = new_hash();
+  for (const std::size_t at : {std::size_t{0}, bytes.size() / 2, bytes.size() - kPage})
+    XXH3_64bits_update(hash.get(), bytes.data() + at, kPage);
+  return XXH3_64bits_digest(hash.get());
 }
 
 /// Tensor name to file name, as the index gives it.
@@ -55,6 +66,11 @@ std::string describe_other_weights(const std::filesystem::path& model_dir) {
 }  // namespace
 
 Checkpoint Checkpoint::open(const std::filesystem::path& model_dir) {
+  if (llm::is_gguf(model_dir)) {
+    Checkpoint checkpoint;
+    checkpoint.open_gguf(model_dir);
+    return checkpoint;
+  }
   const auto single = model_dir / "model.safetensors", index = model_dir / "model.safetensors.index.json";
   if (is_there(model_dir / "adapter_config.json"))
     fail_input((model_dir / "adapter_config.json").string(),
@@ -73,6 +89,14 @@ Checkpoint Checkpoint::open(const std::filesystem::path& model_dir) {
   }
   checkpoint.note_unread_files(model_dir);
   return checkpoint;
+}
+
+void Checkpoint::open_gguf(const std::filesystem::path& path) {
+  is_gguf_ = true;
+  source_ = path;
+  files_ = GgufFile::open(path).parts();
+  for (std::size_t file = 0; file < files_.size(); ++file)
+    for (const auto& [name, entry] : files_[file].entries()) files_by_tensor_.emplace(name, file);
 }
 
 void Checkpoint::add_file(const std::filesystem::path& path) { files_.push_back(open_safetensors(path)); }
@@ -128,10 +152,10 @@ StoredTensor Checkpoint::get(const std::string& name, std::span<const std::int64
   StoredTensor tensor = file.get(name);
   if (!std::equal(shape.begin(), shape.end(), tensor.shape.begin(), tensor.shape.end()))
     fail_input(file.path().string(), ": tensor \"", name, "\" has shape ", describe_shape(tensor.shape),
-               ", config.json asks for ", describe_shape(shape));
-  if (!is_floating_point(tensor.dtype))
+               is_gguf_ ? ", its metadata asks for " : ", config.json asks for ", describe_shape(shape));
+  if (!is_floating_point(tensor.dtype) && !is_quantised(tensor.dtype))
     fail_input(file.path().string(), ": tensor \"", name, "\" holds ", name_of(tensor.dtype),
-               "; weights are F32, BF16 or F16, quantised ones are not supported");
+               "; weights are F32, BF16 or F16, quantised ones are read from GGUF files alone");
   return tensor;
 }
 
@@ -140,15 +164,17 @@ std::uint64_t Checkpoint::read(const std::string& name, std::span<const std::int
   const TensorFile& file = file_of(name);
   const StoredTensor tensor = get(name, shape);
   const std::size_t element = element_size(tensor.dtype), first_byte = file.entries().at(name).begin;
+  const std::size_t piece_bytes = kPieceBytes / element * element;
+  const std::int64_t block = block_length(tensor.dtype);
   Hash hash = new_hash();
-  for (std::size_t begin = 0; begin < tensor.bytes.size(); begin += kPieceBytes) {
+  for (std::size_t begin = 0; begin < tensor.bytes.size(); begin += piece_bytes) {
     refuse_stopped(options.stop);
-    const std::size_t size = std::min(kPieceBytes, tensor.bytes.size() - begin);
+    const std::size_t size = std::min(piece_bytes, tensor.bytes.size() - begin);
     const std::span<const std::byte> piece = tensor.bytes.span().subspan(begin, size);
     XXH3_64bits_update(hash.get(), piece.data(), size);
-    if (!all_finite(piece.data(), static_cast<std::int64_t>(size / element), tensor.dtype))
+    if (!all_finite(piece, tensor.dtype))
       fail_input(file.path().string(), ": tensor \"", name, "\" holds NaN or infinity; the weights are damaged");
-    if (options.on_piece) options.on_piece(static_cast<std::int64_t>(begin / element), piece);
+    if (options.on_piece) options.on_piece(static_cast<std::int64_t>(begin / element) * block, piece);
     if (options.release) file.release(first_byte + begin, first_byte + begin + size);
   }
   return XXH3_64bits_digest(hash.get());
@@ -172,7 +198,9 @@ std::string Checkpoint::fingerprint(std::map<std::string, std::uint64_t> digests
     const TensorFile& file = files_[index];
     const TensorFile::Entry& entry = file.entries().at(name);
     auto [digest, unread] = digests.try_emplace(name, 0);
-    if (unread) {
+    if (is_gguf_) {
+      digest->second = digest_of_pages(file.get(name).bytes.span());
+    } else if (unread) {
       refuse_stopped(stop);
       const StoredTensor tensor = file.get(name);
       digest->second = XXH3_64bits(tensor.bytes.data(), tensor.bytes.size());

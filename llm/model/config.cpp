@@ -6,6 +6,7 @@
 
 #include "llm/model/families/family.hpp"
 #include "llm/model/folder_files.hpp"
+#include "llm/model/gguf_config.hpp"
 
 namespace kvmesh::llm {
 namespace {
@@ -23,12 +24,11 @@ constexpr std::array kFamilies = {
 };
 
 /// What must hold in every family, once the family has had its say.
-void finish(const ConfigFile& file, ModelConfig& config) {
+void finish(const std::string& file, ModelConfig& config) {
   if (config.num_attention_heads % config.num_key_value_heads != 0)
-    fail_input(file.path(), ": \"num_attention_heads\" ", config.num_attention_heads,
+    fail_input(file, ": \"num_attention_heads\" ", config.num_attention_heads,
                " is not a multiple of \"num_key_value_heads\" ", config.num_key_value_heads);
-  if (config.head_dim % 2 != 0)
-    fail_input(file.path(), ": \"head_dim\" is ", config.head_dim, "; RoPE needs an even number");
+  if (config.head_dim % 2 != 0) fail_input(file, ": \"head_dim\" is ", config.head_dim, "; RoPE needs an even number");
   if (config.attention_scale == 0) config.attention_scale = 1 / std::sqrt(static_cast<double>(config.head_dim));
 }
 
@@ -38,12 +38,14 @@ const char* name_of(RopeScaling scaling) {
     case RopeScaling::kLinear: return "linear";
     case RopeScaling::kDynamic: return "dynamic";
     case RopeScaling::kLlama3: return "llama3";
+    case RopeScaling::kFactors: return "factors";
   }
   return "";
 }
 
 nlohmann::json scaling_fields(const RopeConfig& rope) {
   nlohmann::json fields = {{"rope_type", name_of(rope.scaling)}, {"factor", rope.factor}};
+  if (rope.scaling == RopeScaling::kFactors) fields["factors"] = rope.factors;
   if (rope.original_length > 0) fields["original_max_position_embeddings"] = rope.original_length;
   if (rope.scaling != RopeScaling::kLlama3) return fields;
   fields["low_freq_factor"] = rope.low_freq_factor;
@@ -63,8 +65,13 @@ std::string describe_position_limit(const ModelConfig& config) {
   return cat(field, ", with its RoPE scaling ", config.position_limit, " positions");
 }
 
-ModelConfig read_config(const std::filesystem::path& model_dir) {
-  const std::filesystem::path path = model_dir / "config.json";
+ModelConfig read_config(const std::filesystem::path& model) {
+  if (is_gguf(model)) {
+    ModelConfig config = read_gguf_config(GgufFile::open(model));
+    finish(model.string(), config);
+    return config;
+  }
+  const std::filesystem::path path = model / "config.json";
   if (!is_there(path))
     fail_input(path.string(), ": is not there; a model folder holds config.json as it was downloaded");
   ConfigFile file(path.string(), read_json_object(path));
@@ -77,7 +84,7 @@ ModelConfig read_config(const std::filesystem::path& model_dir) {
     if (architecture == family.architecture) {
       ModelConfig config = family.read(file);
       config.architecture = architecture;
-      finish(file, config);
+      finish(file.path(), config);
       return config;
     }
     known += cat(known.empty() ? "" : ", ", family.architecture);
@@ -118,11 +125,12 @@ wire::Manifest manifest_of(const ModelConfig& config) {
   return manifest;
 }
 
-wire::Manifest read_manifest(const std::filesystem::path& model_dir) { return manifest_of(read_config(model_dir)); }
+wire::Manifest read_manifest(const std::filesystem::path& model) { return manifest_of(read_config(model)); }
 
-std::vector<std::int64_t> read_stop_tokens(const std::filesystem::path& model_dir) {
+std::vector<std::int64_t> read_stop_tokens(const std::filesystem::path& model) {
+  if (is_gguf(model)) return read_gguf_stop_tokens(GgufFile::open(model).metadata());
   for (const char* name : {"generation_config.json", "config.json"}) {
-    const std::filesystem::path path = model_dir / name;
+    const std::filesystem::path path = model / name;
     if (!is_there(path)) continue;
     const nlohmann::json json = read_json_object(path);
     if (!json.contains("eos_token_id") || json["eos_token_id"].is_null()) continue;

@@ -10,7 +10,7 @@
 
 namespace kvmesh::llm {
 
-enum class RopeScaling { kNone, kLinear, kDynamic, kLlama3 };
+enum class RopeScaling { kNone, kLinear, kDynamic, kLlama3, kFactors };
 
 /// Rotary position embedding: angle of position p in dimension pair i is p * theta^(-2i/head_dim), half-split layout
 /// (dimension i pairs with i + head_dim/2), as Hugging Face checkpoints store it. What scaling makes of the frequencies
@@ -18,10 +18,11 @@ enum class RopeScaling { kNone, kLinear, kDynamic, kLlama3 };
 struct RopeConfig {
   double theta = 0;
   RopeScaling scaling = RopeScaling::kNone;
-  double factor = 1;                 ///< of every scaling
+  double factor = 1;                 ///< of every scaling but kFactors
   double low_freq_factor = 0;        ///< llama3
   double high_freq_factor = 0;       ///< llama3
   std::int64_t original_length = 0;  ///< tokens: llama3, dynamic
+  std::vector<float> factors;        ///< what each frequency is divided by: kFactors
 
   /// Frequencies change with the sequence's length.
   bool depends_on_length() const { return scaling == RopeScaling::kDynamic; }
@@ -39,8 +40,9 @@ struct LayerAttention {
 
 enum class Activation { kSilu, kGeluTanh };
 
-/// What config.json says of a model, in our words: every family of decoders is values of these fields. A value.
-/// Everything is decided by the file; nothing is defaulted that the family does not define a default for.
+/// What config.json, or a GGUF file's metadata, says of a model, in our words: every family of decoders is values of
+/// these fields. A value. Everything is decided by the file; nothing is defaulted that the family does not define a
+/// default for.
 struct ModelConfig {
   std::string family;        ///< "llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3"
   std::string architecture;  ///< as the file names it: "LlamaForCausalLM"
@@ -67,6 +69,9 @@ struct ModelConfig {
   bool norm_plus_one = false;  ///< RMSNorm multiplies by 1 + weight, in fp32
   bool post_norms = false;     ///< norms behind attention and MLP too, before they are added
   bool tie_word_embeddings = false;
+  /// Rows of q and k stand as llama.cpp's RoPE wants them: of each head, dimension i at row 2i, i + head_dim/2 behind
+  /// it.
+  bool interleaved_rows = false;
   std::string dtype;  ///< of the weights, as the file says: "bfloat16"; empty where it does not
   /// Under which prefix the decoder's tensors stand; the first that the checkpoint has.
   std::vector<std::string> weight_prefixes = {"model."};
@@ -83,17 +88,18 @@ struct ModelConfig {
 /// position_limit.
 std::string describe_position_limit(const ModelConfig& config);
 
-/// Reads MODEL_DIR/config.json. Throws Error{kFixInput} that names the file and the field: not there, not JSON, an
-/// unknown architecture, a field missing or of a wrong type, a value that is not implemented.
-ModelConfig read_config(const std::filesystem::path& model_dir);
+/// Reads MODEL/config.json or, where `model` is a GGUF file, its metadata (gguf_config.hpp). Throws Error{kFixInput}
+/// that names the file and the field: not there, not JSON, an unknown architecture, a field missing or of a wrong type,
+/// a value that is not implemented.
+ModelConfig read_config(const std::filesystem::path& model);
 
 /// What this model can share with others.
 wire::Manifest manifest_of(const ModelConfig& config);
-wire::Manifest read_manifest(const std::filesystem::path& model_dir);
+wire::Manifest read_manifest(const std::filesystem::path& model);
 
-/// Ids that end a turn: generation_config.json's eos_token_id, else config.json's. Either may be one or a list; none at
-/// all is legal, generation then ends at max_tokens.
-std::vector<std::int64_t> read_stop_tokens(const std::filesystem::path& model_dir);
+/// Ids that end a turn: generation_config.json's eos_token_id, else config.json's, each one or a list; of a GGUF file
+/// those of its metadata. None at all is legal, generation then ends at max_tokens.
+std::vector<std::int64_t> read_stop_tokens(const std::filesystem::path& model);
 
 /// Bytes of keys and values that one token takes over all layers.
 std::int64_t kv_bytes_per_token(const ModelConfig& config, std::int64_t bytes_per_element);

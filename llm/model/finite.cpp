@@ -1,7 +1,8 @@
 #include "llm/model/finite.hpp"
 
-#include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <vector>
 
 namespace kvmesh::llm {
 namespace {
@@ -31,12 +32,53 @@ ExponentTest test_of(StoredDtype dtype) {
   return dtype == StoredDtype::kDouble ? kDouble : kFloat;
 }
 
+/// Where the halves stand in a block of a quantised dtype; those are all that may be not finite.
+std::vector<std::size_t> halves_of(StoredDtype dtype) {
+  switch (dtype) {
+    case StoredDtype::kQ4_0:
+    case StoredDtype::kQ5_0:
+    case StoredDtype::kQ8_0:
+    case StoredDtype::kIQ4_NL: return {0};
+    case StoredDtype::kQ4_1:
+    case StoredDtype::kQ5_1:
+    case StoredDtype::kQ4_K:
+    case StoredDtype::kQ5_K: return {0, 2};
+    case StoredDtype::kQ2_K: return {80, 82};
+    case StoredDtype::kQ3_K: return {108};
+    case StoredDtype::kQ6_K: return {208};
+    case StoredDtype::kDouble:
+    case StoredDtype::kFloat:
+    case StoredDtype::kHalf:
+    case StoredDtype::kBFloat16:
+    case StoredDtype::kLong:
+    case StoredDtype::kInt:
+    case StoredDtype::kShort:
+    case StoredDtype::kChar:
+    case StoredDtype::kByte:
+    case StoredDtype::kBool: break;
+  }
+  return {};
+}
+
+bool scales_finite(std::span<const std::byte> blocks, StoredDtype dtype) {
+  std::uint64_t found = 0;
+  for (const std::size_t place : halves_of(dtype)) {
+    for (std::size_t at = place; at < blocks.size(); at += element_size(dtype)) {
+      std::uint16_t half = 0;
+      std::memcpy(&half, blocks.data() + at, sizeof half);
+      found |= kHalf(half);
+    }
+  }
+  return found == 0;
+}
+
 }  // namespace
 
-bool all_finite(const void* data, std::int64_t count, StoredDtype dtype) {
+bool all_finite(std::span<const std::byte> numbers, StoredDtype dtype) {
+  if (is_quantised(dtype)) return scales_finite(numbers, dtype);
   const ExponentTest test = test_of(dtype);
-  const auto* bytes = static_cast<const std::byte*>(data);
-  const std::size_t size = static_cast<std::size_t>(count) * element_size(dtype);
+  const std::byte* bytes = numbers.data();
+  const std::size_t size = numbers.size();
   std::uint64_t found = 0, word = 0;
   std::size_t at = 0;
   for (; at + sizeof word <= size; at += sizeof word) {

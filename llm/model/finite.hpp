@@ -1,13 +1,14 @@
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
+#include <span>
 
 #include "llm/model/stored_dtype.hpp"
 
 namespace kvmesh::llm {
 
-/// Whether none of `count` floating-point numbers of `dtype` at `data` is NaN or infinite. As fast as memory can be
-/// read.
-bool all_finite(const void* data, std::int64_t count, StoredDtype dtype);
+/// Whether none of the floating-point numbers of `dtype` is NaN or infinite; of a quantised dtype, none of its scales.
+/// As fast as memory can be read.
+bool all_finite(std::span<const std::byte> numbers, StoredDtype dtype);
 
 }  // namespace kvmesh::llm

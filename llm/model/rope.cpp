@@ -35,6 +35,7 @@ at::Tensor inverse_frequencies(const RopeConfig& rope, std::int64_t head_dim, st
     case RopeScaling::kLinear: return unscaled(rope.theta, head_dim) / rope.factor;
     case RopeScaling::kDynamic: return unscaled(dynamic_theta(rope, head_dim, length), head_dim);
     case RopeScaling::kLlama3: return llama3_scaled(unscaled(rope.theta, head_dim), rope);
+    case RopeScaling::kFactors: return unscaled(rope.theta, head_dim) / at::tensor(rope.factors);
   }
   return {};
 }

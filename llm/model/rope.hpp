@@ -14,6 +14,7 @@ namespace kvmesh::llm {
 ///   linear    f / factor
 ///   llama3    f where a turn takes less than original/high_freq_factor tokens, f / factor where it takes more than
 ///             original/low_freq_factor, and between the two a mix, linear in original tokens a turn
+///   factors   f / the factor of its own
 ///   dynamic   f with theta * (factor * n/original - (factor - 1))^(d/(d-2)), n the length but at least original
 /// `length`: positions that the sequence has with the tokens that are about to be rotated; only `dynamic` looks at it.
 at::Tensor inverse_frequencies(const RopeConfig& rope, std::int64_t head_dim, std::int64_t length = 0);

@@ -10,10 +10,56 @@
 namespace kvmesh::llm {
 namespace {
 
-constexpr const char* kEmbedding = "embed_tokens.weight";
-constexpr const char* kHead = "lm_head.weight";
-/// A tensor that every decoder's first layer has: what tells its prefix.
-constexpr const char* kMark = "layers.0.input_layernorm.weight";
+/// How a format calls the tensors; behind most stands ".weight" or ".bias".
+struct Spelling {
+  const char *embedding, *final_norm, *head, *layers;
+  const char *attention_norm, *after_attention_norm;
+  const char *mlp_norm, *mlp_norm_between;  ///< the second where there are norms behind attention and MLP
+  const char* after_mlp_norm;
+  const char *q, *k, *v, *q_norm, *k_norm, *out, *gate, *up, *down;
+};
+
+/// Of the classes of transformers.
+constexpr Spelling kTransformers = {.embedding = "embed_tokens.weight",
+                                    .final_norm = "norm.weight",
+                                    .head = "lm_head.weight",
+                                    .layers = "layers.",
+                                    .attention_norm = "input_layernorm.weight",
+                                    .after_attention_norm = "post_attention_layernorm.weight",
+                                    .mlp_norm = "post_attention_layernorm.weight",
+                                    .mlp_norm_between = "pre_feedforward_layernorm.weight",
+                                    .after_mlp_norm = "post_feedforward_layernorm.weight",
+                                    .q = "self_attn.q_proj",
+                                    .k = "self_attn.k_proj",
+                                    .v = "self_attn.v_proj",
+                                    .q_norm = "self_attn.q_norm.weight",
+                                    .k_norm = "self_attn.k_norm.weight",
+                                    .out = "self_attn.o_proj",
+                                    .gate = "mlp.gate_proj",
+                                    .up = "mlp.up_proj",
+                                    .down = "mlp.down_proj"};
+
+/// Of llama.cpp (src/llama-arch.cpp).
+constexpr Spelling kGguf = {.embedding = "token_embd.weight",
+                            .final_norm = "output_norm.weight",
+                            .head = "output.weight",
+                            .layers = "blk.",
+                            .attention_norm = "attn_norm.weight",
+                            .after_attention_norm = "post_attention_norm.weight",
+                            .mlp_norm = "ffn_norm.weight",
+                            .mlp_norm_between = "ffn_norm.weight",
+                            .after_mlp_norm = "post_ffw_norm.weight",
+                            .q = "attn_q",
+                            .k = "attn_k",
+                            .v = "attn_v",
+                            .q_norm = "attn_q_norm.weight",
+                            .k_norm = "attn_k_norm.weight",
+                            .out = "attn_output",
+                            .gate = "ffn_gate",
+                            .up = "ffn_up",
+                            .down = "ffn_down"};
+
+const Spelling& spelling_of(const Checkpoint& checkpoint) { return checkpoint.is_gguf() ? kGguf : kTransformers; }
 
 /// Looks for tensors in a checkpoint and remembers which it found.
 class Finder {
@@ -22,15 +68,21 @@ class Finder {
 
   WeightSource one(const std::string& name, std::vector<std::int64_t> shape) { return {find(name, std::move(shape))}; }
 
-  /// Tensors of `columns` columns, or of none: name and rows of each.
-  using Parts = std::vector<std::pair<std::string, std::int64_t>>;
+  struct Part {
+    const char* name;
+    std::int64_t rows;
+    std::int64_t interleaved = 0;
+  };
+  /// Tensors of `columns` columns, or of none.
+  using Parts = std::vector<Part>;
   WeightSource stacked(const std::string& prefix, const Parts& parts, const std::string& suffix,
                        std::vector<std::int64_t> columns) {
     WeightSource source;
-    for (const auto& [name, rows] : parts) {
-      std::vector<std::int64_t> shape{rows};
+    for (const Part& part : parts) {
+      std::vector<std::int64_t> shape{part.rows};
       shape.insert(shape.end(), columns.begin(), columns.end());
-      source.push_back(find(prefix + name + suffix, std::move(shape)));
+      source.push_back(find(prefix + part.name + suffix, std::move(shape)));
+      source.back().interleaved = part.interleaved;
     }
     return source;
   }
@@ -53,34 +105,34 @@ class Finder {
   std::set<std::string> found_;
 };
 
-LayerSources find_layer(Finder& find, const ModelConfig& c, const std::string& at) {
+LayerSources find_layer(Finder& find, const Spelling& name, const ModelConfig& c, const std::string& at) {
   const std::int64_t hidden = c.hidden_size, q = c.num_attention_heads * c.head_dim, ffn = c.intermediate_size;
-  const std::int64_t kv = c.num_key_value_heads * c.head_dim;
-  const std::string attention = at + "self_attn.", mlp = at + "mlp.";
-  const Finder::Parts qkv = {{"q_proj", q}, {"k_proj", kv}, {"v_proj", kv}};
-  const Finder::Parts gate_up = {{"gate_proj", ffn}, {"up_proj", ffn}};
+  const std::int64_t kv = c.num_key_value_heads * c.head_dim, interleaved = c.interleaved_rows ? c.head_dim : 0;
+  const Finder::Parts qkv = {{name.q, q, interleaved}, {name.k, kv, interleaved}, {name.v, kv}};
+  const Finder::Parts gate_up = {{name.gate, ffn}, {name.up, ffn}};
+  const auto one = [&](const char* tensor, const char* suffix, std::vector<std::int64_t> shape) {
+    return find.one(cat(at, tensor, suffix), std::move(shape));
+  };
 
   LayerSources layer;
-  layer.attention_norm = find.one(at + "input_layernorm.weight", {hidden});
+  layer.attention_norm = one(name.attention_norm, "", {hidden});
+  layer.mlp_norm = one(c.post_norms ? name.mlp_norm_between : name.mlp_norm, "", {hidden});
   if (c.post_norms) {
-    layer.after_attention_norm = find.one(at + "post_attention_layernorm.weight", {hidden});
-    layer.mlp_norm = find.one(at + "pre_feedforward_layernorm.weight", {hidden});
-    layer.after_mlp_norm = find.one(at + "post_feedforward_layernorm.weight", {hidden});
-  } else {
-    layer.mlp_norm = find.one(at + "post_attention_layernorm.weight", {hidden});
+    layer.after_attention_norm = one(name.after_attention_norm, "", {hidden});
+    layer.after_mlp_norm = one(name.after_mlp_norm, "", {hidden});
   }
-  layer.qkv = find.stacked(attention, qkv, ".weight", {hidden});
-  if (c.qkv_bias) layer.qkv_bias = find.stacked(attention, qkv, ".bias", {});
+  layer.qkv = find.stacked(at, qkv, ".weight", {hidden});
+  if (c.qkv_bias) layer.qkv_bias = find.stacked(at, qkv, ".bias", {});
   if (c.qk_norm) {
-    layer.q_norm = find.one(attention + "q_norm.weight", {c.head_dim});
-    layer.k_norm = find.one(attention + "k_norm.weight", {c.head_dim});
+    layer.q_norm = one(name.q_norm, "", {c.head_dim});
+    layer.k_norm = one(name.k_norm, "", {c.head_dim});
   }
-  layer.out = find.one(attention + "o_proj.weight", {hidden, q});
-  if (c.attention_output_bias) layer.out_bias = find.one(attention + "o_proj.bias", {hidden});
-  layer.gate_up = find.stacked(mlp, gate_up, ".weight", {hidden});
-  if (c.mlp_bias) layer.gate_up_bias = find.stacked(mlp, gate_up, ".bias", {});
-  layer.down = find.one(mlp + "down_proj.weight", {hidden, ffn});
-  if (c.mlp_bias) layer.down_bias = find.one(mlp + "down_proj.bias", {hidden});
+  layer.out = one(name.out, ".weight", {hidden, q});
+  if (c.attention_output_bias) layer.out_bias = one(name.out, ".bias", {hidden});
+  layer.gate_up = find.stacked(at, gate_up, ".weight", {hidden});
+  if (c.mlp_bias) layer.gate_up_bias = find.stacked(at, gate_up, ".bias", {});
+  layer.down = one(name.down, ".weight", {hidden, ffn});
+  if (c.mlp_bias) layer.down_bias = one(name.down, ".bias", {hidden});
   return layer;
 }
 
@@ -94,11 +146,14 @@ std::optional<std::string> before(std::string_view tensor, std::string_view name
 
 /// The first of the family's prefixes that the checkpoint has a decoder behind; else the one that it has it behind.
 std::string find_prefix(const Checkpoint& checkpoint, const ModelConfig& config) {
+  if (checkpoint.is_gguf()) return "";
+  // A tensor that every decoder's first layer has.
+  const std::string mark = cat(kTransformers.layers, "0.", kTransformers.attention_norm);
   for (const std::string& prefix : config.weight_prefixes)
-    if (checkpoint.contains(prefix + kMark)) return prefix;
+    if (checkpoint.contains(prefix + mark)) return prefix;
   std::vector<std::string> prefixes;
   for (const std::string& name : checkpoint.names())
-    if (const auto prefix = before(name, kMark)) prefixes.push_back(*prefix);
+    if (const auto prefix = before(name, mark)) prefixes.push_back(*prefix);
   if (prefixes.empty()) return config.weight_prefixes.front();
   if (prefixes.size() > 1)
     fail_input(checkpoint.source().string(), ": holds decoders behind several prefixes, \"", prefixes[0], "\" and \"",
@@ -108,10 +163,11 @@ std::string find_prefix(const Checkpoint& checkpoint, const ModelConfig& config)
 
 /// Where the output matrix may stand: beside the decoder, inside it, or behind no prefix.
 std::string find_head(const Checkpoint& checkpoint, const std::string& prefix) {
+  const char* head = spelling_of(checkpoint).head;
   const std::string beside = before(prefix, "model.").value_or(prefix);
   for (const std::string& at : {beside, prefix, std::string()})
-    if (checkpoint.contains(at + kHead)) return at + kHead;
-  return beside + kHead;
+    if (checkpoint.contains(at + head)) return at + head;
+  return beside + head;
 }
 
 /// Tied tables are one tensor under either name. Where both stand in the file, each is used as what it is called, as
@@ -119,10 +175,10 @@ std::string find_head(const Checkpoint& checkpoint, const std::string& prefix) {
 void find_tables(Finder& find, const Checkpoint& checkpoint, const ModelConfig& config, const std::string& prefix,
                  WeightSources& sources) {
   const std::vector<std::int64_t> shape = {config.vocab_size, config.hidden_size};
-  const std::string head = find_head(checkpoint, prefix);
+  const std::string head = find_head(checkpoint, prefix), embedding = prefix + spelling_of(checkpoint).embedding;
   const bool tied = config.tie_word_embeddings;
-  const bool head_serves = tied && !checkpoint.contains(prefix + kEmbedding) && checkpoint.contains(head);
-  sources.embed_tokens = find.one(head_serves ? head : prefix + kEmbedding, shape);
+  const bool head_serves = tied && !checkpoint.contains(embedding) && checkpoint.contains(head);
+  sources.embed_tokens = find.one(head_serves ? head : embedding, shape);
   sources.lm_head = tied && !checkpoint.contains(head) ? sources.embed_tokens : find.one(head, shape);
   if (tied && sources.lm_head[0].name != sources.embed_tokens[0].name)
     sources.notes.push_back(cat("\"", head, "\" is there and is used, though config.json says tie_word_embeddings"));
@@ -130,13 +186,13 @@ void find_tables(Finder& find, const Checkpoint& checkpoint, const ModelConfig& 
 }
 
 /// Tensors of the decoder itself that are not computed with. Some files carry tables that follow from the config.
-void note_unused(const std::string& prefix, WeightSources& sources) {
+void note_unused(const char* configuration, const std::string& layers, WeightSources& sources) {
   std::vector<std::string> odd;
   for (const std::string& name : sources.unused)
-    if (name.starts_with(prefix + "layers.") && !name.ends_with("rotary_emb.inv_freq")) odd.push_back(name);
+    if (name.starts_with(layers) && !name.ends_with("rotary_emb.inv_freq")) odd.push_back(name);
   if (odd.empty()) return;
   const std::string more = odd.size() == 1 ? "" : cat(" and ", odd.size() - 1, " more tensors of its kind");
-  sources.notes.push_back(cat("config.json has no use for \"", odd.front(), "\"", more,
+  sources.notes.push_back(cat(configuration, " has no use for \"", odd.front(), "\"", more,
                               odd.size() == 1 ? "; it is left out" : "; they are left out"));
 }
 
@@ -148,14 +204,20 @@ WeightSources find_weights(const Checkpoint& checkpoint, const ModelConfig& conf
   WeightSources sources;
   sources.notes = checkpoint.notes();
   const auto& usual = config.weight_prefixes;
-  if (std::find(usual.begin(), usual.end(), prefix) == usual.end())
+  if (!checkpoint.is_gguf() && std::find(usual.begin(), usual.end(), prefix) == usual.end())
     sources.notes.push_back(cat("the decoder's tensors stand behind \"", prefix, "\""));
   find_tables(find, checkpoint, config, prefix, sources);
-  sources.final_norm = find.one(prefix + "norm.weight", {config.hidden_size});
+  const Spelling& spelling = spelling_of(checkpoint);
+  sources.final_norm = find.one(prefix + spelling.final_norm, {config.hidden_size});
   for (std::int64_t l = 0; l < config.num_hidden_layers; ++l)
-    sources.layers.push_back(find_layer(find, config, cat(prefix, "layers.", l, ".")));
+    sources.layers.push_back(find_layer(find, spelling, config, cat(prefix, spelling.layers, l, ".")));
+  for_each_source(sources, [&](const WeightSource& source) {
+    for (const SourceTensor& tensor : source)
+      if (const StoredDtype dtype = checkpoint.get(tensor.name, tensor.shape).dtype; is_quantised(dtype))
+        sources.dtype = dtype;
+  });
   sources.unused = find.unused();
-  note_unused(prefix, sources);
+  note_unused(checkpoint.is_gguf() ? "its metadata" : "config.json", prefix + spelling.layers, sources);
   return sources;
 }
 

@@ -10,10 +10,11 @@
 
 namespace kvmesh::llm {
 
-/// A tensor of the checkpoint, found, with the shape that config.json asks for.
+/// A tensor of the checkpoint, found, with the shape that the configuration asks for.
 struct SourceTensor {
   std::string name;
   std::vector<std::int64_t> shape;
+  std::int64_t interleaved = 0;  ///< head_dim where its rows stand as ModelConfig::interleaved_rows says; else 0
 };
 /// Tensors that are stacked, row under row, into one weight; mostly one alone. Empty: the family has no such weight.
 using WeightSource = std::vector<SourceTensor>;
@@ -29,13 +30,14 @@ struct LayerSources {
 struct WeightSources {
   WeightSource embed_tokens, final_norm, lm_head;  ///< the same tensor where one serves as both tables
   std::vector<LayerSources> layers;
-  StoredDtype dtype = StoredDtype::kFloat;  ///< of the embedding table, which every decoder has
+  StoredDtype dtype = StoredDtype::kFloat;  ///< of the embedding table; a quantised one where any weight is quantised
   std::vector<std::string> unused;          ///< tensors of the checkpoint that the architecture does not use
   std::vector<std::string> notes;           ///< what a reader of the model's answers should know, a line each
 };
 
-/// Finds them. Tensors stand behind the family's prefix ("model."), behind another that all of them share, or behind
-/// none. Throws Error{kFixInput} that names file and tensor: missing, of another shape, quantised.
+/// Finds them. In safetensors, tensors stand behind the family's prefix ("model."), behind another that all of them
+/// share, or behind none; GGUF has names of its own. Throws Error{kFixInput} that names file and tensor: missing, of
+/// another shape.
 WeightSources find_weights(const Checkpoint& checkpoint, const ModelConfig& config);
 
 /// Calls it for each that there is or may be, in the order of their declaration.

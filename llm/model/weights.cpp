@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "llm/kernels/kernel_sets.hpp"
 #include "llm/model/shared_block.hpp"
 
 namespace kvmesh::llm {
@@ -26,6 +27,12 @@ at::Tensor view_of(std::span<const std::byte> bytes, at::IntArrayRef shape, at::
   const at::Tensor copy = at::empty(shape, dtype);
   std::memcpy(copy.data_ptr(), data, bytes.size());
   return copy;
+}
+
+at::Tensor dequantised(std::span<const std::byte> blocks, std::int64_t count, StoredDtype dtype) {
+  const at::Tensor numbers = at::empty({count}, at::kFloat);
+  kernels::best_set().dequantise({dtype, blocks.data(), 0, count, numbers.data_ptr<float>()}, {0, 1});
+  return numbers;
 }
 
 /// Makes weights of tensors, in the compute dtype, and keeps the digests of what it read. Where stored and computed
@@ -57,25 +64,25 @@ class WeightMaker {
     if (source.empty()) return {};
     const StoredTensor first = checkpoint_.get(source[0].name, source[0].shape);
     const at::ScalarType stored = scalar_type_of(first.dtype);
-    const bool as_it_is = source.size() == 1 && stored == options_.dtype() && options_.device().is_cpu();
+    const bool as_it_is = source.size() == 1 && stored == options_.dtype() && options_.device().is_cpu() &&
+                          !is_quantised(first.dtype) && source[0].interleaved == 0;
     if (!as_it_is || !is_aligned(first.bytes.data(), stored)) return stacked(source);
     if (makes_) read(source[0], {.on_piece = nullptr, .release = false, .stop = stop_});
     return as_tensor(first);
   }
 
   at::Tensor norm(const WeightSource& source) {
-    if (source.empty() || !config_.norm_plus_one) return (*this)(source);
+    if (source.empty() || !norms_apart()) return (*this)(source);
     const at::Tensor made = take(source[0].shape, at::kFloat);
     if (!makes_) return made;
     copy(source[0], made);
-    return made.add_(1);
+    return config_.norm_plus_one ? made.add_(1) : made;
   }
 
   /// A row per head: `queries` times that of queries, then that of keys.
   at::Tensor head_norms(const LayerSources& from) {
     const std::int64_t heads = config_.num_attention_heads, kv_heads = config_.num_key_value_heads;
-    const at::ScalarType dtype = config_.norm_plus_one ? at::kFloat : options_.dtype().toScalarType();
-    const at::Tensor norms = take({heads + kv_heads, config_.head_dim}, dtype);
+    const at::Tensor norms = take({heads + kv_heads, config_.head_dim}, norms_apart() ? at::kFloat : options_.dtype().toScalarType());
     if (!makes_) return norms;
     copy(from.q_norm[0], norms[0]);
     copy(from.k_norm[0], norms[heads]);
@@ -93,6 +100,9 @@ class WeightMaker {
   std::size_t taken() const { return taken_; }
 
  private:
+  /// Norms stay fp32, whatever is computed in: those of (1 + w), and GGUF's, which hold that sum already.
+  bool norms_apart() const { return config_.norm_plus_one || checkpoint_.is_gguf(); }
+
   at::Tensor take(std::vector<std::int64_t> shape, at::ScalarType dtype) {
     constexpr std::size_t kLine = 64;  // what vectors are loaded by
     const std::size_t at = taken_;
@@ -112,18 +122,23 @@ class WeightMaker {
     if (!makes_) return stack;
     std::int64_t row = 0;
     for (const SourceTensor& tensor : source) {
-      copy(tensor, stack.narrow(0, row, tensor.shape[0]).view(-1));
+      const at::Tensor rows = stack.narrow(0, row, tensor.shape[0]);
+      copy(tensor, rows.view(-1));
+      if (const std::int64_t d = tensor.interleaved; d > 0)
+        rows.copy_(rows.view({tensor.shape[0] / d, d / 2, 2, -1}).transpose(1, 2).reshape(rows.sizes()));
       row += tensor.shape[0];
     }
     return stack;
   }
 
   void copy(const SourceTensor& tensor, const at::Tensor& into) {
-    const at::ScalarType stored = scalar_type_of(checkpoint_.get(tensor.name, tensor.shape).dtype);
-    const auto element = static_cast<std::int64_t>(c10::elementSize(stored));
+    const StoredDtype dtype = checkpoint_.get(tensor.name, tensor.shape).dtype;
+    const auto element = static_cast<std::int64_t>(element_size(dtype));
     const auto on_piece = [&](std::int64_t first, std::span<const std::byte> numbers) {
-      const std::int64_t count = static_cast<std::int64_t>(numbers.size()) / element;
-      into.narrow(0, first, count).copy_(view_of(numbers, count, stored));
+      const std::int64_t count = static_cast<std::int64_t>(numbers.size()) / element * block_length(dtype);
+      into.narrow(0, first, count)
+          .copy_(is_quantised(dtype) ? dequantised(numbers, count, dtype)
+                                     : view_of(numbers, count, scalar_type_of(dtype)));
     };
     read(tensor, {.on_piece = on_piece, .stop = stop_});
   }
@@ -175,7 +190,7 @@ Weights make_weights(WeightMaker& make, const WeightSources& sources, const Mode
 /// Tells apart all blocks that may be made: the files, what is taken out of them, and what is made of it.
 std::uint64_t key_of(const Checkpoint& checkpoint, const WeightSources& sources, const ModelConfig& config,
                      at::ScalarType dtype) {
-  std::string text = cat("1 ", c10::toString(dtype), ' ', config.norm_plus_one, ' ', config.num_attention_heads, ' ',
+  std::string text = cat("2 ", c10::toString(dtype), ' ', config.norm_plus_one, ' ', config.num_attention_heads, ' ',
                          config.num_key_value_heads, '\n');
   for (const TensorFile& file : checkpoint.files()) text += file.identity() + '\n';
   for_each_source(sources, [&](const WeightSource& source) {

@@ -104,6 +104,10 @@ TEST_CASE("loading never holds more than 1.15 times the weights, whatever is sta
   }
 }
 
+std::span<const std::byte> bytes_of(const at::Tensor& numbers) {
+  return {static_cast<const std::byte*>(numbers.data_ptr()), numbers.nbytes()};
+}
+
 TEST_CASE("NaN and infinity are seen in every dtype and at every place, and nothing else is") {
   using llm::StoredDtype;
   for (const auto stored : {StoredDtype::kFloat, StoredDtype::kBFloat16, StoredDtype::kHalf, StoredDtype::kDouble}) {
@@ -111,12 +115,12 @@ TEST_CASE("NaN and infinity are seen in every dtype and at every place, and noth
     for (std::int64_t count : {1, 2, 3, 7, 16, 33}) {
       at::Tensor numbers = at::randn({count}, at::kFloat).mul_(100).to(dtype);
       numbers[0] = dtype == at::kHalf ? -65504.0 : -3e38;
-      CHECK(llm::all_finite(numbers.data_ptr(), count, stored));
+      CHECK(llm::all_finite(bytes_of(numbers), stored));
       for (std::int64_t i = 0; i < count; ++i) {
         for (const double wrong : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
           at::Tensor broken = numbers.clone();
           broken[i] = wrong;
-          CHECK_FALSE(llm::all_finite(broken.data_ptr(), count, stored));
+          CHECK_FALSE(llm::all_finite(bytes_of(broken), stored));
         }
       }
     }

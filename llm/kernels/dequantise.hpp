@@ -1,0 +1,70 @@
+#pragma once
+
+// Quantised rows as fp32.
+
+#include "llm/kernels/blocks.hpp"
+
+KVMESH_BEGIN_KERNELS
+namespace kvmesh::llm::kernels::KVMESH_KERNELS {
+
+template <StoredDtype kDtype>
+void dequantise_blocks(const std::uint8_t* from, std::int64_t count, float* to) {
+  using B = Block<kDtype>;
+  const std::int64_t blocks = count / (B::kPieces * kPiece);
+  for (std::int64_t b = 0; b < blocks; ++b, from += B::kBytes, to += B::kPieces * kPiece) {
+    const B block(from);
+#pragma GCC unroll 16
+    for (int i = 0; i < B::kPieces; ++i) {
+      const Codes codes = block.codes(i);
+#pragma GCC unroll 4
+      for (int part = 0; part < kPiece / KVMESH_LANES; ++part) {
+        const Lanes number = numbers_of(codes, part) * block.scale(i);
+        store(to + i * kPiece + part * KVMESH_LANES, B::kHasLeast ? number + block.least(i) : number);
+      }
+    }
+  }
+}
+
+template <class T>
+void widen_all(const std::uint8_t* from, std::int64_t count, float* to) {
+  const T* elements = reinterpret_cast<const T*>(from);
+  std::int64_t i = 0;
+  for (; i + KVMESH_LANES <= count; i += KVMESH_LANES) store(to + i, load(elements + i));
+  if (i < count) store_some(to + i, load_some(elements + i, count - i), count - i);
+}
+
+/// Numbers of a row, or of whole blocks of it.
+KVMESH_INLINE void dequantise_row(StoredDtype dtype, const std::uint8_t* from, std::int64_t count, float* to) {
+  switch (dtype) {
+    case StoredDtype::kFloat: std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float)); return;
+    case StoredDtype::kHalf: return widen_all<Fp16>(from, count, to);
+    case StoredDtype::kBFloat16: return widen_all<Bf16>(from, count, to);
+    case StoredDtype::kQ4_0: return dequantise_blocks<StoredDtype::kQ4_0>(from, count, to);
+    case StoredDtype::kQ4_1: return dequantise_blocks<StoredDtype::kQ4_1>(from, count, to);
+    case StoredDtype::kQ5_0: return dequantise_blocks<StoredDtype::kQ5_0>(from, count, to);
+    case StoredDtype::kQ5_1: return dequantise_blocks<StoredDtype::kQ5_1>(from, count, to);
+    case StoredDtype::kQ8_0: return dequantise_blocks<StoredDtype::kQ8_0>(from, count, to);
+    case StoredDtype::kQ2_K: return dequantise_blocks<StoredDtype::kQ2_K>(from, count, to);
+    case StoredDtype::kQ3_K: return dequantise_blocks<StoredDtype::kQ3_K>(from, count, to);
+    case StoredDtype::kQ4_K: return dequantise_blocks<StoredDtype::kQ4_K>(from, count, to);
+    case StoredDtype::kQ5_K: return dequantise_blocks<StoredDtype::kQ5_K>(from, count, to);
+    case StoredDtype::kQ6_K: return dequantise_blocks<StoredDtype::kQ6_K>(from, count, to);
+    case StoredDtype::kIQ4_NL: return dequantise_blocks<StoredDtype::kIQ4_NL>(from, count, to);
+    case StoredDtype::kDouble:
+    case StoredDtype::kLong:
+    case StoredDtype::kInt:
+    case StoredDtype::kShort:
+    case StoredDtype::kChar:
+    case StoredDtype::kByte:
+    case StoredDtype::kBool: return;  // no weights
+  }
+}
+
+inline void dequantise(const Dequantise& task, Range rows) {
+  for (std::int64_t r = rows.begin; r < rows.end; ++r)
+    dequantise_row(task.dtype, reinterpret_cast<const std::uint8_t*>(task.rows) + r * task.row_bytes, task.width,
+                   task.output + r * task.width);
+}
+
+}  // namespace kvmesh::llm::kernels::KVMESH_KERNELS
+KVMESH_END_KERNELS
