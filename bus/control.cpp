@@ -21,6 +21,10 @@ template <typename>
 inline constexpr bool kIsVector = false;
 template <typename T>
 inline constexpr bool kIsVector<std::vector<T>> = true;
+template <typename>
+inline constexpr bool kIsOptional = false;
+template <typename T>
+inline constexpr bool kIsOptional<std::optional<T>> = true;
 
 /// Calls `visit` with each field of T in turn.
 template <typename T, typename Visit>
@@ -47,8 +51,8 @@ template <typename T>
 json write(const T& value) {
   if constexpr (std::is_same_v<T, ErrorKind>) {
     return to_string(value);
-  } else if constexpr (std::is_same_v<T, std::optional<std::string>>) {
-    return value ? json(*value) : json(nullptr);
+  } else if constexpr (kIsOptional<T>) {
+    return value ? write(*value) : json(nullptr);
   } else if constexpr (kIsVector<T>) {
     json array = json::array();
     for (const auto& one : value) array.push_back(write(one));
@@ -108,10 +112,9 @@ void read(const json& value, const Place& place, T& into) {
   if constexpr (std::is_same_v<T, std::string>) {
     if (!value.is_string()) fail_type(place, value, "a string");
     into = value.get_ref<const std::string&>();
-  } else if constexpr (std::is_same_v<T, std::optional<std::string>>) {
+  } else if constexpr (kIsOptional<T>) {
     if (value.is_null()) return;
-    if (!value.is_string()) fail_type(place, value, "a string or null");
-    into = value.get_ref<const std::string&>();
+    read(value, place, into.emplace());
   } else if constexpr (std::is_same_v<T, ErrorKind>) {
     if (!value.is_string()) fail_type(place, value, "a string");
     into = error_kind_from_string(value.get_ref<const std::string&>());

@@ -95,8 +95,10 @@ struct Task {
   int max_tokens = 0;
   SamplingOptions sampling;
   std::vector<std::string> stop;  ///< the answer ends before the first of these
-  bool calibrate = false;         ///< share every layer and measure the attention on each kv edge
-  std::int64_t deadline_ms = 0;   ///< from receipt; 0: none
+  /// Right answers: what the best of them would cost is wanted, see Result::target_nats. Empty: nothing of this kind.
+  std::vector<std::string> targets;
+  bool calibrate = false;        ///< share every layer and measure the attention on each kv edge
+  std::int64_t deadline_ms = 0;  ///< from receipt; 0: none
 };
 
 /// What one edge carried for one request, as its sender counts it.
@@ -125,6 +127,9 @@ struct Result {
   std::uint64_t prefill_tokens = 0;
   std::uint64_t generated_tokens = 0;
   double flops = 0;  ///< counted from shapes (docs/method.md)
+  /// What the cheapest spelling of Task::targets costs behind the prompt, in nats; none where there were none, and from
+  /// an agent that does not know them. Takes no part in the times and operations above.
+  std::optional<double> target_nats;
 };
 
 /// "I cannot do this record." The mesh goes on.

@@ -124,6 +124,7 @@ int evaluate(const Arguments& arguments, std::ostream& out) {
     if (!arguments.emit.empty()) evaluation.emit(method, results.back(), arguments.emit);
   }
   const std::vector<SummaryRow> rows = summarise(results);
+  for (const std::string& why : why_not_carried(results, rows)) say(why);
   if (arguments.json) print_json(rows, out);
   else if (arguments.csv) print_csv(rows, out);
   else print_tables(rows, out);

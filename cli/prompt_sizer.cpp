@@ -49,6 +49,11 @@ PromptLength PromptSizer::length(const orchestrator::AgentSpec& agent, const nlo
   return {.tokens = static_cast<std::int64_t>(tokenizer_.encode(text, special).size()), .or_more = false};
 }
 
+std::int64_t PromptSizer::said_tokens(const std::string& text) const {
+  // One more where it begins with a space.
+  return static_cast<std::int64_t>(tokenizer_.encode(text, /*add_special=*/false).size()) + 1;
+}
+
 std::string PromptSizer::without_middle(const std::string& text, std::int64_t cut) const {
   const std::vector<std::int64_t> ids = tokenizer_.encode(text, /*add_special=*/false);
   const auto size = static_cast<std::int64_t>(ids.size());

@@ -40,6 +40,9 @@ class PromptSizer {
   /// tokenized.
   PromptLength length(const orchestrator::AgentSpec& agent, const nlohmann::json& record) const;
 
+  /// About how many tokens it takes to say `text`.
+  std::int64_t said_tokens(const std::string& text) const;
+
   /// `text` without about `cut` tokens of its middle.
   std::string without_middle(const std::string& text, std::int64_t cut) const;
 

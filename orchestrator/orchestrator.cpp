@@ -71,8 +71,9 @@ Orchestrator::~Orchestrator() = default;
 void Orchestrator::start() { impl_->start(); }
 bus::Endpoint Orchestrator::endpoint() const { return impl_->endpoint(); }
 const Fingerprints& Orchestrator::models() const { return impl_->models(); }
-RecordOutcome Orchestrator::run(const nlohmann::json& record, std::uint64_t index) {
-  return impl_->runner().run(record, index);
+RecordOutcome Orchestrator::run(const nlohmann::json& record, std::uint64_t index,
+                                const std::vector<std::string>& targets) {
+  return impl_->runner().run(record, index, targets);
 }
 void Orchestrator::run_all(const std::vector<nlohmann::json>& records,
                            const std::function<void(const RecordOutcome&)>& report, const RecordCheck& check) {

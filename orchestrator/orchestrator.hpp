@@ -70,8 +70,9 @@ class Orchestrator {
   /// Takes one record, an object with an "id" (orchestrator/records.hpp), through the mesh and waits for it. `index`
   /// counts input records from 0. What goes wrong with this record alone is RecordOutcome::error; the mesh goes on.
   /// Throws Error{kFixInput} for a record that lacks a field. Edges that need scores and have none are calibrated
-  /// first: on the topology's calibration file, or else on this record.
-  RecordOutcome run(const nlohmann::json& record, std::uint64_t index);
+  /// first: on the topology's calibration file, or else on this record. `targets`: right answers of the record; what
+  /// the best of them costs the output agent is RecordOutcome::target_nats.
+  RecordOutcome run(const nlohmann::json& record, std::uint64_t index, const std::vector<std::string>& targets = {});
 
   /// Every record in turn, up to OrchestratorOptions::concurrency at the same time; `report` hears of each, in the
   /// order of `records`, from the calling thread. Answers do not depend on how many run together, as long as a CPU

@@ -67,8 +67,9 @@ RecordRunner::RecordRunner(const Topology& topology, int samples, std::chrono::m
   calibration_ = calibration_records(topology_, samples);
 }
 
-RecordOutcome RecordRunner::run(const nlohmann::json& record, std::uint64_t index) {
-  const RecordTasks tasks = tasks_for(record, index, /*calibrate=*/false);
+RecordOutcome RecordRunner::run(const nlohmann::json& record, std::uint64_t index,
+                                const std::vector<std::string>& targets) {
+  const RecordTasks tasks = tasks_for(record, index, /*calibrate=*/false, targets);
   if (auto failed = prepare_scores(record, index)) return *std::move(failed);
   return take(tasks);
 }
@@ -141,8 +142,9 @@ void RecordRunner::set_scores(const std::vector<bus::EdgeScores>& scores) {
   }
 }
 
-RecordTasks RecordRunner::tasks_for(const nlohmann::json& record, std::uint64_t index, bool calibrate) {
-  return make_tasks(topology_, record, index, cat("request-", ++requests_), calibrate, record_deadline_);
+RecordTasks RecordRunner::tasks_for(const nlohmann::json& record, std::uint64_t index, bool calibrate,
+                                    const std::vector<std::string>& targets) {
+  return make_tasks(topology_, record, index, cat("request-", ++requests_), calibrate, record_deadline_, targets);
 }
 
 RecordRunner::Measured RecordRunner::measure(const std::vector<nlohmann::json>& records) {

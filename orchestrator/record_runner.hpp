@@ -42,9 +42,9 @@ class RecordRunner {
   /// Throws Error{kFixInput} for calibration records that cannot be read or lack a field.
   RecordRunner(const Topology& topology, int samples, std::chrono::milliseconds record_deadline, MeshPort port);
 
-  /// What goes wrong with this record alone is RecordOutcome::error. Throws Error{kFixInput} for a record that lacks a
-  /// field.
-  RecordOutcome run(const nlohmann::json& record, std::uint64_t index);
+  /// What goes wrong with this record alone is RecordOutcome::error. `targets`: see make_tasks(). Throws
+  /// Error{kFixInput} for a record that lacks a field.
+  RecordOutcome run(const nlohmann::json& record, std::uint64_t index, const std::vector<std::string>& targets = {});
 
   /// Every record in turn, up to `in_flight` at a time; `report` hears of each in the order of `records`. An outcome
   /// waits for those before it, and is heard of even where the mesh fails meanwhile. A record that `check` refuses
@@ -70,7 +70,8 @@ class RecordRunner {
   /// Every record in turn; `done` hears of each as it is done.
   void take_all(const std::vector<nlohmann::json>& records, std::size_t in_flight, const RecordCheck& check,
                 const std::function<void(std::size_t index, RecordOutcome outcome)>& done);
-  RecordTasks tasks_for(const nlohmann::json& record, std::uint64_t index, bool calibrate);
+  RecordTasks tasks_for(const nlohmann::json& record, std::uint64_t index, bool calibrate,
+                        const std::vector<std::string>& targets = {});
   Measured measure(const std::vector<nlohmann::json>& records);
   void install(const std::vector<bus::EdgeScores>& scores, const std::set<EdgeEnds>& edges);
   /// Edges that select by scores and are to be measured before this record.

@@ -28,11 +28,16 @@ RunningRecord::RunningRecord(const RecordTasks& record, const Topology& topology
   for (const AgentSpec& agent : topology.agents) waiting_.insert(agent.name);
   for (const auto& [agent, task] : record.tasks) {
     if (task.generate) asked_.insert(agent);
+    if (!task.targets.empty()) judged_.insert(agent);
   }
 }
 
-bool RunningRecord::lacks_answer(const std::string& agent, const bus::Result& result) const {
-  return !result.answer && asked_.contains(agent);
+std::optional<std::string> RunningRecord::missing_from(const std::string& agent, const bus::Result& result) const {
+  if (!result.answer && asked_.contains(agent)) return "sent a result without the answer that it was asked for";
+  if (!result.target_nats && judged_.contains(agent))
+    return "does not say what a right answer costs: its kvmesh is older and does not know targets; run this version "
+           "of kvmesh there too";
+  return std::nullopt;
 }
 
 void RunningRecord::on_result(const std::string& agent, const bus::Result& result) {
@@ -60,6 +65,7 @@ RecordOutcome RunningRecord::outcome(std::optional<std::string> error) const {
     outcome.output = output->second.answer.value_or("");
     outcome.ttft_ms = output->second.ttft_ms;
     outcome.receiver_ttft_ms = output->second.receiver_ttft_ms;
+    outcome.target_nats = output->second.target_nats;
   }
   return outcome;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,8 +25,8 @@ class RunningRecord {
   const std::set<std::string>& waiting() const { return waiting_; }
   bool complete() const { return waiting_.empty(); }
 
-  /// The agent was asked for an answer, and `result` has none.
-  bool lacks_answer(const std::string& agent, const bus::Result& result) const;
+  /// What the agent was asked for and `result` does not have, as what the agent did; none: it has all.
+  std::optional<std::string> missing_from(const std::string& agent, const bus::Result& result) const;
   /// A second result of the same agent is ignored.
   void on_result(const std::string& agent, const bus::Result& result);
 
@@ -38,7 +39,8 @@ class RunningRecord {
   const Topology* topology_;
   Deadline deadline_;
   std::set<std::string> waiting_;
-  std::set<std::string> asked_;  ///< agents whose answer is wanted
+  std::set<std::string> asked_;   ///< agents whose answer is wanted
+  std::set<std::string> judged_;  ///< agents that are to say what right answers cost
   std::map<std::string, bus::Result> results_;
 };
 

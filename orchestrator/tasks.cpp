@@ -14,18 +14,25 @@ namespace {
 void check_size(const std::string& id, const std::string& agent, const bus::Task& task) {
   std::size_t text = task.system.size();
   for (const bus::PromptPiece& piece : task.prompt) text += piece.text.size();
+  for (const std::string& target : task.targets) text += target.size();
   constexpr std::size_t kMostEscaped = 8;  // a byte is at most \u0000 in JSON
   if (text < bus::kMaxControlBytes / kMostEscaped) return;
   const std::size_t bytes = bus::encode_control(task).size();
   if (bytes <= bus::kMaxControlBytes) return;
-  fail_input("record ", id, ": the prompt of agent ", agent, " takes ", bytes, " bytes on its way to the agent, and ",
+  fail_input("record ", id, ": the task of agent ", agent, " takes ", bytes, " bytes on its way to the agent, and ",
              bus::kMaxControlBytes, " are the limit; shorten the record's fields");
+}
+
+std::vector<std::string> without_blank(std::vector<std::string> texts) {
+  std::erase_if(texts, [](const std::string& text) { return text.find_first_not_of(" \t\r\n") == std::string::npos; });
+  return texts;
 }
 
 }  // namespace
 
 RecordTasks make_tasks(const Topology& topology, const nlohmann::json& record, std::uint64_t index,
-                       const std::string& request, bool calibrate, std::chrono::milliseconds deadline) {
+                       const std::string& request, bool calibrate, std::chrono::milliseconds deadline,
+                       const std::vector<std::string>& targets) {
   RecordTasks all{.id = record_id(record), .request = request, .tasks = {}};
   for (const AgentSpec& agent : topology.agents) {
     const GenerateSpec how = agent.generate.value_or(GenerateSpec());
@@ -39,6 +46,8 @@ RecordTasks make_tasks(const Topology& topology, const nlohmann::json& record, s
                              .max_tokens = generate ? answer_tokens(topology, agent) : 0,
                              .sampling = how.sampling,
                              .stop = how.stop,
+                             .targets =
+                                 agent.name == topology.output ? without_blank(targets) : std::vector<std::string>(),
                              .calibrate = calibrate,
                              .deadline_ms = deadline.count()};
     check_size(all.id, agent.name, all.tasks[agent.name]);

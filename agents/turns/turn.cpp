@@ -10,6 +10,7 @@
 #include "agents/media/text.hpp"
 #include "agents/outbox.hpp"
 #include "agents/turns/prompt_input.hpp"
+#include "agents/turns/targets.hpp"
 #include "agents/turns/turn_plan.hpp"
 #include "base/error.hpp"
 #include "kvcodec/decode.hpp"
@@ -21,12 +22,6 @@ namespace kvmesh::agents {
 namespace {
 
 double milliseconds(Turn::Clock::duration time) { return std::chrono::duration<double, std::milli>(time).count(); }
-
-std::vector<std::int64_t> rows_of_layers(const llm::KvCache& cache) {
-  std::vector<std::int64_t> rows;
-  for (int l = 0; l < cache.layers(); ++l) rows.push_back(cache.layer(l).length());
-  return rows;
-}
 
 }  // namespace
 
@@ -43,6 +38,7 @@ class RunningTurn::Steps {
         kv_(turn_.kv ? turn_.kv : std::make_shared<KvArrivals>(model_, wiring_)),
         cache_(kv_->cache()),
         outbox_(model_, wiring_, turn_.task, hooks_.publish, hooks_.reuse),
+        targets_(host_.tokenizer(), turn_.task.targets),
         answer_(host_.tokenizer(), turn_.task.stop) {
     result_.request = turn_.task.request;
   }
@@ -53,9 +49,15 @@ class RunningTurn::Steps {
   std::optional<std::int64_t> begin() {
     open_inbox();
     prefill();
-    if (!plan_.generates) return std::nullopt;
-    make_generator();
-    return generator_->next(logits_);
+    std::optional<std::int64_t> first;
+    if (plan_.generates) {
+      make_generator();
+      first = generator_->next(logits_);
+      if (generator_->tokens().empty()) stamp_first_token();
+    }
+    // Behind the first token, whose time is then what it is without targets.
+    if (!targets_.empty()) result_.target_nats = targets_.nats(model_, cache_, logits_);
+    return first;
   }
 
   std::optional<std::int64_t> next(const at::Tensor& logits) {
@@ -112,20 +114,20 @@ class RunningTurn::Steps {
     own_rows_ = embeddings.size(0);
     const bool alone = depends_on_prompt_alone();
     outbox_.offer(alone ? std::span<const std::int64_t>(prompt_ids_) : std::span<const std::int64_t>());
-    const std::int64_t room = own_rows_ + plan_.max_tokens;
+    const std::int64_t room = own_rows_ + std::max<std::int64_t>(plan_.max_tokens, targets_.rows());
     const std::int64_t known = alone && hooks_.prompts ? hooks_.prompts->begin(prompt_ids_, room, cache_) : 0;
     input.embeddings = embeddings.narrow(0, known, own_rows_ - known);
     outbox_.plan_kv(wire::Share::kPrompt, cache_, own_rows_);
-    input.before_layer = [this](int layer) {
+    input.before_layer = [this, room](int layer) {
       refuse_if_over();
       kv_->wait_for(layer, turn_.deadline);
       llm::LayerCache& rows = cache_.layer(layer);
-      rows.reserve(rows.shared_rows + own_rows_ + plan_.max_tokens);
+      rows.reserve(rows.shared_rows + room);
     };
     input.on_layer = [this](int layer) { outbox_.send_layer(layer, cache_.layer(layer), wire::Share::kPrompt); };
     const llm::ForwardOutput output = model_.forward(input, cache_);
     outbox_.finish_layers();
-    std::vector<std::int64_t> rows_before = rows_of_layers(cache_);
+    std::vector<std::int64_t> rows_before = cache_.lengths();
     const std::int64_t computed = input.embeddings.size(0);
     for (std::int64_t& rows : rows_before) rows -= computed;
     result_.flops += llm::forward_flops(model_.config(), computed, rows_before, reads_logits() ? 1 : 0);
@@ -141,22 +143,23 @@ class RunningTurn::Steps {
            !llm::manifest_of(model_.config()).rope_depends_on_length;
   }
 
-  /// Senders, prompt and what may be generated must fit into the model's positions.
+  /// Senders, prompt and what may be generated, or is a right answer, must fit into the model's positions.
   void check_room(std::int64_t tokens) const {
     const std::int64_t before = kv_edges_.empty() ? 0 : kv_->next_position();
-    const std::int64_t limit = model_.config().position_limit, output = plan_.longest_output;
+    const std::int64_t limit = model_.config().position_limit;
+    const std::int64_t output = std::max<std::int64_t>(plan_.longest_output, targets_.rows());
     if (before + tokens + output > limit)
       fail_input("shared contexts of ", before, " tokens, a prompt of ", tokens, " and up to ", output,
-                 " to generate are ", before + tokens + output, " positions; the model has ",
-                 llm::describe_position_limit(model_.config()));
+                 output > plan_.longest_output ? " of a right answer are " : " to generate are ",
+                 before + tokens + output, " positions; the model has ", llm::describe_position_limit(model_.config()));
   }
 
   /// An agent that only shares its prompt has no use for what the model would say next.
-  bool reads_logits() const { return plan_.generates || plan_.longest_output > 0; }
+  bool reads_logits() const { return plan_.generates || plan_.longest_output > 0 || !targets_.empty(); }
 
   void make_generator() {
     if (plan_.says_vectors) cache_before_output_ = cache_.copy();
-    rows_before_token_ = rows_of_layers(cache_);
+    rows_before_token_ = cache_.lengths();
     llm::GenerateOptions options{.max_tokens = plan_.max_tokens,
                                  .stop_tokens = host_.stop_tokens(),
                                  .sampling = turn_.task.sampling,
@@ -202,7 +205,6 @@ class RunningTurn::Steps {
 
   void send_output() {
     const std::vector<std::int64_t>& tokens = generator_->tokens();
-    if (tokens.empty()) stamp_first_token();
     if (turn_.task.generate) result_.answer = said(tokens, turn_.task.max_tokens);
     if (!turn_.task.stop.empty()) answer_.finish(stop_token_);
     if (answer_.stopped()) drop_rows_behind_text();
@@ -231,7 +233,7 @@ class RunningTurn::Steps {
       const wire::EdgeSpec& spec = wiring_.outbound[edge].spec;
       if (spec.medium != wire::Medium::kEmbedding) continue;
       llm::KvCache cache = cache_before_output_ ? cache_before_output_->copy() : cache_.copy();
-      const std::vector<std::int64_t> rows = rows_of_layers(cache);
+      const std::vector<std::int64_t> rows = cache.lengths();
       const ExpectedEmbeddings said = generate_embeddings(model_, cache, logits_,
                                                           {.temperature = spec.temperature,
                                                            .max_steps = spec.max_tokens,
@@ -274,6 +276,7 @@ class RunningTurn::Steps {
   std::int64_t own_rows_ = 0;
   at::Tensor logits_;
   std::optional<llm::KvCache> cache_before_output_;
+  const Targets targets_;
   llm::AnswerText answer_;  ///< where a stop string may end it
   std::optional<std::int64_t> stop_token_;
   std::optional<llm::Generator> generator_;

@@ -71,7 +71,7 @@ inline constexpr auto kFields<Task> = std::tuple(
     required("request", &Task::request), field("record_index", &Task::record_index), field("prompt", &Task::prompt),
     field("chat", &Task::chat), field("system", &Task::system), field("generate", &Task::generate),
     field("max_tokens", &Task::max_tokens), field("sampling", &Task::sampling), field("stop", &Task::stop),
-    field("calibrate", &Task::calibrate), field("deadline_ms", &Task::deadline_ms));
+    field("targets", &Task::targets), field("calibrate", &Task::calibrate), field("deadline_ms", &Task::deadline_ms));
 template <>
 inline constexpr auto kFields<EdgeReport> = std::tuple(field("from", &EdgeReport::from), field("to", &EdgeReport::to),
                                                        field("medium", &EdgeReport::medium),
@@ -87,7 +87,8 @@ inline constexpr auto kFields<Result> = std::tuple(required("request", &Result::
                                                    field("receiver_ttft_ms", &Result::receiver_ttft_ms),
                                                    field("prefill_tokens", &Result::prefill_tokens),
                                                    field("generated_tokens", &Result::generated_tokens),
-                                                   field("flops", &Result::flops));
+                                                   field("flops", &Result::flops),
+                                                   field("target_nats", &Result::target_nats));
 template <>
 inline constexpr auto kFields<TaskError> = std::tuple(required("request", &TaskError::request),
                                                       field("kind", &TaskError::kind),

@@ -37,12 +37,19 @@ class ContextFitter {
  private:
   const PromptSizer& sender(std::size_t context) const { return *senders_.at(senders_.size() == 1 ? 0 : context); }
 
+  /// Tokens of what is generated, or of a right answer where that is longer.
+  std::int64_t said_tokens(const EvalItem& item) const {
+    std::int64_t most = comparison_.max_tokens;
+    for (const std::string& answer : item.answers) most = std::max(most, receiver_.said_tokens(answer));
+    return most;
+  }
+
   /// Tokens that are too many; 0 or less where everything fits.
   std::int64_t excess_of(const EvalItem& item) const {
     const Prompts& prompts = comparison_.prompts;
-    std::int64_t excess =
-        receiver_.tokens(agent_of(prompts.skyline), item.record) + comparison_.max_tokens - receiver_.positions();
-    std::int64_t all = receiver_.tokens(agent_of(prompts.receiver), item.record) + comparison_.max_tokens;
+    const std::int64_t said = said_tokens(item);
+    std::int64_t excess = receiver_.tokens(agent_of(prompts.skyline), item.record) + said - receiver_.positions();
+    std::int64_t all = receiver_.tokens(agent_of(prompts.receiver), item.record) + said;
     for (std::size_t i = 0; i < item.contexts; ++i) {
       nlohmann::json record = item.record;
       record["context"] = item.record[cat("context_", i + 1)];

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "cli/evaluation/measured_profile.hpp"
+#include "cli/evaluation/scoring.hpp"
 #include "orchestrator/topology_check.hpp"
 #include "orchestrator/topology_yaml.hpp"
 
@@ -25,7 +26,9 @@ ItemResult result_of(const EvalItem& item, const orchestrator::RecordOutcome& ou
   result.ttft_ms = outcome.ttft_ms;
   result.receiver_ttft_ms = outcome.receiver_ttft_ms;
   result.error = outcome.error.value_or("");
-  if (result.error.empty()) result.score = score_answer(outcome.output, item.answers);
+  if (!result.error.empty()) return result;
+  result.score = score_answer(outcome.output, item.answers);
+  result.answer_nats = outcome.target_nats;
   return result;
 }
 
@@ -91,7 +94,7 @@ MethodResult Evaluation::run(const Method& method, const std::function<void(cons
                                                            : start_processes(graph, options_.threads, options_.start);
     if (method.calibrated()) calibrate(graph, group, *mesh);
     for (std::size_t i = 0; i < group.items.size(); ++i) {
-      result.items.push_back(result_of(group.items[i], mesh->run(group.items[i].record, i)));
+      result.items.push_back(result_of(group.items[i], mesh->run(group.items[i].record, i, group.items[i].answers)));
       if (on_item) on_item(result.items.back());
     }
   }

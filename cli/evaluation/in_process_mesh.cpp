@@ -73,8 +73,9 @@ class InProcessMesh final : public Mesh {
   }
 
   const orchestrator::Fingerprints& models() const override { return models_; }
-  orchestrator::RecordOutcome run(const nlohmann::json& record, std::uint64_t index) override {
-    return runner_.run(record, index);
+  orchestrator::RecordOutcome run(const nlohmann::json& record, std::uint64_t index,
+                                  const std::vector<std::string>& targets) override {
+    return runner_.run(record, index, targets);
   }
   std::vector<bus::EdgeScores> calibrate(const std::vector<nlohmann::json>& records) override {
     return runner_.calibrate(records);

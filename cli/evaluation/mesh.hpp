@@ -19,7 +19,8 @@ class Mesh {
  public:
   virtual ~Mesh() = default;
   virtual const orchestrator::Fingerprints& models() const = 0;
-  virtual orchestrator::RecordOutcome run(const nlohmann::json& record, std::uint64_t index) = 0;
+  virtual orchestrator::RecordOutcome run(const nlohmann::json& record, std::uint64_t index,
+                                          const std::vector<std::string>& targets) = 0;
   virtual std::vector<bus::EdgeScores> calibrate(const std::vector<nlohmann::json>& records) = 0;
   virtual void set_scores(const std::vector<bus::EdgeScores>& scores) = 0;
 };

@@ -11,7 +11,7 @@
 namespace kvmesh::cli {
 
 /// Exact match over all tasks against bytes an item: a dot with its 95% interval for each method, the methods of
-/// `curve` joined by a line, what moves no bytes as a line across.
+/// `curve` joined by a line, what moves no bytes as a line across. Below it the same of `carried`, where rows have it.
 std::string score_plot(const std::vector<SummaryRow>& rows, const std::vector<std::string>& curve);
 
 /// For each edge of the profile: a bar a layer of the score (minmax, as ranked), the prior as a line, and the layers

@@ -13,8 +13,9 @@ class ProcessMesh final : public Mesh {
     mesh_.start();
   }
   const orchestrator::Fingerprints& models() const override { return mesh_.models(); }
-  orchestrator::RecordOutcome run(const nlohmann::json& record, std::uint64_t index) override {
-    return mesh_.run(record, index);
+  orchestrator::RecordOutcome run(const nlohmann::json& record, std::uint64_t index,
+                                  const std::vector<std::string>& targets) override {
+    return mesh_.run(record, index, targets);
   }
   std::vector<bus::EdgeScores> calibrate(const std::vector<nlohmann::json>& records) override {
     return mesh_.calibrate(records);

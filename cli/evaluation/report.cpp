@@ -12,6 +12,9 @@ namespace {
 using nlohmann::ordered_json;
 
 ordered_json to_json(const SummaryRow& row) {
+  const auto nats = [&](double Interval::*part) {
+    return row.answer_nats ? ordered_json((*row.answer_nats).*part) : ordered_json(nullptr);
+  };
   return {{"method", row.method},
           {"task", row.task},
           {"items", row.items},
@@ -25,6 +28,13 @@ ordered_json to_json(const SummaryRow& row) {
           {"f1_above_half", row.f1_above_half.mean},
           {"f1_above_half_low", row.f1_above_half.low},
           {"f1_above_half_high", row.f1_above_half.high},
+          {"contains", row.contains.mean},
+          {"contains_low", row.contains.low},
+          {"contains_high", row.contains.high},
+          {"answer_nats", nats(&Interval::mean)},
+          {"answer_nats_low", nats(&Interval::low)},
+          {"answer_nats_high", nats(&Interval::high)},
+          {"carried", row.carried ? ordered_json(*row.carried) : ordered_json(nullptr)},
           {"layers", row.layers},
           {"bytes", row.bytes},
           {"prefill_tokens", row.prefill_tokens},
@@ -40,11 +50,18 @@ std::string percent(const Interval& score) {
   return fixed(100 * score.mean, 1) + " [" + fixed(100 * score.low, 1) + ", " + fixed(100 * score.high, 1) + "]";
 }
 
+std::string nats_text(const std::optional<Interval>& nats) {
+  return nats ? fixed(nats->mean, 2) + " [" + fixed(nats->low, 2) + ", " + fixed(nats->high, 2) + "]" : "-";
+}
+
 std::vector<std::string> cells_of(const SummaryRow& row) {
   return {row.method,
           percent(row.exact_match),
           percent(row.f1),
           percent(row.f1_above_half),
+          percent(row.contains),
+          nats_text(row.answer_nats),
+          row.carried ? fixed(*row.carried, 2) : "-",
           row.layers.empty() ? "-" : row.layers,
           human_bytes(row.bytes),
           fixed(row.prefill_tokens, 1),
@@ -57,6 +74,7 @@ std::vector<std::string> cells_of(const SummaryRow& row) {
 }
 
 std::string csv_cell(const ordered_json& value) {
+  if (value.is_null()) return "";
   if (!value.is_string()) return value.dump();
   std::string text = value.get<std::string>();
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
@@ -73,8 +91,8 @@ void print_tables(const std::vector<SummaryRow>& rows, std::ostream& out) {
       tasks.push_back(row.task);
   tasks.emplace_back(kAllTasks);
   for (const std::string& task : tasks) {
-    Table table({"method", "exact_match", "f1", "f1_above_half", "layers", "bytes", "prefill_tokens",
-                 "generated_tokens", "flops", "ttft_ms", "p95", "receiver_ttft_ms", "p95"});
+    Table table({"method", "exact_match", "f1", "f1_above_half", "contains", "answer_nats", "carried", "layers",
+                 "bytes", "prefill_tokens", "generated_tokens", "flops", "ttft_ms", "p95", "receiver_ttft_ms", "p95"});
     std::size_t items = 0;
     for (const SummaryRow& row : rows) {
       if (row.task != task) continue;

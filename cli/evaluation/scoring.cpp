@@ -62,10 +62,16 @@ std::string normalise_answer(const std::string& text) {
 
 AnswerScore score_answer(const std::string& answer, const std::vector<std::string>& accepted) {
   AnswerScore best;
+  const std::string normal = normalise_answer(answer);
   const std::vector<std::string> tokens = tokens_of(answer);
   for (const std::string& text : accepted) {
+    const std::string normal_text = normalise_answer(text);
     const std::vector<std::string> want = tokens_of(text);
-    best.exact_match = std::max(best.exact_match, normalise_answer(answer) == normalise_answer(text) ? 1.0 : 0.0);
+    const bool equal = normal == normal_text;
+    // Nothing is in everything: a text that normalises to nothing is found in its equal alone.
+    const bool within = normal_text.empty() ? equal : normal.find(normal_text) != std::string::npos;
+    best.exact_match = std::max(best.exact_match, equal ? 1.0 : 0.0);
+    best.contains = std::max(best.contains, within ? 1.0 : 0.0);
     best.f1 = std::max(best.f1, bag_f1(tokens, want));
     best.f1_above_half = std::max(best.f1_above_half, set_f1(tokens, want) > 0.5 ? 1.0 : 0.0);
   }

@@ -13,6 +13,7 @@ struct AnswerScore {
   double exact_match = 0;    ///< 1 where the normalised texts are equal
   double f1 = 0;             ///< token F1 as SQuAD counts it: bags of tokens
   double f1_above_half = 0;  ///< the released code's boolean, token-set F1 > 0.5, without its lemmatising
+  double contains = 0;       ///< 1 where the normalised accepted text is somewhere in the normalised answer
 };
 AnswerScore score_answer(const std::string& answer, const std::vector<std::string>& accepted);
 

@@ -94,6 +94,12 @@ void KvCache::reserve(std::int64_t capacity) {
   for (LayerCache& layer : layers_) layer.reserve(capacity);
 }
 
+std::vector<std::int64_t> KvCache::lengths() const {
+  std::vector<std::int64_t> lengths;
+  for (const LayerCache& layer : layers_) lengths.push_back(layer.length());
+  return lengths;
+}
+
 KvCache KvCache::copy() const {
   KvCache other;
   for (const LayerCache& layer : layers_) other.layers_.push_back(layer.copy());

@@ -85,6 +85,7 @@ class KvCache {
   /// Room for `capacity` rows at every layer.
   void reserve(std::int64_t capacity);
   int layers() const { return static_cast<int>(layers_.size()); }
+  std::vector<std::int64_t> lengths() const;  ///< of each layer, its rows
   LayerCache& layer(int l) { return layers_.at(static_cast<std::size_t>(l)); }
   const LayerCache& layer(int l) const { return layers_.at(static_cast<std::size_t>(l)); }
 

@@ -36,8 +36,9 @@ std::vector<std::vector<std::int64_t>> answer_spellings(const Tokenizer& tokeniz
   std::vector<std::vector<std::int64_t>> spellings;
   for (const std::string& text : {plain, " " + plain, capitalised}) {
     std::vector<std::int64_t> ids = encode_behind_line(tokenizer, text);
+    if (ids.empty()) return {};  // special tokens alone
     const bool known = std::find(spellings.begin(), spellings.end(), ids) != spellings.end();
-    if (!ids.empty() && !known) spellings.push_back(std::move(ids));
+    if (!known) spellings.push_back(std::move(ids));
   }
   return spellings;
 }

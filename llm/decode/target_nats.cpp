@@ -14,9 +14,7 @@ namespace {
 /// Takes rows that were added to a cache away again, whatever ends the scope.
 class RowsOnTrial {
  public:
-  explicit RowsOnTrial(KvCache& cache) : cache_(cache) {
-    for (int l = 0; l < cache.layers(); ++l) lengths_.push_back(cache.layer(l).length());
-  }
+  explicit RowsOnTrial(KvCache& cache) : cache_(cache), lengths_(cache.lengths()) {}
   ~RowsOnTrial() {
     for (int l = 0; l < cache_.layers(); ++l) {
       LayerCache& layer = cache_.layer(l);
@@ -28,7 +26,7 @@ class RowsOnTrial {
 
  private:
   KvCache& cache_;
-  std::vector<std::int64_t> lengths_;
+  const std::vector<std::int64_t> lengths_;
 };
 
 /// The nats of a target's tokens but the first.

@@ -35,8 +35,8 @@ std::vector<RunningRecord>::iterator Supervisor::find_record(const std::string& 
 void Supervisor::on_result(const std::string& name, const bus::Result& result, Time now) {
   const auto record = find_record(result.request);
   if (record == records_.end()) return;  // it was given up
-  if (record->lacks_answer(name, result)) {
-    give_up(*record, cat("agent ", name, " sent a result without the answer that it was asked for"), now);
+  if (const auto missing = record->missing_from(name, result)) {
+    give_up(*record, cat("agent ", name, " ", *missing), now);
     records_.erase(record);
     return;
   }

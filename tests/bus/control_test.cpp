@@ -72,6 +72,7 @@ Task a_task() {
                        .repetition_penalty = 1.1,
                        .seed = ~std::uint64_t{0}},
           .stop = {"\n\n", "END"},
+          .targets = {"Paris", "the city of Paris"},
           .calibrate = true,
           .deadline_ms = 60'000};
 }
@@ -85,7 +86,8 @@ Result a_result() {
           .receiver_ttft_ms = 3.5,
           .prefill_tokens = 100,
           .generated_tokens = 5,
-          .flops = 1.5e12};
+          .flops = 1.5e12,
+          .target_nats = 0.1};
 }
 
 std::vector<Control> one_of_each() {
@@ -149,6 +151,7 @@ TEST_CASE("a task's fields arrive one by one") {
   CHECK(task.system == sent.system);
   CHECK(task.sampling == sent.sampling);
   CHECK(task.stop == sent.stop);
+  CHECK(task.targets == sent.targets);
   CHECK(task.calibrate == sent.calibrate);
   CHECK(task.deadline_ms == sent.deadline_ms);
 }
@@ -166,6 +169,15 @@ TEST_CASE("a result's fields arrive one by one") {
   CHECK(result.prefill_tokens == 100);
   CHECK(result.generated_tokens == 5);
   CHECK(result.flops == 1.5e12);
+  CHECK(result.target_nats == 0.1);
+}
+
+TEST_CASE("nats of a target that are not there have no key, and null means the same") {
+  const OwnedBytes encoded = encode_control(Result{.request = "r"});
+  CHECK(encoded.text().find("target_nats") == std::string::npos);
+  CHECK_FALSE(std::get<Result>(decode_control(encoded)).target_nats);
+  CHECK_FALSE(std::get<Result>(decode(R"({"type": "result", "request": "r", "answer": "x", "target_nats": null})"))
+                  .target_nats);
 }
 
 TEST_CASE("no answer and an empty answer are two things") {
@@ -215,10 +227,11 @@ TEST_CASE("a field of a wrong type is named with its message's type") {
       {R"({"type": "task", "request": "r", "prompt": [{"text": "a"}, 3]})",
        R"("prompt[1]" of type number that should be an object)"},
       {R"({"type": "edges", "inbound": [{"topic": null}]})", R"("edges" has a field "inbound[0].topic" of type null)"},
-      {R"({"type": "result", "request": "r", "answer": 1})",
-       R"("answer" of type number that should be a string or null)"},
+      {R"({"type": "result", "request": "r", "answer": 1})", R"("answer" of type number that should be a string)"},
       {R"({"type": "result", "request": "r", "answer": null, "ttft_ms": "1"})",
        R"("ttft_ms" of type string that should be a number)"},
+      {R"({"type": "result", "request": "r", "answer": null, "target_nats": "1"})",
+       R"("target_nats" of type string that should be a number)"},
       {R"({"type": "scores", "edge": []})", R"("scores" has a field "edge" of type array that should be an object)"},
       {R"({"type": "scores", "edge": {"scores": [1, "x"]}})", R"("edge.scores[1]" of type string)"},
       {R"({"type": "failed", "kind": 3})", R"("failed" has a field "kind" of type number)"},

@@ -61,6 +61,10 @@ TEST_CASE("every method has a row for each task and one over all, with scores, i
     CHECK(row["exact_match_low"] <= row["exact_match"]);
     CHECK(row["exact_match"] <= row["exact_match_high"]);
     CHECK(row["f1"] >= row["exact_match"]);
+    CHECK(row["contains"] >= row["exact_match"]);
+    CHECK(row["answer_nats"].get<double>() > 0);
+    CHECK(row["answer_nats_low"] <= row["answer_nats"]);
+    CHECK(row["answer_nats"] <= row["answer_nats_high"]);
     CHECK(row["prefill_tokens"].get<double>() > 10);
     CHECK(row["flops"].get<double>() > 1e6);
     CHECK(row["ttft_ms"].get<double>() >= row["receiver_ttft_ms"].get<double>());
@@ -72,6 +76,11 @@ TEST_CASE("every method has a row for each task and one over all, with scores, i
   CHECK(all("skyline", "exact_match") > 0.7);
   CHECK(all("kv:0.3", "exact_match") > 0.7);
   CHECK(all("baseline", "exact_match") < 0.4);
+  CHECK(all("baseline", "carried") == 0);
+  CHECK(all("skyline", "carried") == 1);
+  CHECK(all("kv:all", "carried") > 0.8);
+  CHECK(all("kv:all", "carried") == Approx((all("baseline", "answer_nats") - all("kv:all", "answer_nats")) /
+                                           (all("baseline", "answer_nats") - all("skyline", "answer_nats"))));
   CHECK(all("baseline", "bytes") == 0);
   CHECK(all("skyline", "bytes") == 0);
   CHECK(all("kv:0.3", "bytes") < all("kv:all", "bytes"));
@@ -82,18 +91,30 @@ TEST_CASE("every method has a row for each task and one over all, with scores, i
 }
 
 TEST_CASE("threads of one process give the scores, bytes, tokens and operations that real processes give") {
-  const std::vector<std::string> common{"--data", kData, "--limit", "1", "--methods", "kv:0.3,nld"};
+  const std::vector<std::string> common{"--data", kData,       "--limit",
+                                        "1",      "--methods", "baseline,skyline,kv:0.3,nld,cipher,ac:sum"};
   auto in_process = common;
   in_process.push_back("--in-process");
   const auto threads = rows_of(in_process), processes = rows_of(common);
   REQUIRE(threads.size() == processes.size());
   for (const auto& [key, row] : processes)
-    for (const char* name : {"exact_match", "f1", "bytes", "prefill_tokens", "generated_tokens", "flops", "layers"}) {
+    for (const char* name : {"exact_match", "f1", "contains", "answer_nats", "carried", "bytes", "prefill_tokens",
+                             "generated_tokens", "flops", "layers"}) {
       CAPTURE(key.first, key.second, name);
       if (std::string(name) == "bytes")  // envelopes name the mesh and the request
         CHECK(threads.at(key)[name].get<double>() == Approx(row[name].get<double>()).epsilon(0.01));
       else CHECK(threads.at(key)[name] == row[name]);
     }
+}
+
+TEST_CASE("without baseline or skyline nothing is carried, and it says how to get it") {
+  Program program(eval_arguments({"--data", kData, "--limit", "1", "--methods", "skyline", "--in-process", "--json"}));
+  REQUIRE(program.wait() == 0);
+  CHECK_THAT(program.err(), Contains("carried is empty") && Contains("put both among --methods"));
+  for (const json& row : lines_of(program.out())) {
+    CHECK(row["carried"].is_null());
+    CHECK(row["answer_nats"].is_number());
+  }
 }
 
 TEST_CASE("an exported topology gives the same answers when it is run") {

@@ -20,10 +20,19 @@ TEST_CASE("the best of several accepted answers counts") {
   CHECK(score_answer("Paris", {"London", "paris"}).exact_match == 1);
 }
 
+TEST_CASE("an answer contains an accepted one where its normalised text is somewhere in its own") {
+  CHECK(score_answer("It was written by the Beatles, in 1967.", {"Beatles"}).contains == 1);
+  CHECK(score_answer("It was written by Rush.", {"The Beatles", "rush"}).contains == 1);
+  CHECK(score_answer("Rush", {"Rush and others"}).contains == 0);
+  CHECK(score_answer("Rush", {"the"}).contains == 0);
+  CHECK(score_answer("", {"a"}).contains == 1);
+}
+
 TEST_CASE("an empty answer scores nothing against a text") {
   const AnswerScore score = score_answer("", {"Paris"});
   CHECK(score.exact_match == 0);
   CHECK(score.f1 == 0);
+  CHECK(score.contains == 0);
 }
 
 TEST_CASE("the bootstrap interval holds the mean, is the same every time and closes on a constant") {

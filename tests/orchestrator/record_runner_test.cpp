@@ -26,8 +26,8 @@ class Scene {
                  .install = [this](const bus::EdgeScores&) { passed += "! "; },
                  .log = [](const std::string&) {}}) {}
 
-  RecordOutcome take(const std::string& id, std::uint64_t index) {
-    return runner_.run({{"id", id}, {"context", "c"}, {"question", "q"}}, index);
+  RecordOutcome take(const std::string& id, std::uint64_t index, const std::vector<std::string>& targets = {}) {
+    return runner_.run({{"id", id}, {"context", "c"}, {"question", "q"}}, index, targets);
   }
   void take_all(const std::string& ids, std::size_t in_flight) {
     std::vector<json> records;
@@ -40,6 +40,7 @@ class Scene {
   RecordRunner& runner() { return runner_; }
 
   std::string passed;
+  std::map<std::string, std::vector<std::string>> targets;  ///< that each agent was last given
   bool calibration_fails = false;
   std::string report_fails_at;
   std::string fails_at;  ///< the mesh fails when it is waited for and this record is on its way
@@ -48,6 +49,7 @@ class Scene {
   void submit(const RecordTasks& tasks) {
     const bool calibrate = tasks.tasks.at("solver").calibrate;
     passed += (calibrate ? "c:" : "") + tasks.id + " ";
+    for (const auto& [agent, task] : tasks.tasks) targets[agent] = task.targets;
     RecordOutcome outcome{.id = tasks.id, .request = tasks.request};
     if (calibrate) outcome.scores = {{"reader", "solver", {0.5, 0.25}}};
     if (calibrate && calibration_fails) outcome.error = "too long";
@@ -149,4 +151,13 @@ TEST_CASE("a report that fails while the mesh's failure is on its way comes out 
   scene.fails_at = "d";
   scene.report_fails_at = "c";
   CHECK_THROWS_WITH(scene.take_all("abcd", 3), "the disk is full");
+}
+
+TEST_CASE("right answers go to the agent whose output is asked for and to no other, those of white space to nobody") {
+  Scene scene("medium: kv, layers: all");
+  scene.take("a", 0, {"Paris", " \n", "", "the city of Paris"});
+  CHECK(scene.targets["solver"] == std::vector<std::string>{"Paris", "the city of Paris"});
+  CHECK(scene.targets["reader"].empty());
+  scene.take("b", 1);
+  CHECK(scene.targets["solver"].empty());
 }

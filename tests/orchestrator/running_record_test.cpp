@@ -28,8 +28,13 @@ TEST_CASE("a record is complete when every agent has answered, and once each") {
                    {.request = "r1", .answer = {}, .edges = {{"reader", "solver", "kv", "2 of 8 + layer 0", 77}}});
   CHECK(record.waiting() == std::set<std::string>{"solver"});
   record.on_result("reader", {.request = "r1", .answer = "again"});
-  record.on_result(
-      "solver", {.request = "r1", .answer = "Paris", .edges = {}, .scores = {}, .ttft_ms = 12, .receiver_ttft_ms = 3});
+  record.on_result("solver", {.request = "r1",
+                              .answer = "Paris",
+                              .edges = {},
+                              .scores = {},
+                              .ttft_ms = 12,
+                              .receiver_ttft_ms = 3,
+                              .target_nats = 0.5});
   CHECK(record.complete());
   const RecordOutcome outcome = record.outcome();
   CHECK(outcome.output == "Paris");
@@ -37,6 +42,7 @@ TEST_CASE("a record is complete when every agent has answered, and once each") {
   REQUIRE(outcome.edges.size() == 1);
   CHECK(outcome.edges[0].bytes == 77);
   CHECK((outcome.ttft_ms == 12 && outcome.receiver_ttft_ms == 3));
+  CHECK(outcome.target_nats == 0.5);
   CHECK_FALSE(outcome.error);
 }
 

@@ -37,11 +37,13 @@ class Scene {
     for (const AgentSpec& agent : topology_.agents) say(agent.name, bus::Ready{});
     REQUIRE(supervisor_->ready());
   }
-  void submit(const std::string& id = "q3", const std::string& request = "r1") {
+  void submit(const std::string& id = "q3", const std::string& request = "r1",
+              const std::vector<std::string>& targets = {}) {
     RecordTasks record{.id = id, .request = request, .tasks = {}};
     for (const AgentSpec& agent : topology_.agents) {
       record.tasks[agent.name].request = request;
       record.tasks[agent.name].generate = agent.name == topology_.output;
+      if (agent.name == topology_.output) record.tasks[agent.name].targets = targets;
     }
     keep(supervisor_->submit(record, now_));
   }
@@ -317,6 +319,17 @@ TEST_CASE("a result without the answer that was asked for fails its record and i
   scene.say("reader", bus::Result{.request = "r1"});  // was not asked
   scene.say("solver", bus::Result{.request = "r1"});
   CHECK_THAT(scene.record_error(), Contains("agent solver sent a result without the answer that it was asked for"));
+  CHECK(scene.failure().empty());
+}
+
+TEST_CASE("a result of an older agent, which says no nats of the right answers, fails its record and says what to do") {
+  Scene scene;
+  scene.make_ready();
+  scene.submit("q3", "r1", {"Paris"});
+  scene.say("reader", bus::Result{.request = "r1"});  // was not asked
+  scene.answer("solver", "Paris");
+  CHECK_THAT(scene.record_error(), Contains("agent solver does not say what a right answer costs") &&
+                                       Contains("run this version of kvmesh there too"));
   CHECK(scene.failure().empty());
 }
 

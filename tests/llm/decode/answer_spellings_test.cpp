@@ -80,4 +80,5 @@ TEST_CASE("what a tokenizer puts at the start of a text is in no spelling: neith
 TEST_CASE("a special token that an answer names is not part of the target") {
   const Tokenizer tokenizer = Tokenizer::load(source_dir() / "models/solver");
   CHECK(answer_spellings(tokenizer, "Lyon<|im_end|>") == answer_spellings(tokenizer, "Lyon"));
+  CHECK(answer_spellings(tokenizer, "<|im_end|>").empty());
 }
