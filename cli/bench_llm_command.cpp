@@ -25,8 +25,8 @@ double demo_seconds(const std::string& isa, bool quick) {
   boost::process::environment environment = boost::this_process::environment();
   if (!isa.empty()) environment["KVMESH_ISA"] = isa;
   const auto start = std::chrono::steady_clock::now();
-  const int status = boost::process::system(own_program().string(), "demo", "--limit", quick ? "2" : "20", environment,
-                                            boost::process::std_out > boost::process::null,
+  const int status = boost::process::system("/usr/bin/env", user_program(), "demo", "--limit", quick ? "2" : "20",
+                                            environment, boost::process::std_out > boost::process::null,
                                             boost::process::std_err > boost::process::null);
   if (status != kExitOk)
     fail_input("kvmesh demo, which bench llm times, ended with ", status, "; run it by hand to see why");
@@ -50,22 +50,18 @@ void measure_demo(bool quick, const bench::Emit& emit) {
 
 }  // namespace
 
-void add_bench_llm_command(CLI::App& bench, Action& action) {
+void add_bench_llm_command(Command bench) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command =
-      bench.add_subcommand("llm", "Measure prefill, decode, first token and memory beside a plain libtorch loop");
-  command->add_option("model", arguments->options.model_dir, "The small model, a plain Llama (docs/cli.md)")
-      ->capture_default_str();
-  command->add_flag("--quick", arguments->options.quick,
-                    "Take about a minute: fewer runs, and no prompts of 8,192 tokens");
-  command->add_flag("--json", arguments->json, "Print one JSON object per row");
-  command->add_option("--threads", arguments->options.threads, kOwnThreadsHelp)->check(thread_count());
-  command->callback([&action, arguments] {
-    action = [arguments](std::ostream& out) {
-      arguments->options.model_dir = orchestrator::resolve_model(arguments->options.model_dir.string());
-      arguments->options.more = [arguments](const bench::Emit& emit) { measure_demo(arguments->options.quick, emit); };
-      return bench::run_llm(arguments->options, arguments->json, out) ? kExitOk : kExitRecordFailed;
-    };
+  Command command =
+      bench.subcommand("llm", "Measure prefill, decode, first token and memory beside a plain libtorch loop");
+  command.option("model", arguments->options.model_dir, "The small model, a plain Llama (docs/cli.md)").show_default();
+  command.flag("--quick", arguments->options.quick, "Take about a minute: fewer runs, and no prompts of 8,192 tokens");
+  command.flag("--json", arguments->json, "Print one JSON object per row");
+  command.option("--threads", arguments->options.threads, kOwnThreadsHelp).check(thread_count());
+  command.runs([arguments](std::ostream& out) {
+    arguments->options.model_dir = orchestrator::resolve_model(arguments->options.model_dir.string());
+    arguments->options.more = [arguments](const bench::Emit& emit) { measure_demo(arguments->options.quick, emit); };
+    return bench::run_llm(arguments->options, arguments->json, out) ? kExitOk : kExitRecordFailed;
   });
 }
 

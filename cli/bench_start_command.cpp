@@ -3,7 +3,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -11,6 +10,7 @@
 #include "base/error.hpp"
 #include "bench/row.hpp"
 #include "cli/commands.hpp"
+#include "cli/programs.hpp"
 
 namespace kvmesh::cli {
 namespace {
@@ -19,13 +19,6 @@ constexpr double kBarMs = 50;
 
 double milliseconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_usec) / 1e3;
-}
-
-/// The name by which kvmesh was started before it became this program; execlp() finds it again in the same way.
-std::string user_program() {
-  std::string name;
-  std::getline(std::ifstream("/proc/self/cmdline"), name, '\0');
-  return name;
 }
 
 /// Processor time of `kvmesh --version`, from exec to exit.
@@ -59,11 +52,11 @@ int bench_start(bool json, std::ostream& out) {
 
 }  // namespace
 
-void add_bench_start_command(CLI::App& bench, Action& action) {
+void add_bench_start_command(Command bench) {
   auto json = std::make_shared<bool>(false);
-  CLI::App* command = bench.add_subcommand("start", "Measure what a command costs that computes with no model");
-  command->add_flag("--json", *json, "Print one JSON object per row");
-  command->callback([&action, json] { action = [json](std::ostream& out) { return bench_start(*json, out); }; });
+  Command command = bench.subcommand("start", "Measure what a command costs that computes with no model");
+  command.flag("--json", *json, "Print one JSON object per row");
+  command.runs([json](std::ostream& out) { return bench_start(*json, out); });
 }
 
 }  // namespace kvmesh::cli

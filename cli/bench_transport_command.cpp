@@ -36,14 +36,12 @@ int bench_transport(const Arguments& arguments, std::ostream& out) {
 
 }  // namespace
 
-void add_bench_transport_command(CLI::App& bench, Action& action) {
+void add_bench_transport_command(Command bench) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command =
-      bench.add_subcommand("transport", "Measure what moving KV costs beside raw ZeroMQ and a plain copy");
-  command->add_flag("--quick", arguments->quick, "Take under a minute: leave out the rows that run a model");
-  command->add_flag("--json", arguments->json, "Print one JSON object per row");
-  command->callback(
-      [&action, arguments] { action = [arguments](std::ostream& out) { return bench_transport(*arguments, out); }; });
+  Command command = bench.subcommand("transport", "Measure what moving KV costs beside raw ZeroMQ and a plain copy");
+  command.flag("--quick", arguments->quick, "Take under a minute: leave out the rows that run a model");
+  command.flag("--json", arguments->json, "Print one JSON object per row");
+  command.runs([arguments](std::ostream& out) { return bench_transport(*arguments, out); });
 }
 
 }  // namespace kvmesh::cli

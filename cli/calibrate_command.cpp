@@ -94,23 +94,22 @@ int calibrate(const Arguments& arguments, std::ostream& out) {
 
 }  // namespace
 
-void add_calibrate_command(CLI::App& app, Action& action) {
+void add_calibrate_command(Command app) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("calibrate", summary_of("calibrate"));
-  command->add_option("topology", a->topology, "The topology, a YAML file (docs/topology.md)")->required();
-  command->add_option("--input", a->input, "The records to measure on, JSON Lines")->required();
-  command->add_option("--samples", a->samples, "How many records to average over, the first of the file")
-      ->check(whole_number(1, 1'000'000))
-      ->capture_default_str();
-  command->add_option(
-      "--output", a->output,
-      "Write the profile here; default: the file that the topology's profile: names, or standard output");
-  command->add_option("--plot", a->plot, "Draw scores, prior and chosen layers into this SVG file");
-  command->add_flag("--json", a->json, "Print the profile");
-  command->add_option("--threads", a->threads, kThreadsHelp)->check(thread_count())->capture_default_str();
-  add_start_options(*command, a->start);
-  command->add_flag("--quiet", a->quiet, "Print no progress");
-  command->callback([&action, a] { action = [a](std::ostream& out) { return calibrate(*a, out); }; });
+  Command command = app.subcommand("calibrate", summary_of("calibrate"));
+  command.option("topology", a->topology, "The topology, a YAML file (docs/topology.md)").required();
+  command.option("--input", a->input, "The records to measure on, JSON Lines").required();
+  command.option("--samples", a->samples, "How many records to average over, the first of the file")
+      .check(whole_number(1, 1'000'000))
+      .show_default();
+  command.option("--output", a->output,
+                 "Write the profile here; default: the file that the topology's profile: names, or standard output");
+  command.option("--plot", a->plot, "Draw scores, prior and chosen layers into this SVG file");
+  command.flag("--json", a->json, "Print the profile");
+  command.option("--threads", a->threads, kThreadsHelp).check(thread_count()).show_default();
+  add_start_options(command, a->start);
+  command.flag("--quiet", a->quiet, "Print no progress");
+  command.runs([a](std::ostream& out) { return calibrate(*a, out); });
 }
 
 }  // namespace kvmesh::cli

@@ -23,13 +23,12 @@ int check_topology(const Arguments& arguments, std::ostream& out) {
 
 }  // namespace
 
-void add_check_command(CLI::App& app, Action& action) {
+void add_check_command(Command app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("check", "Check a topology without starting anything, and print its picture");
-  command->add_option("topology", arguments->topology, "The topology, a YAML file (docs/topology.md)")->required();
-  command->add_flag("--deep", arguments->deep, "Read every weight too, and refuse NaN and infinity");
-  command->callback(
-      [arguments, &action] { action = [arguments](std::ostream& out) { return check_topology(*arguments, out); }; });
+  Command command = app.subcommand("check", "Check a topology without starting anything, and print its picture");
+  command.option("topology", arguments->topology, "The topology, a YAML file (docs/topology.md)").required();
+  command.flag("--deep", arguments->deep, "Read every weight too, and refuse NaN and infinity");
+  command.runs([arguments](std::ostream& out) { return check_topology(*arguments, out); });
 }
 
 }  // namespace kvmesh::cli

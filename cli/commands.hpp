@@ -1,38 +1,33 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
-#include <functional>
-#include <iosfwd>
+#include "cli/arguments.hpp"
 
 namespace kvmesh::cli {
 
-/// What the command line asked for: set by the subcommand that was chosen, run by run_program() with standard output
-/// (cli/output.hpp), gives the exit status.
-using Action = std::function<int(std::ostream& out)>;
-
 // Each adds its subcommand to `app`; docs/cli.md has the table of all of them.
 // Of kvmesh:
-void add_check_command(CLI::App& app, Action& action);
-void add_orchestrate_command(CLI::App& app, Action& action);
-void add_render_command(CLI::App& app, Action& action);
-void add_run_command(CLI::App& app, Action& action);
-void add_tokenize_command(CLI::App& app, Action& action);
+void add_check_command(Command app);
+void add_orchestrate_command(Command app);
+void add_render_command(Command app);
+void add_run_command(Command app);
+void add_tokenize_command(Command app);
 // Of kvmesh-host, because they compute with a model:
-void add_agent_command(CLI::App& app, Action& action);
-void add_agents_command(CLI::App& app, Action& action);
-void add_bench_command(CLI::App& app, Action& action);
-void add_calibrate_command(CLI::App& app, Action& action);
-void add_demo_command(CLI::App& app, Action& action);
-void add_eval_command(CLI::App& app, Action& action);
-void add_generate_command(CLI::App& app, Action& action);
-void add_inspect_command(CLI::App& app, Action& action);
-void add_logits_command(CLI::App& app, Action& action);
-void add_share_command(CLI::App& app, Action& action);
+void add_agent_command(Command app);
+void add_agents_command(Command app);
+void add_calibrate_command(Command app);
+void add_demo_command(Command app);
+void add_eval_command(Command app);
+void add_generate_command(Command app);
+void add_inspect_command(Command app);
+void add_logits_command(Command app);
+void add_share_command(Command app);
 
+// Of kvmesh-bench:
+void add_bench_command(Command app);
 // Subcommands of bench.
-void add_bench_llm_command(CLI::App& bench, Action& action);
-void add_bench_start_command(CLI::App& bench, Action& action);
-void add_bench_transport_command(CLI::App& bench, Action& action);
+void add_bench_llm_command(Command bench);
+void add_bench_start_command(Command bench);
+void add_bench_transport_command(Command bench);
 
 /// Exit statuses that every command uses alike.
 inline constexpr int kExitOk = 0;

@@ -135,22 +135,21 @@ int demo(const Arguments& arguments, std::ostream& out) {
 
 }  // namespace
 
-void add_demo_command(CLI::App& app, Action& action) {
+void add_demo_command(Command app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("demo", summary_of("demo"));
-  command->add_option("--sender", arguments->sender, "The reader's model (docs/cli.md)")->capture_default_str();
-  command->add_option("--receiver", arguments->receiver, "The solver's model (docs/cli.md)")->capture_default_str();
-  command->add_option("--questions", arguments->questions, "The questions to show, JSON Lines")->capture_default_str();
-  command->add_option("--data", arguments->data, "Folder with test files and calibration.jsonl")->capture_default_str();
-  command->add_option("--limit", arguments->limit, "How many items of each task to score; 0: all")
-      ->check(whole_number(0))
-      ->capture_default_str();
-  command->add_option("--ratio", arguments->ratio, "The share of the layers that travels")
-      ->check(number(0, 1))
-      ->capture_default_str();
-  add_start_options(*command, arguments->start);
-  command->callback(
-      [&action, arguments] { action = [arguments](std::ostream& out) { return demo(*arguments, out); }; });
+  Command command = app.subcommand("demo", summary_of("demo"));
+  command.option("--sender", arguments->sender, "The reader's model (docs/cli.md)").show_default();
+  command.option("--receiver", arguments->receiver, "The solver's model (docs/cli.md)").show_default();
+  command.option("--questions", arguments->questions, "The questions to show, JSON Lines").show_default();
+  command.option("--data", arguments->data, "Folder with test files and calibration.jsonl").show_default();
+  command.option("--limit", arguments->limit, "How many items of each task to score; 0: all")
+      .check(whole_number(0))
+      .show_default();
+  command.option("--ratio", arguments->ratio, "The share of the layers that travels")
+      .check(number(0, 1))
+      .show_default();
+  add_start_options(command, arguments->start);
+  command.runs([arguments](std::ostream& out) { return demo(*arguments, out); });
 }
 
 }  // namespace kvmesh::cli

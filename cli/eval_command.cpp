@@ -133,77 +133,72 @@ int evaluate(const Arguments& arguments, std::ostream& out) {
   return failed ? kExitRecordFailed : kExitOk;
 }
 
-void add_what(CLI::App& command, Arguments& a) {
+void add_what(Command command, Arguments& a) {
   command
-      .add_option("--sender", a.comparison.senders,
-                  "The sender's model (docs/cli.md); give it once, or once per context")
-      ->required()
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command.add_option("--receiver", a.comparison.receiver, "The receiver's model (docs/cli.md)")->required();
-  command.add_option("--data", a.data, "A .jsonl file, or a folder of them (docs/cli.md)")->required();
-  command.add_option("--methods", a.methods, "Methods, separated by commas (docs/cli.md)")->capture_default_str();
-  command.add_option("--limit", a.limit, "How many items of each task to score; 0: all")
-      ->check(whole_number(0))
-      ->capture_default_str();
+      .option("--sender", a.comparison.senders, "The sender's model (docs/cli.md); give it once, or once per context")
+      .required()
+      .one_at_a_time();
+  command.option("--receiver", a.comparison.receiver, "The receiver's model (docs/cli.md)").required();
+  command.option("--data", a.data, "A .jsonl file, or a folder of them (docs/cli.md)").required();
+  command.option("--methods", a.methods, "Methods, separated by commas (docs/cli.md)").show_default();
+  command.option("--limit", a.limit, "How many items of each task to score; 0: all")
+      .check(whole_number(0))
+      .show_default();
   command
-      .add_option(
-          "--samples", a.options.samples,
-          "How many calibration records to average over; 0: one of calibration.jsonl, or the first of each task")
-      ->check(whole_number(0))
-      ->capture_default_str();
+      .option("--samples", a.options.samples,
+              "How many calibration records to average over; 0: one of calibration.jsonl, or the first of each task")
+      .check(whole_number(0))
+      .show_default();
 }
 
-void add_prompts(CLI::App& command, Arguments& a) {
-  command.add_option("--max-tokens", a.comparison.max_tokens, "How many tokens an answer may have")
-      ->check(whole_number(1))
-      ->capture_default_str();
-  command.add_option("--instruction", a.instruction, "The instruction of items that have none")->capture_default_str();
+void add_prompts(Command command, Arguments& a) {
+  command.option("--max-tokens", a.comparison.max_tokens, "How many tokens an answer may have")
+      .check(whole_number(1))
+      .show_default();
+  command.option("--instruction", a.instruction, "The instruction of items that have none").show_default();
   Prompts& prompts = a.comparison.prompts;
-  command.add_option("--sender-prompt", prompts.sender, "What a sender reads")->capture_default_str();
-  command.add_option("--aware-prompt", prompts.aware, "What a sender reads with nld:aware")->capture_default_str();
-  command.add_option("--receiver-prompt", prompts.receiver, "What the receiver reads")->capture_default_str();
-  command.add_option("--skyline-prompt", prompts.skyline, "What the one model of skyline reads")->capture_default_str();
-  command.add_option("--revise-prompt", prompts.revise, "What the receiver of nld and cipher reads at the end")
-      ->capture_default_str();
+  command.option("--sender-prompt", prompts.sender, "What a sender reads").show_default();
+  command.option("--aware-prompt", prompts.aware, "What a sender reads with nld:aware").show_default();
+  command.option("--receiver-prompt", prompts.receiver, "What the receiver reads").show_default();
+  command.option("--skyline-prompt", prompts.skyline, "What the one model of skyline reads").show_default();
+  command.option("--revise-prompt", prompts.revise, "What the receiver of nld and cipher reads at the end")
+      .show_default();
 }
 
-void add_how(CLI::App& command, Arguments& a) {
-  command.add_flag("--in-process", a.options.in_process, "Run the agents as threads of this process");
-  command.add_option("--dtype", a.comparison.dtype, "What to compute in: auto is what the weights are stored in")
-      ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
-      ->capture_default_str();
-  command.add_option("--device", a.comparison.device, "Where to compute: cpu or cuda:N")->capture_default_str();
-  command.add_option("--threads", a.options.threads, kThreadsHelp)->check(thread_count())->capture_default_str();
+void add_how(Command command, Arguments& a) {
+  command.flag("--in-process", a.options.in_process, "Run the agents as threads of this process");
+  command.option("--dtype", a.comparison.dtype, "What to compute in: auto is what the weights are stored in")
+      .check(one_of({"auto", "fp32", "bf16", "fp16"}))
+      .show_default();
+  command.option("--device", a.comparison.device, "Where to compute: cpu or cuda:N").show_default();
+  command.option("--threads", a.options.threads, kThreadsHelp).check(thread_count()).show_default();
   add_start_options(command, a.options.start);
-  CLI::Option* json = command.add_flag("--json", a.json, "Print one JSON object per method and task");
-  command.add_flag("--csv", a.csv, "Print one line of CSV per method and task")->excludes(json);
-  command.add_option("--plot", a.plot, "Draw score against bytes into this SVG file");
+  const Option json = command.flag("--json", a.json, "Print one JSON object per method and task");
+  command.flag("--csv", a.csv, "Print one line of CSV per method and task").excludes(json);
+  command.option("--plot", a.plot, "Draw score against bytes into this SVG file");
   command
-      .add_option_function<std::vector<std::string>>(
+      .option(
           "--curve",
-          [&a](const std::vector<std::string>& file) {
+          [&a](const std::string& file) {
             a.curve = true;
-            a.curve_plot = file.front();
+            a.curve_plot = file;
           },
           "Also run the best 1, 2, ... all layers, and draw them into this SVG file; default: that of --plot")
-      ->expected(0, 1);
-  command.add_option("--emit", a.emit, "Write each method's topology, input and answers into this folder");
+      .value_optional();
+  command.option("--emit", a.emit, "Write each method's topology, input and answers into this folder");
 }
 
 }  // namespace
 
-void add_eval_command(CLI::App& app, Action& action) {
+void add_eval_command(Command app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("eval", summary_of("eval"));
-  add_what(*command, *arguments);
-  add_prompts(*command, *arguments);
-  add_how(*command, *arguments);
-  command->callback([&action, arguments] {
-    action = [arguments](std::ostream& out) {
-      resolve_models(arguments->comparison);
-      return evaluate(*arguments, out);
-    };
+  Command command = app.subcommand("eval", summary_of("eval"));
+  add_what(command, *arguments);
+  add_prompts(command, *arguments);
+  add_how(command, *arguments);
+  command.runs([arguments](std::ostream& out) {
+    resolve_models(arguments->comparison);
+    return evaluate(*arguments, out);
   });
 }
 

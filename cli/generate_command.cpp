@@ -57,20 +57,19 @@ int generate(const Arguments& arguments, std::ostream& out) {
 
 }  // namespace
 
-void add_generate_command(CLI::App& app, Action& action) {
+void add_generate_command(Command app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("generate", summary_of("generate"));
-  arguments->model.add_to(*command);
-  command->add_option("--prompt", arguments->prompt, "What the user says")->required();
-  CLI::Option* system = command->add_option("--system", arguments->system, "A system message before it");
-  command->add_flag("--raw", arguments->raw, "Give the model the text itself, without the chat template")
-      ->excludes(system);
-  command->add_option("--max-tokens", arguments->max_tokens, "How many tokens may be generated")
-      ->check(whole_number(1))
-      ->capture_default_str();
+  Command command = app.subcommand("generate", summary_of("generate"));
+  arguments->model.add_to(command);
+  command.option("--prompt", arguments->prompt, "What the user says").required();
+  const Option system = command.option("--system", arguments->system, "A system message before it");
+  command.flag("--raw", arguments->raw, "Give the model the text itself, without the chat template").excludes(system);
+  command.option("--max-tokens", arguments->max_tokens, "How many tokens may be generated")
+      .check(whole_number(1))
+      .show_default();
   SamplingOptions& sampling = arguments->sampling;
-  const auto add = [&](const char* name, auto& value, const char* what, const CLI::Validator& check) {
-    command->add_option(name, value, what)->check(check)->capture_default_str();
+  const auto add = [&](const char* name, auto& value, const char* what, const Check& check) {
+    command.option(name, value, what).check(check).show_default();
   };
   add("--temperature", sampling.temperature, "0: always take the best token; above 0: draw one", number(0));
   add("--top-k", sampling.top_k, "Draw from the k best tokens only; 0: from all", whole_number(0));
@@ -79,9 +78,8 @@ void add_generate_command(CLI::App& app, Action& action) {
   add("--repetition-penalty", sampling.repetition_penalty, "Above 1: tokens that were there become less probable",
       number(0));
   add("--seed", sampling.seed, "The same seed gives the same text", seed());
-  command->add_option("--stop", arguments->stop, "End before this text; may be given several times")->take_all();
-  command->callback(
-      [&action, arguments] { action = [arguments](std::ostream& out) { return generate(*arguments, out); }; });
+  command.option("--stop", arguments->stop, "End before this text; may be given several times").one_at_a_time();
+  command.runs([arguments](std::ostream& out) { return generate(*arguments, out); });
 }
 
 }  // namespace kvmesh::cli

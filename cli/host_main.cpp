@@ -12,17 +12,16 @@ namespace {
 
 using namespace kvmesh;
 
-void add_commands(CLI::App& app, cli::Action& action) {
-  cli::add_agent_command(app, action);
-  cli::add_agents_command(app, action);
-  cli::add_inspect_command(app, action);
-  cli::add_generate_command(app, action);
-  cli::add_logits_command(app, action);
-  cli::add_share_command(app, action);
-  cli::add_calibrate_command(app, action);
-  cli::add_eval_command(app, action);
-  cli::add_demo_command(app, action);
-  cli::add_bench_command(app, action);
+void add_commands(cli::Command app) {
+  cli::add_agent_command(app);
+  cli::add_agents_command(app);
+  cli::add_inspect_command(app);
+  cli::add_generate_command(app);
+  cli::add_logits_command(app);
+  cli::add_share_command(app);
+  cli::add_calibrate_command(app);
+  cli::add_eval_command(app);
+  cli::add_demo_command(app);
 }
 
 }  // namespace
@@ -30,8 +29,8 @@ void add_commands(CLI::App& app, cli::Action& action) {
 int main(int argc, char** argv) {
   spdlog::set_default_logger(spdlog::stderr_color_mt("kvmesh"));
   spdlog::set_pattern("%^%l%$: %v");
-  return cli::run_program(argc, argv, [argv](CLI::App& app, cli::Action& action) {
+  return cli::run_program(argc, argv, [argv](cli::Command app) {
     llm::prepare_process(argv);
-    add_commands(app, action);
+    add_commands(app);
   });
 }

@@ -95,19 +95,17 @@ int inspect(const std::filesystem::path& model, bool as_json, std::ostream& out)
 
 }  // namespace
 
-void add_inspect_command(CLI::App& app, Action& action) {
+void add_inspect_command(Command app) {
   struct Arguments {
     std::string model;
     bool json = false;
   };
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("inspect", summary_of("inspect"));
-  command->add_option("model", arguments->model, orchestrator::kModelPathHelp)->required();
-  command->add_flag("--json", arguments->json, "Print one JSON object");
-  command->callback([&action, arguments] {
-    action = [arguments](std::ostream& out) {
-      return inspect(orchestrator::resolve_model(arguments->model), arguments->json, out);
-    };
+  Command command = app.subcommand("inspect", summary_of("inspect"));
+  command.option("model", arguments->model, orchestrator::kModelPathHelp).required();
+  command.flag("--json", arguments->json, "Print one JSON object");
+  command.runs([arguments](std::ostream& out) {
+    return inspect(orchestrator::resolve_model(arguments->model), arguments->json, out);
   });
 }
 

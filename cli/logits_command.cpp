@@ -47,14 +47,13 @@ int logits(const Arguments& arguments, std::ostream& out) {
 
 }  // namespace
 
-void add_logits_command(CLI::App& app, Action& action) {
+void add_logits_command(Command app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("logits", summary_of("logits"));
-  arguments->model.add_to(*command);
-  command->add_option("--ids", arguments->ids, "Token ids, as 1,2,3")->required();
-  command->add_flag("--json", arguments->json, "Print {\"logits\": [[...], ...]}, one row per position");
-  command->callback(
-      [&action, arguments] { action = [arguments](std::ostream& out) { return logits(*arguments, out); }; });
+  Command command = app.subcommand("logits", summary_of("logits"));
+  arguments->model.add_to(command);
+  command.option("--ids", arguments->ids, "Token ids, as 1,2,3").required();
+  command.flag("--json", arguments->json, "Print {\"logits\": [[...], ...]}, one row per position");
+  command.runs([arguments](std::ostream& out) { return logits(*arguments, out); });
 }
 
 }  // namespace kvmesh::cli

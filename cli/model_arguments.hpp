@@ -1,6 +1,5 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <iostream>
 #include <string>
 
@@ -19,13 +18,13 @@ struct ModelArguments {
 
   std::filesystem::path path() const { return orchestrator::resolve_model(model); }
 
-  void add_to(CLI::App& command) {
-    command.add_option("model", model, orchestrator::kModelPathHelp)->required();
-    command.add_option("--dtype", options.dtype, "What to compute in: auto is what the weights are stored in")
-        ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
-        ->capture_default_str();
-    command.add_option("--device", options.device, "Where to compute: cpu or cuda:N")->capture_default_str();
-    command.add_option("--threads", threads, kOwnThreadsHelp)->check(thread_count());
+  void add_to(Command command) {
+    command.option("model", model, orchestrator::kModelPathHelp).required();
+    command.option("--dtype", options.dtype, "What to compute in: auto is what the weights are stored in")
+        .check(one_of({"auto", "fp32", "bf16", "fp16"}))
+        .show_default();
+    command.option("--device", options.device, "Where to compute: cpu or cuda:N").show_default();
+    command.option("--threads", threads, kOwnThreadsHelp).check(thread_count());
   }
 };
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <csignal>
 #include <iostream>
 #include <string>
@@ -87,7 +88,7 @@ int end_by_sigpipe() {
 
 }  // namespace
 
-int run_program(int argc, char** argv, const std::function<void(CLI::App&, Action&)>& add_commands) {
+int run_program(int argc, char** argv, const std::function<void(Command)>& add_commands) {
   occupy_standard_descriptors();
   // A reader that goes away is an error of that write; what runs is ended in order first.
   std::signal(SIGPIPE, SIG_IGN);
@@ -98,7 +99,7 @@ int run_program(int argc, char** argv, const std::function<void(CLI::App&, Actio
   Action action;
   Output out(STDOUT_FILENO);
   try {
-    add_commands(app, action);
+    add_commands(Command(app, action));
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

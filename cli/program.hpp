@@ -1,14 +1,13 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 
 #include "cli/commands.hpp"
 
 namespace kvmesh::cli {
 
-/// What the two programs have in common: reads the command line, runs the command that it asks for, says what goes
+/// What the programs have in common: reads the command line, runs the command that it asks for, says what goes
 /// wrong in one line, and returns the exit status. `add_commands` adds the commands of this program.
-int run_program(int argc, char** argv, const std::function<void(CLI::App&, Action&)>& add_commands);
+int run_program(int argc, char** argv, const std::function<void(Command)>& add_commands);
 
 }  // namespace kvmesh::cli

@@ -35,16 +35,15 @@ int render(const Arguments& arguments, std::ostream& out) {
 
 }  // namespace
 
-void add_render_command(CLI::App& app, Action& action) {
+void add_render_command(Command app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("render", "Print what a checkpoint's chat template makes of messages");
-  command->add_option("model", arguments->model, orchestrator::kModelPathHelp)->required();
-  command->add_option("--messages", arguments->messages, "A JSON file: an object with messages and other variables")
-      ->required();
-  command->add_option("--now", arguments->now,
-                      "The time to tell a template that asks, such as 2025-07-10T12:00:00Z; default: now");
-  command->callback(
-      [&action, arguments] { action = [arguments](std::ostream& out) { return render(*arguments, out); }; });
+  Command command = app.subcommand("render", "Print what a checkpoint's chat template makes of messages");
+  command.option("model", arguments->model, orchestrator::kModelPathHelp).required();
+  command.option("--messages", arguments->messages, "A JSON file: an object with messages and other variables")
+      .required();
+  command.option("--now", arguments->now,
+                 "The time to tell a template that asks, such as 2025-07-10T12:00:00Z; default: now");
+  command.runs([arguments](std::ostream& out) { return render(*arguments, out); });
 }
 
 }  // namespace kvmesh::cli

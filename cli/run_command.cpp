@@ -139,35 +139,33 @@ int run_mesh(const RunArguments& arguments, const std::optional<bus::Endpoint>& 
   return report.status();
 }
 
-void add_run_options(CLI::App& command, RunArguments& arguments) {
+void add_run_options(Command command, RunArguments& arguments) {
   const auto seconds = whole_number(1, 7 * 24 * 3600);
-  command.add_option("topology", arguments.topology, "The topology, a YAML file (docs/topology.md)")->required();
-  command.add_option("--input", arguments.input, "The records, JSON Lines: one object per line")->required();
-  command.add_flag("--json", arguments.json, "Print one JSON object per record");
-  command.add_flag("--strict", arguments.strict,
-                   "Start nothing if one record cannot be run; without it, that record alone fails");
-  command.add_option("--concurrency", arguments.concurrency, "How many records may be on their way at the same time")
-      ->check(whole_number(1, static_cast<std::int64_t>(bus::kMaxRequestsInFlight)))
-      ->capture_default_str();
+  command.option("topology", arguments.topology, "The topology, a YAML file (docs/topology.md)").required();
+  command.option("--input", arguments.input, "The records, JSON Lines: one object per line").required();
+  command.flag("--json", arguments.json, "Print one JSON object per record");
+  command.flag("--strict", arguments.strict,
+               "Start nothing if one record cannot be run; without it, that record alone fails");
+  command.option("--concurrency", arguments.concurrency, "How many records may be on their way at the same time")
+      .check(whole_number(1, static_cast<std::int64_t>(bus::kMaxRequestsInFlight)))
+      .show_default();
   command
-      .add_option("--samples", arguments.samples,
-                  "How many records of the topology's calibration file scores are averaged over; default: 1")
-      ->check(whole_number(1, 1'000'000));
-  command.add_option("--threads", arguments.threads, kThreadsHelp)->check(thread_count())->capture_default_str();
+      .option("--samples", arguments.samples,
+              "How many records of the topology's calibration file scores are averaged over; default: 1")
+      .check(whole_number(1, 1'000'000));
+  command.option("--threads", arguments.threads, kThreadsHelp).check(thread_count()).show_default();
   add_start_options(command, arguments.start);
-  command.add_option("--record-deadline", arguments.record_deadline_s, "Seconds that one record may take")
-      ->check(seconds)
-      ->capture_default_str();
-  command.add_flag("--quiet", arguments.quiet, "Print no progress");
+  command.option("--record-deadline", arguments.record_deadline_s, "Seconds that one record may take")
+      .check(seconds)
+      .show_default();
+  command.flag("--quiet", arguments.quiet, "Print no progress");
 }
 
-void add_run_command(CLI::App& app, Action& action) {
+void add_run_command(Command app) {
   auto arguments = std::make_shared<RunArguments>();
-  CLI::App* command = app.add_subcommand("run", "Start every agent of a topology and run records through it");
-  add_run_options(*command, *arguments);
-  command->callback([arguments, &action] {
-    action = [arguments](std::ostream& out) { return run_mesh(*arguments, std::nullopt, out); };
-  });
+  Command command = app.subcommand("run", "Start every agent of a topology and run records through it");
+  add_run_options(command, *arguments);
+  command.runs([arguments](std::ostream& out) { return run_mesh(*arguments, std::nullopt, out); });
 }
 
 }  // namespace kvmesh::cli

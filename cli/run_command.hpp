@@ -1,6 +1,5 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <iosfwd>
 #include <optional>
@@ -30,6 +29,6 @@ struct RunArguments {
 int run_mesh(const RunArguments& arguments, const std::optional<bus::Endpoint>& bind, std::ostream& out);
 
 /// The options that run and orchestrate have in common.
-void add_run_options(CLI::App& command, RunArguments& arguments);
+void add_run_options(Command command, RunArguments& arguments);
 
 }  // namespace kvmesh::cli

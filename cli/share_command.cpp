@@ -99,7 +99,7 @@ int share(const Arguments& arguments, std::ostream& out) {
 }
 
 /// "--mask" and the like: one of the names that the edge's option of that name has.
-void add_choice(CLI::App& command, wire::EdgeSpec& edge, const std::string& field, const std::string& what) {
+void add_choice(Command command, wire::EdgeSpec& edge, const std::string& field, const std::string& what) {
   for (const wire::EdgeOption& option : wire::edge_options()) {
     if (option.field != field) continue;
     const auto& choice = std::get<wire::EdgeOption::Choice>(option.value);
@@ -107,63 +107,57 @@ void add_choice(CLI::App& command, wire::EdgeSpec& edge, const std::string& fiel
       choice.set(edge, static_cast<std::size_t>(std::find(choice.names.begin(), choice.names.end(), name) -
                                                 choice.names.begin()));
     };
-    command.add_option_function<std::string>("--" + field, set, what)
-        ->check(CLI::IsMember(choice.names))
-        ->default_str(choice.names.at(choice.get(edge)));
+    command.option("--" + field, set, what).check(one_of(choice.names)).show_default(choice.names.at(choice.get(edge)));
   }
 }
 
-void add_ends(CLI::App& command, Arguments& a) {
-  command.add_option("--sender", a.sender, "The senders' model (docs/cli.md)")->required();
-  command.add_option("--receiver", a.receiver, "The receiver's model (docs/cli.md)")->required();
-  command.add_option("--sender-ids", a.sender_ids, "Token ids of a sender, as 1,2,3; give the option once per sender")
-      ->required()
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command.add_option("--receiver-ids", a.receiver_ids, "Token ids of the receiver, as 1,2,3");
-  command.add_option("--max-tokens", a.max_tokens, "How many tokens may follow the prompt; embedding: how many steps")
-      ->check(whole_number(0))
-      ->capture_default_str();
+void add_ends(Command command, Arguments& a) {
+  command.option("--sender", a.sender, "The senders' model (docs/cli.md)").required();
+  command.option("--receiver", a.receiver, "The receiver's model (docs/cli.md)").required();
+  command.option("--sender-ids", a.sender_ids, "Token ids of a sender, as 1,2,3; give the option once per sender")
+      .required()
+      .one_at_a_time();
+  command.option("--receiver-ids", a.receiver_ids, "Token ids of the receiver, as 1,2,3");
+  command.option("--max-tokens", a.max_tokens, "How many tokens may follow the prompt; embedding: how many steps")
+      .check(whole_number(0))
+      .show_default();
 }
 
-void add_edge(CLI::App& command, Arguments& a) {
-  command.add_option("--medium", a.medium, "What the edge carries")
-      ->check(CLI::IsMember({"kv", "embedding", "activation"}))
-      ->capture_default_str();
-  command.add_option("--layers", a.layers, "Layers of the receiver to share beside layer 0, as 0,2; or all; or none")
-      ->capture_default_str();
+void add_edge(Command command, Arguments& a) {
+  command.option("--medium", a.medium, "What the edge carries")
+      .check(one_of({"kv", "embedding", "activation"}))
+      .show_default();
+  command.option("--layers", a.layers, "Layers of the receiver to share beside layer 0, as 0,2; or all; or none")
+      .show_default();
   add_choice(command, a.edge, "mask", "authors: the mask of the released code, to compare with it");
   add_choice(command, a.edge, "positions", "compact, overlap: the positions of the released code, to compare with it");
-  command.add_option("--temperature", a.edge.temperature, "embedding: the temperature of the softmax")
-      ->check(number(0, std::numeric_limits<double>::max(), /*above_least=*/true))
-      ->capture_default_str();
-  command
-      .add_option("--from-layer", a.edge.from_layer, "activation: take the state that enters this layer of the sender")
-      ->check(whole_number(0, wire::kLayerRange.most));
-  command.add_option("--to-layer", a.edge.to_layer, "activation: put it in before this layer of the receiver")
-      ->check(whole_number(0, wire::kLayerRange.most));
+  command.option("--temperature", a.edge.temperature, "embedding: the temperature of the softmax")
+      .check(number(0, std::numeric_limits<double>::max(), /*above_least=*/true))
+      .show_default();
+  command.option("--from-layer", a.edge.from_layer, "activation: take the state that enters this layer of the sender")
+      .check(whole_number(0, wire::kLayerRange.most));
+  command.option("--to-layer", a.edge.to_layer, "activation: put it in before this layer of the receiver")
+      .check(whole_number(0, wire::kLayerRange.most));
   add_choice(command, a.edge, "combine", "activation: how it enters the receiver's state");
 }
 
 }  // namespace
 
-void add_share_command(CLI::App& app, Action& action) {
+void add_share_command(Command app) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("share", summary_of("share"));
-  add_ends(*command, *a);
-  add_edge(*command, *a);
-  command->add_option("--dtype", a->model.dtype, "What to compute in")
-      ->check(CLI::IsMember({"auto", "fp32", "bf16", "fp16"}))
-      ->capture_default_str();
-  command->add_option("--device", a->model.device, "Where to compute: cpu or cuda:N")->capture_default_str();
-  command->add_option("--threads", a->threads, kOwnThreadsHelp)->check(thread_count());
-  command->add_flag("--json", a->json, "Print the logits too");
-  command->callback([&action, a] {
-    action = [a](std::ostream& out) {
-      a->sender = orchestrator::resolve_model(a->sender).string();
-      a->receiver = orchestrator::resolve_model(a->receiver).string();
-      return share(*a, out);
-    };
+  Command command = app.subcommand("share", summary_of("share"));
+  add_ends(command, *a);
+  add_edge(command, *a);
+  command.option("--dtype", a->model.dtype, "What to compute in")
+      .check(one_of({"auto", "fp32", "bf16", "fp16"}))
+      .show_default();
+  command.option("--device", a->model.device, "Where to compute: cpu or cuda:N").show_default();
+  command.option("--threads", a->threads, kOwnThreadsHelp).check(thread_count());
+  command.flag("--json", a->json, "Print the logits too");
+  command.runs([a](std::ostream& out) {
+    a->sender = orchestrator::resolve_model(a->sender).string();
+    a->receiver = orchestrator::resolve_model(a->receiver).string();
+    return share(*a, out);
   });
 }
 

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <optional>
 
+#include "cli/arguments.hpp"
 #include "orchestrator/orchestrator.hpp"
 
 namespace kvmesh::cli {
@@ -20,6 +20,6 @@ struct StartOptions {
 };
 
 /// --ready-deadline and --liveness.
-void add_start_options(CLI::App& command, StartOptions& options);
+void add_start_options(Command command, StartOptions& options);
 
 }  // namespace kvmesh::cli

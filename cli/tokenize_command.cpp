@@ -49,17 +49,15 @@ int tokenize(const Arguments& arguments, std::ostream& out) {
 
 }  // namespace
 
-void add_tokenize_command(CLI::App& app, Action& action) {
+void add_tokenize_command(Command app) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command = app.add_subcommand("tokenize", "Tokenize standard input, or turn ids back into text");
-  command->add_option("model", arguments->model, orchestrator::kModelPathHelp)->required();
-  CLI::Option* special = command->add_flag("--special", arguments->special, "Apply the post-processor");
-  CLI::Option* decode =
-      command->add_flag("--decode", arguments->decode, "Read {\"ids\": [...]} and print {\"text\": ...}");
-  command->add_flag("--skip-special", arguments->skip_special, "Leave special tokens out of the text")->needs(decode);
-  special->excludes(decode);
-  command->callback(
-      [&action, arguments] { action = [arguments](std::ostream& out) { return tokenize(*arguments, out); }; });
+  Command command = app.subcommand("tokenize", "Tokenize standard input, or turn ids back into text");
+  command.option("model", arguments->model, orchestrator::kModelPathHelp).required();
+  Option special = command.flag("--special", arguments->special, "Apply the post-processor");
+  const Option decode = command.flag("--decode", arguments->decode, "Read {\"ids\": [...]} and print {\"text\": ...}");
+  command.flag("--skip-special", arguments->skip_special, "Leave special tokens out of the text").needs(decode);
+  special.excludes(decode);
+  command.runs([arguments](std::ostream& out) { return tokenize(*arguments, out); });
 }
 
 }  // namespace kvmesh::cli
