@@ -1,6 +1,8 @@
 # Sources of the tokenizer and the chat templates.
 set(KVMESH_TEXT_SOURCES
   text/chat_template.cpp
+  text/gguf_tokens.cpp
+  text/template_sources.cpp
   text/stop_tokens.cpp
   text/tokenizer.cpp
   text/tokenizer/added_tokens.cpp
@@ -9,6 +11,9 @@ set(KVMESH_TEXT_SOURCES
   text/tokenizer/charsmap.cpp
   text/tokenizer/decoder.cpp
   text/tokenizer/description.cpp
+  text/tokenizer/folder_tokenizer.cpp
+  text/tokenizer/gguf_pre_tokenizer.cpp
+  text/tokenizer/gguf_tokenizer.cpp
   text/tokenizer/json_file.cpp
   text/tokenizer/normalizer.cpp
   text/tokenizer/normalizer_bert.cpp
@@ -18,6 +23,7 @@ set(KVMESH_TEXT_SOURCES
   text/tokenizer/pre_tokenizer.cpp
   text/tokenizer/regex.cpp
   text/tokenizer/regex_classes.cpp
+  text/tokenizer/score_merge.cpp
   text/tokenizer/split.cpp
   text/tokenizer/token_model.cpp
   text/tokenizer/tokenizer_config.cpp

@@ -18,15 +18,17 @@ class ChatTemplate {
  public:
   using SpecialTokens = std::map<std::string, std::string>;  ///< "bos_token" -> "<s>"
 
-  /// Reads `model_dir`/chat_template.jinja and additional_chat_templates/*.jinja, else the `chat_template` of
-  /// tokenizer_config.json (a string, or a list of {name, template}), else that of chat_template.json. Of several, the
-  /// one named "tool_use" is for variables with `tools`, and "default" for all others. Special tokens come from
-  /// tokenizer_config.json, and from special_tokens_map.json where that has more. Throws Error{kFixInput} that names
-  /// the file where there is no template, or none that can be read. One that is not understood is an error in render().
-  static ChatTemplate load(const std::filesystem::path& model_dir);
+  /// Reads, of a folder, chat_template.jinja and additional_chat_templates/*.jinja, else the `chat_template` of
+  /// tokenizer_config.json (a string, or a list of {name, template}), else that of chat_template.json; of a GGUF file,
+  /// `tokenizer.chat_template` and `tokenizer.chat_template.NAME`. Of several, the one named "tool_use" is for
+  /// variables with `tools`, and "default" for all others. Special tokens come from tokenizer_config.json, and from
+  /// special_tokens_map.json where that has more; or from the ids that the GGUF file names. Throws Error{kFixInput}
+  /// that names the file where there is no template, or none that can be read. One that is not understood is an error
+  /// in render().
+  static ChatTemplate load(const std::filesystem::path& model);
 
-  /// Does `model_dir` have a template that load() would find?
-  static bool exists(const std::filesystem::path& model_dir);
+  /// Does `model` have a template that load() would find?
+  static bool exists(const std::filesystem::path& model);
 
   /// A template from its text; `special_tokens` become variables.
   static ChatTemplate parse(std::string source, const SpecialTokens& special_tokens);

@@ -1,43 +1,28 @@
 #include "llm/text/tokenizer.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <unordered_map>
 #include <unordered_set>
 
-#include "llm/model/folder_files.hpp"
-#include "llm/text/tokenizer/added_tokens.hpp"
-#include "llm/text/tokenizer/decoder.hpp"
-#include "llm/text/tokenizer/json_file.hpp"
-#include "llm/text/tokenizer/normalizer.hpp"
-#include "llm/text/tokenizer/other_formats.hpp"
-#include "llm/text/tokenizer/post_processor.hpp"
-#include "llm/text/tokenizer/pre_tokenizer.hpp"
-#include "llm/text/tokenizer/token_model.hpp"
-#include "llm/text/tokenizer/tokenizer_config.hpp"
+#include "base/error.hpp"
+#include "llm/model/gguf.hpp"
+#include "llm/text/tokenizer/parts.hpp"
 #include "llm/text/tokenizer/utf8.hpp"
 
 namespace kvmesh::llm {
 
 struct Tokenizer::Parts {
-  Parts(const Description& file, const TokenizerConfig& config) : model(make_token_model(file.at("model"))) {
-    if (file.has("normalizer")) normalizer = make_normalizer(file.at("normalizer"));
-    if (file.has("pre_tokenizer")) pre_tokenizer = make_pre_tokenizer(file.at("pre_tokenizer"));
-    if (file.has("post_processor")) post_processor = make_post_processor(file.at("post_processor"));
-    decoder = file.has("decoder") ? make_decoder(file.at("decoder")) : make_default_decoder();
-    for (const auto& [spelling, id] : model->vocabulary()) tokens.emplace(id, spelling);
-    std::optional<Description> listed;
-    if (file.has("added_tokens")) listed = file.at("added_tokens");
-    for (const AddedToken& token : gather_added_tokens(*model, tokens, listed, config)) add(token);
-    const auto find_named = [&](const char* name) -> std::optional<std::int64_t> {
-      const auto found = config.named.find(name);
-      if (found == config.named.end()) return std::nullopt;
-      return added_ids.at(found->second);
-    };
-    eos = find_named("eos_token");
-    if (post_processor && post_processor->adds_tokens()) return;
-    if (config.add_bos_token) before_text = find_named("bos_token");
-    if (config.add_eos_token) after_text = eos;
+  explicit Parts(TokenizerParts read)
+      : model(std::move(read.model)),
+        normalizer(std::move(read.normalizer)),
+        pre_tokenizer(std::move(read.pre_tokenizer)),
+        post_processor(std::move(read.post_processor)),
+        decoder(std::move(read.decoder)),
+        tokens(std::move(read.tokens)),
+        eos(read.eos),
+        before_text(read.before_text),
+        after_text(read.after_text) {
+    for (const AddedToken& token : read.added) add(token);
   }
 
   void add(const AddedToken& token) {
@@ -78,7 +63,7 @@ struct Tokenizer::Parts {
   std::unordered_map<std::string, std::int64_t> added_ids;
   std::unordered_set<std::int64_t> special_ids;
   std::optional<std::int64_t> eos;
-  std::optional<std::int64_t> before_text;  ///< where the post-processor leaves it to tokenizer_config.json
+  std::optional<std::int64_t> before_text;
   std::optional<std::int64_t> after_text;
 };
 
@@ -87,11 +72,9 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
-Tokenizer Tokenizer::load(const std::filesystem::path& model_dir) {
-  const std::filesystem::path path = model_dir / "tokenizer.json";
-  if (!is_there(path)) fail_without_tokenizer_json(model_dir);
-  const JsonFile file(path);
-  return Tokenizer(std::make_unique<const Parts>(file.root(), read_tokenizer_config(model_dir)));
+Tokenizer Tokenizer::load(const std::filesystem::path& model) {
+  return Tokenizer(
+      std::make_unique<const Parts>(is_gguf(model) ? read_gguf_tokenizer(model) : read_folder_tokenizer(model)));
 }
 
 std::vector<std::int64_t> Tokenizer::encode(std::string_view text, bool add_special) const {

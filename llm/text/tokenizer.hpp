@@ -12,22 +12,25 @@
 
 namespace kvmesh::llm {
 
-/// A checkpoint's tokenizer, as its tokenizer.json describes it: added tokens, normalizer, pre-tokenizer, model (BPE or
-/// Unigram), post-processor and decoder give the ids that Hugging Face's `tokenizers` gives. What tokenizer_config.json
-/// says beyond that of special tokens counts as it does in transformers (docs/tokenizers.md).
-/// The file's `truncation` and `padding` are a batch's business and are not applied.
+/// A model's tokenizer. Of a checkpoint folder, as its tokenizer.json describes it: added tokens, normalizer,
+/// pre-tokenizer, model (BPE or Unigram), post-processor and decoder give the ids that Hugging Face's `tokenizers`
+/// gives. What tokenizer_config.json says beyond that of special tokens counts as it does in transformers. Of a GGUF
+/// file, as its metadata describe it: the ids that llama.cpp gives. docs/tokenizers.md has both.
+/// A tokenizer.json's `truncation` and `padding` are a batch's business and are not applied.
 /// A resource: moved, never copied. Const members may be called from several threads at once.
 class Tokenizer {
  public:
-  /// Reads tokenizer.json in `model_dir`, and tokenizer_config.json and special_tokens_map.json where they are. Throws
-  /// Error{kFixInput} that names the file and the construct in it that is missing, malformed or not supported.
-  static Tokenizer load(const std::filesystem::path& model_dir);
+  /// Reads a GGUF file's metadata, or tokenizer.json in a folder, with tokenizer_config.json and
+  /// special_tokens_map.json where they are. Throws Error{kFixInput} that names the file and the construct or key in it
+  /// that is missing, malformed or not supported.
+  static Tokenizer load(const std::filesystem::path& model);
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
-  /// The ids of `text`; bytes that are not UTF-8 count as U+FFFD. `add_special` applies the post-processor, which is
-  /// right for raw text and wrong for text that a chat template made (its special tokens are in the text). Throws
+  /// The ids of `text`; bytes that are not UTF-8 count as U+FFFD, and special tokens that are spelt in it are those
+  /// tokens. `add_special` applies the post-processor (GGUF: add_bos_token, add_eos_token), which is right for raw text
+  /// and wrong for text that a chat template made (its special tokens are in the text). Throws
   /// Error{kFixInput} where the tokenizer cannot take the text: a pattern that backtracks over it without end, a
   /// character that no token stands for.
   std::vector<std::int64_t> encode(std::string_view text, bool add_special) const;
@@ -50,7 +53,7 @@ class Tokenizer {
   /// Does `text` have the spelling of a special token in it?
   bool names_special(std::string_view text) const;
 
-  /// The token that tokenizer_config.json names as the end of a text.
+  /// The token that tokenizer_config.json, or the GGUF file, names as the end of a text.
   std::optional<std::int64_t> eos_token() const;
 
  private:

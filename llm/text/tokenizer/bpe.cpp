@@ -47,6 +47,18 @@ Bpe::Bpe(const Description& model) {
   if (model.flag("byte_fallback", false)) byte_tokens_ = byte_tokens_of(*this);
 }
 
+Bpe::Bpe(const Lists& lists) : ignore_merges_(lists.ignore_merges) {
+  add_tokens(lists.tokens, cat(lists.file, ": tokenizer.ggml.tokens"));
+  merges_.reserve(lists.merges.size());
+  for (const std::string_view merge : lists.merges) {
+    const std::size_t space = merge.find(' ', 1);  // a token may begin with a space
+    const std::string problem = space == std::string_view::npos
+                                    ? cat("\"", merge, "\" is not two tokens with a space between")
+                                    : add_merge(merge.substr(0, space), merge.substr(space + 1));
+    if (!problem.empty()) fail_input(lists.file, ": tokenizer.ggml.merges: ", problem);
+  }
+}
+
 void Bpe::read_vocabulary(const Description& vocabulary) {
   if (!vocabulary.value().is_object()) vocabulary.fail("expected an object of token: id");
   expect_tokens(vocabulary.value().size());
@@ -60,6 +72,9 @@ void Bpe::read_vocabulary(const Description& vocabulary) {
 
 void Bpe::read_merges(const Description& merges) {
   merges_.reserve(merges.size());
+  const auto add = [&](std::string_view left, std::string_view right) {
+    if (const std::string problem = add_merge(left, right); !problem.empty()) merges.fail(problem);
+  };
   for (std::size_t index = 0; index < merges.size(); ++index) {
     const nlohmann::json& entry = merges.value()[index];
     if (entry.is_string()) {
@@ -69,16 +84,16 @@ void Bpe::read_merges(const Description& merges) {
       if (space == std::string::npos || line.find(' ', space + 1) != std::string::npos) {
         merges.at(index).fail("\"", line, "\" is not two tokens with a space between");
       }
-      add_merge(merges, std::string_view(line).substr(0, space), std::string_view(line).substr(space + 1));
+      add(std::string_view(line).substr(0, space), std::string_view(line).substr(space + 1));
     } else if (entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_string()) {
-      add_merge(merges, entry[0].get_ref<const std::string&>(), entry[1].get_ref<const std::string&>());
+      add(entry[0].get_ref<const std::string&>(), entry[1].get_ref<const std::string&>());
     } else {
       merges.at(index).fail("expected a pair of tokens");
     }
   }
 }
 
-void Bpe::add_merge(const Description& where, std::string_view left, std::string_view right) {
+std::string Bpe::add_merge(std::string_view left, std::string_view right) {
   const std::string_view tail = right.starts_with(prefix_) ? right.substr(prefix_.size()) : right;
   const std::string result = cat(left, tail);
   const auto left_id = find(left);
@@ -86,11 +101,12 @@ void Bpe::add_merge(const Description& where, std::string_view left, std::string
   const auto result_id = find(result);
   if (!left_id || !right_id || !result_id) {
     const std::string_view missing = !left_id ? left : !right_id ? right : std::string_view(result);
-    where.fail("the merge of \"", left, "\" and \"", right, "\" needs the token \"", missing,
+    return cat("the merge of \"", left, "\" and \"", right, "\" needs the token \"", missing,
                "\", which is not in the vocabulary");
   }
   merges_[pair(*left_id, *right_id)] = {merge_count_++, *result_id};
   note_neighbours(result);
+  return "";
 }
 
 void Bpe::note_neighbours(std::string_view token) {

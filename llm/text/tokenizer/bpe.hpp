@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -19,6 +20,16 @@ class Bpe final : public TokenModel {
   /// Throws Error{kFixInput} for a vocabulary and merges that do not fit together.
   explicit Bpe(const Description& model);
 
+  /// The arrays of a GGUF file.
+  struct Lists {
+    std::span<const std::string_view> tokens;
+    std::span<const std::string_view> merges;  ///< two tokens with a space between, the best first
+    bool ignore_merges = false;
+    std::string file;
+  };
+  /// Throws the same.
+  explicit Bpe(const Lists& lists);
+
   void encode(std::string_view piece, Cache& cache, std::vector<std::int64_t>& ids) const override;
 
  private:
@@ -34,7 +45,8 @@ class Bpe final : public TokenModel {
 
   void read_vocabulary(const Description& vocabulary);
   void read_merges(const Description& merges);
-  void add_merge(const Description& where, std::string_view left, std::string_view right);
+  /// What is wrong with a merge; empty: nothing, and it was added.
+  std::string add_merge(std::string_view left, std::string_view right);
   void note_neighbours(std::string_view token);
 
   std::vector<Symbol> symbols_of(std::string_view piece) const;

@@ -115,7 +115,7 @@ class Matcher {
       default: break;
     }
     const std::string problem = what != nullptr ? what : cat("fails (", message_of(error, nullptr), ")");
-    fail_input("tokenizer.json: the pattern ", quoted(source_), " ", problem, " on a text of ", text_.size(),
+    fail_input("the tokenizer's pattern ", quoted(source_), " ", problem, " on a text of ", text_.size(),
                " bytes: it goes back over the same characters again and again; write it so that each repeat can end in "
                "one way only");
   }

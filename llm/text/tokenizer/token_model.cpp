@@ -2,6 +2,7 @@
 
 #include "llm/text/tokenizer/bpe.hpp"
 #include "llm/text/tokenizer/unigram.hpp"
+#include "llm/text/tokenizer/utf8.hpp"
 
 namespace kvmesh::llm {
 namespace {
@@ -36,6 +37,17 @@ void TokenModel::add_token(const std::string& token, Id id) {
   }
   spellings_.push_back(token);
   vocabulary_.emplace(spellings_.back(), id);
+}
+
+void TokenModel::add_tokens(std::span<const std::string_view> tokens, const std::string& place) {
+  expect_tokens(tokens.size());
+  for (std::size_t id = 0; id < tokens.size(); ++id) {
+    if (!utf8::is_valid(tokens[id])) fail_input(place, ": token ", id, " is no UTF-8");
+    // llama.cpp's name for a token without a text.
+    add_token(tokens[id].empty() ? cat("[EMPTY_", id, "]") : std::string(tokens[id]), static_cast<Id>(id));
+    if (vocabulary_.size() != id + 1)
+      fail_input(place, ": \"", tokens[id], "\" stands there twice, the second time as token ", id);
+  }
 }
 
 std::unique_ptr<const TokenModel> make_token_model(const Description& model) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -39,6 +40,9 @@ class TokenModel {
 
   /// Room for `count` tokens. Called once, before the first add_token().
   void expect_tokens(std::size_t count);
+  /// The tokens of a GGUF file, whose ids are their places. Throws Error{kFixInput}, which begins with `place`, for one
+  /// that stands twice, or that is no UTF-8.
+  void add_tokens(std::span<const std::string_view> tokens, const std::string& place);
   /// A token that is there already gets the new id.
   void add_token(const std::string& token, Id id);
 
