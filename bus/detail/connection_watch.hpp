@@ -2,7 +2,7 @@
 
 #include <zmq.hpp>
 
-#include "bus/detail/socket.hpp"
+#include "bus/detail/connection_events.hpp"
 
 namespace kvmesh::bus::detail {
 
@@ -13,9 +13,6 @@ class ConnectionWatch {
  public:
   /// To be made before `connecting` is connected.
   ConnectionWatch(zmq::context_t& context, zmq::socket_ref connecting);
-  ~ConnectionWatch();
-  ConnectionWatch(const ConnectionWatch&) = delete;
-  ConnectionWatch& operator=(const ConnectionWatch&) = delete;
 
   /// Can be read when has_ended() may have something new to say.
   int descriptor() const { return events_.descriptor(); }
@@ -23,8 +20,7 @@ class ConnectionWatch {
   bool has_ended();
 
  private:
-  zmq::socket_ref connecting_;
-  Socket events_;  ///< ZeroMQ's
+  ConnectionEvents events_;
   bool connected_ = false;
 };
 

@@ -5,7 +5,7 @@
 #include <vector>
 #include <zmq.hpp>
 
-#include "bus/detail/socket.hpp"
+#include "bus/detail/connection_events.hpp"
 
 namespace kvmesh::bus::detail {
 
@@ -15,9 +15,6 @@ class Reconnections {
  public:
   /// To be made before `connecting` connects.
   Reconnections(zmq::context_t& context, zmq::socket_ref connecting);
-  ~Reconnections();
-  Reconnections(const Reconnections&) = delete;
-  Reconnections& operator=(const Reconnections&) = delete;
 
   /// Can be read when a connection was made.
   int descriptor() const { return made_.descriptor(); }
@@ -25,8 +22,7 @@ class Reconnections {
   std::vector<std::string> take();
 
  private:
-  zmq::socket_ref connecting_;
-  Socket made_;                  ///< ZeroMQ's events
+  ConnectionEvents made_;
   std::set<std::string> known_;  ///< endpoints that were connected to before
 };
 

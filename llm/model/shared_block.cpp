@@ -24,6 +24,8 @@
 namespace kvmesh::llm {
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 /// How often a lock is tried that another process holds: flock has no deadline, and a stop must be heard.
 constexpr std::chrono::milliseconds kRetry{10};
@@ -74,22 +76,15 @@ class Holders {
     return holders;
   }
 
-  /// The same at once or not at all, and without making a file.
-  static std::optional<Holders> lock_at_once(const std::filesystem::path& path, const Trailer& block) {
+  /// The same of a file that is there, within `patience`: agents of a mesh leave at the same time.
+  static std::optional<Holders> lock_existing(const std::filesystem::path& path, const Trailer& block,
+                                              std::chrono::milliseconds patience) {
     Holders holders(path, block);
-    if (!holders.try_lock(0)) return std::nullopt;
-    return holders;
-  }
-  /// The same, but waits out others that leave at the same time: agents of a mesh do.
-  static std::optional<Holders> lock_soon(const std::filesystem::path& path, const Trailer& block) {
-    constexpr int kTries = 100;
-    Holders holders(path, block);
-    for (int tries = 0; tries < kTries; ++tries) {
-      if (holders.try_lock(0)) return holders;
-      if (!holders.can_open_) break;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    for (auto waited = 0ms; !holders.try_lock(0); waited += 1ms) {
+      if (!holders.can_open_ || waited >= patience) return std::nullopt;
+      std::this_thread::sleep_for(1ms);
     }
-    return std::nullopt;
+    return holders;
   }
   const std::filesystem::path& path() const { return path_; }
 
@@ -100,7 +95,7 @@ class Holders {
       Trailer block;
       const std::string name = entry.path().filename().string();
       if (entry.path() == path_ || std::sscanf(name.c_str(), "%lx-%lx", &block.key, &block.size) != 2) continue;
-      auto others = lock_at_once(entry.path(), block);
+      auto others = lock_existing(entry.path(), block, 0ms);
       if (others && !others->find()) ::unlink(entry.path().c_str());
     }
   }
@@ -247,7 +242,7 @@ OwnedBytes hold(Holders& holders, const Trailer& trailer, Descriptor block) {
   const std::shared_ptr<const void> owner(address, [path = holders.path(), trailer, mapped, fd](std::byte* bytes) {
     ::munmap(bytes, mapped);
     // A line that stays is forgotten by the next that looks.
-    if (auto others = Holders::lock_soon(path, trailer)) others->remove(fd->get());
+    if (auto others = Holders::lock_existing(path, trailer, 100ms)) others->remove(fd->get());
   });
   return OwnedBytes(owner, {address, trailer.size});
 }

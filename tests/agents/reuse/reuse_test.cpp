@@ -212,7 +212,8 @@ TEST_CASE("the second turn of a conversation sends what is new, and the receiver
     Scene whole(options);
     whole.read("r", second);
     CHECK(scene.bytes("r1") < (new_share + 0.1) * whole.bytes("r"));
-    CHECK(distance(scene.receivers[0]->ask("r1"), fresh(options, second)) == 0);
+    // The rows that were kept are those of a shorter prefill, whose products a BLAS may sum in another order.
+    CHECK(distance(scene.receivers[0]->ask("r1"), fresh(options, second)) < (options.dtype == "fp32" ? 1e-4 : 0.05));
   }
 }
 
