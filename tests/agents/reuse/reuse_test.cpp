@@ -139,9 +139,8 @@ class Scene {
                      return 100;
                    },
                    .held = [this](std::size_t edge, const std::string&) { return held_[edge].blocks; },
-                   .sent = [this](std::size_t edge, const std::string& request, std::uint32_t sequence,
-                                  std::size_t bytes,
-                                  SentKv::Make make) { sent.sent(edge, request, sequence, bytes, std::move(make)); }};
+                   .sent = [this](std::size_t edge, const std::string& id, std::uint32_t sequence, std::size_t bytes,
+                                  SentKv::Make make) { sent.sent(edge, id, sequence, bytes, std::move(make)); }};
     if (options_.keeps_prompts) hooks.prompts = &prompts_;
     batch_.begin(std::move(turn), wiring_, std::move(hooks));
     while (batch_.size() > 0) batch_.step();
