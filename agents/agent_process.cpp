@@ -1,6 +1,5 @@
 #include "agents/agent_process.hpp"
 
-#include <spdlog/spdlog.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 
 #include "agents/process/departure.hpp"
 #include "agents/process/handshake.hpp"
+#include "agents/process/log.hpp"
 #include "agents/process/patience.hpp"
 #include "agents/process/running.hpp"
 #include "base/deadline.hpp"
@@ -180,7 +180,7 @@ class AgentProcess {
     if (!assigned_)
       what = cat(orchestrator(), " to answer; start it with kvmesh orchestrate TOPOLOGY --bind ",
                  options_.orchestrator.string());
-    if (const auto text = patience_.say(what, now)) spdlog::info("agent {} waits for {}", options_.name, *text);
+    if (const auto text = patience_.say(what, now)) log_info(cat("agent ", options_.name, " waits for ", *text));
   }
 
   void on_joined(Joined joined) {
@@ -249,7 +249,7 @@ class AgentProcess {
   }
   void on(const bus::Bye&) {
     if (running_ && running_->kept_bytes() > 0)
-      spdlog::debug("agent {}: kept {} KiB of received rows", options_.name, running_->kept_bytes() >> 10);
+      log_debug(cat("agent ", options_.name, ": kept ", running_->kept_bytes() >> 10, " KiB of received rows"));
     send(bus::Bye{});
     finish();
   }

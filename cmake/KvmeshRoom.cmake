@@ -32,8 +32,12 @@ function(kvmesh_room name)
   set_property(GLOBAL APPEND PROPERTY KVMESH_ROOMS ${target})
 endfunction()
 
-# Code that runs once a start, a record or a test: compiled for the compiler's time, not for the processor's.
+# Code that runs once a start, a record or a test: compiled for the compiler's time, not for the processor's. GCC 14
+# takes a precompiled header only where its level of optimisation is the header's, and loses more without one.
 function(kvmesh_cold target)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 14)
+    return()
+  endif()
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
 endfunction()
 

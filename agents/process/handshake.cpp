@@ -1,13 +1,13 @@
 #include "agents/process/handshake.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <thread>
 #include <utility>
 
+#include "agents/process/log.hpp"
+#include "base/error.hpp"
 #include "base/memory_limit.hpp"
 #include "bus/memory_host.hpp"
 #include "bus/topic.hpp"
@@ -95,7 +95,7 @@ void Handshake::share_memory(const std::vector<bus::EdgeEnd>& edges) {
     joined_.shares_memory = true;
   } catch (const Error& error) {
     if (required) throw;
-    spdlog::warn("agent {}: {}; its edges go over the socket", around_.name, error.what());
+    log_warning(cat("agent ", around_.name, ": ", error.what(), "; its edges go over the socket"));
   }
 }
 
@@ -124,9 +124,9 @@ void Handshake::on_loaded(const Loaded& loaded) {
   loader_->join();  // with the threads that computing on it has made
   joined_.host = loaded.host;
   for (const std::string& name : loaded.host->model().unused_tensors())
-    spdlog::info("agent {}: tensor {} is not used by this architecture", around_.name, name);
+    log_info(cat("agent ", around_.name, ": tensor ", name, " is not used by this architecture"));
   for (const std::string& note : loaded.host->model().notes())
-    spdlog::warn("agent {}: {}: {}", around_.name, joined_.assign.model_path, note);
+    log_warning(cat("agent ", around_.name, ": ", joined_.assign.model_path, ": ", note));
   finish_if_all_stands();
 }
 

@@ -1,12 +1,11 @@
 #include "agents/process/running.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <utility>
 #include <variant>
 
+#include "agents/process/log.hpp"
 #include "agents/publish.hpp"
 #include "base/error.hpp"
 
@@ -107,7 +106,7 @@ void Running::on(const bus::CameBack& back) {
   try {
     if (const auto failure = offering_.on_back(back)) core_.report(*failure);
   } catch (const Error& error) {
-    spdlog::warn("agent {}: {} on {}", around_.name, error.what(), back.topic);
+    log_warning(cat("agent ", around_.name, ": ", error.what(), " on ", back.topic));
   }
 }
 
@@ -126,7 +125,7 @@ void Running::answer_offer(std::size_t edge, const bus::Delivered& delivered) {
   try {
     core_.on_offer(edge, wire::decode_offer(delivered.message));
   } catch (const Error& error) {
-    spdlog::warn("agent {}: {} on {}", around_.name, error.what(), delivered.topic);
+    log_warning(cat("agent ", around_.name, ": ", error.what(), " on ", delivered.topic));
   }
 }
 
