@@ -35,11 +35,18 @@ std::vector<std::string> gguf_models_in(const fs::path& folder) {
   return models;
 }
 
-/// A folder in Hugging Face layout stands for itself, and one with a single GGUF model for that. `named` is how a
-/// person names the folder, and then `separator` a file in it.
+bool has_safetensors(const fs::path& folder) {
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
+    if (entry->path().extension() == ".safetensors") return true;
+  return false;
+}
+
+/// A folder with safetensors stands for itself, and one with a single GGUF model for that, whatever else is there:
+/// repositories of GGUF files often have the config.json of the model that they were made from. `named` is how a person
+/// names the folder, and then `separator` a file in it.
 fs::path model_in(const fs::path& folder, const std::string& named, const std::string& separator) {
-  std::error_code ignored;
-  if (fs::exists(folder / "config.json", ignored)) return folder;
+  if (has_safetensors(folder)) return folder;
   const std::vector<std::string> models = gguf_models_in(folder);
   if (models.empty()) return folder;  // its reader says what is missing
   if (models.size() == 1) return folder / models.front();

@@ -84,6 +84,15 @@ TEST_CASE("A folder with one model in GGUF files stands for that model") {
   CHECK(resolve_model("m", home.path(".")) == first);
 }
 
+TEST_CASE("A folder with safetensors is the model, whatever GGUF files are beside them") {
+  const Home home;
+  home.write("m/a.gguf");
+  home.write("m/config.json");
+  CHECK(resolve_model("m", home.path(".")) == home.path("m/a.gguf"));
+  home.write("m/model.safetensors");
+  CHECK(resolve_model("m", home.path(".")) == home.path("m"));
+}
+
 TEST_CASE("A folder with several models in GGUF files is refused with their names") {
   const Home home;
   home.write("m/a.gguf");
