@@ -9,7 +9,7 @@
 namespace kvmesh::llm {
 
 /// A model in the GGUF format of llama.cpp, versions 2 and 3: metadata and tensors, of one file or of all files of a
-/// split one, memory-mapped. Format: docs/gguf.md in the repository of ggml. A value, cheap to copy.
+/// split one, memory-mapped. Format: gguf.md among the documents of ggml. A value, cheap to copy.
 class GgufFile {
  public:
   /// Maps the file, and those that it says belong to it, and checks the whole header: counts, lengths, types, shapes,
