@@ -32,10 +32,11 @@ function(kvmesh_room name)
   set_property(GLOBAL APPEND PROPERTY KVMESH_ROOMS ${target})
 endfunction()
 
-# Code that runs once a start, a record or a test: compiled for the compiler's time, not for the processor's. GCC 14
-# takes a precompiled header only where its level of optimisation is the header's, and loses more without one.
+# Code that runs once a start, a record or a test: compiled for the compiler's time, not for the processor's. From GCC 13
+# on a file takes a precompiled header only where both are optimised alike, and without the header costs more than this
+# would save.
 function(kvmesh_cold target)
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 14)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
     return()
   endif()
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)

@@ -26,8 +26,8 @@ class Scene {
                  .install = [this](const bus::EdgeScores&) { passed += "! "; },
                  .log = [](const std::string&) {}}) {}
 
-  RecordOutcome take(const std::string& id, std::uint64_t index, const std::vector<std::string>& targets = {}) {
-    return runner_.run({{"id", id}, {"context", "c"}, {"question", "q"}}, index, targets);
+  RecordOutcome take(const std::string& id, std::uint64_t index, const std::vector<std::string>& wanted = {}) {
+    return runner_.run({{"id", id}, {"context", "c"}, {"question", "q"}}, index, wanted);
   }
   void take_all(const std::string& ids, std::size_t in_flight) {
     std::vector<json> records;
