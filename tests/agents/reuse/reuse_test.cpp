@@ -23,7 +23,7 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-const llm::Host& tiny(const std::string& dtype = "fp32") {
+const llm::Host& tiny(const char* dtype = "fp32") {
   static std::map<std::string, std::shared_ptr<const llm::Host>> hosts;
   std::shared_ptr<const llm::Host>& host = hosts[dtype];
   if (!host) host = std::make_shared<const llm::Host>(llm::Host::load(tiny_model(), {.dtype = dtype}));
@@ -109,7 +109,7 @@ class Scene {
 
   explicit Scene(Options options)
       : options_(std::move(options)),
-        host_(tiny(options_.dtype)),
+        host_(tiny(options_.dtype.c_str())),
         prompts_(kPlenty),
         batch_(host_, "reader", [this](TurnAnswer answer) {
           if (auto* result = std::get_if<bus::Result>(&answer)) results[result->request] = *result;
