@@ -78,13 +78,30 @@ void check_quantized_frames(const wire::Envelope& envelope, std::int64_t kv_head
                          head_dim, " has"));
 }
 
-void check_layer(const wire::WireMessage& message, std::int64_t kv_heads, std::int64_t head_dim) {
+/// How many heads the rows have, of a receiver's `kv_heads`.
+std::int64_t heads_in(const wire::Envelope& envelope, std::int64_t kv_heads) {
+  if (envelope.heads.empty()) return kv_heads;
+  if (envelope.heads.back() >= kv_heads)
+    refuse(envelope, cat("layer ", envelope.layer, " has rows of KV head ", envelope.heads.back(),
+                         ", but the receiver has KV heads 0 to ", kv_heads - 1));
+  return static_cast<std::int64_t>(envelope.heads.size());
+}
+
+/// `kv_heads`: of the rows.
+void check_frames(const wire::WireMessage& message, std::int64_t kv_heads, std::int64_t head_dim) {
   const wire::Envelope& envelope = message.envelope;
   if (envelope.kind != wire::Medium::kKv) refuse(envelope, "keys and values were expected");
   if (envelope.encoding == wire::Encoding::kKept)
     refuse(envelope, cat("layer ", envelope.layer, " refers to rows that were never kept"));
   if (envelope.encoding == wire::Encoding::kPlain) check_plain_frames(envelope, kv_heads, head_dim);
   else check_quantized_frames(envelope, kv_heads, head_dim);
+}
+
+/// The same by the receiver's heads; gives those of the rows.
+std::int64_t check_layer(const wire::WireMessage& message, std::int64_t kv_heads, std::int64_t head_dim) {
+  const std::int64_t heads = heads_in(message.envelope, kv_heads);
+  check_frames(message, heads, head_dim);
+  return heads;
 }
 
 /// Where the frames are memory of the right alignment this is them; else a copy.
@@ -118,6 +135,13 @@ void copy_rows(const at::Tensor& from, const at::Tensor& to) {
   else to.copy_(from);
 }
 
+/// Rows of some heads, each to its place among all; the places of the others are zero.
+void spread_heads(const at::Tensor& from, const std::vector<std::int32_t>& heads, const at::Tensor& to) {
+  to.zero_();
+  for (std::size_t i = 0; i < heads.size(); ++i)
+    to.select(1, heads[i]).copy_(from.select(1, static_cast<std::int64_t>(i)));
+}
+
 /// Payload frame number `frame` is what `to` holds, byte for byte.
 bool holds_bytes_of(const wire::WireMessage& message, std::size_t frame, const at::Tensor& to) {
   return detail::to_tensor_dtype(message.envelope.tensors.at(frame).dtype) == to.scalar_type() &&
@@ -126,8 +150,8 @@ bool holds_bytes_of(const wire::WireMessage& message, std::size_t frame, const a
 
 }  // namespace
 
-LayerKv decode_layer(const wire::WireMessage& message, std::int64_t kv_heads, std::int64_t head_dim) {
-  check_layer(message, kv_heads, head_dim);
+LayerKv decode_layer(const wire::WireMessage& message, std::int64_t receiver_heads, std::int64_t head_dim) {
+  const std::int64_t kv_heads = check_layer(message, receiver_heads, head_dim);
   const wire::Envelope& envelope = message.envelope;
   if (envelope.encoding == wire::Encoding::kPlain)
     return {.keys = view_of(message.payload.at(0), envelope.tensors[0]),
@@ -149,6 +173,12 @@ std::int64_t rows_in(const wire::WireMessage& message, std::int64_t kv_heads, st
 
 void decode_layer_into(const wire::WireMessage& message, const at::Tensor& keys, const at::Tensor& values) {
   const std::int64_t kv_heads = keys.size(1), head_dim = keys.size(2);
+  if (!message.envelope.heads.empty()) {
+    const LayerKv layer = decode_layer(message, kv_heads, head_dim);
+    spread_heads(layer.keys, message.envelope.heads, keys);
+    spread_heads(layer.values, message.envelope.heads, values);
+    return;
+  }
   const bool direct = message.envelope.encoding != wire::Encoding::kPlain && keys.device().is_cpu() &&
                       (keys.scalar_type() == at::kBFloat16 || keys.scalar_type() == at::kFloat) &&
                       keys.is_contiguous() && values.is_contiguous();
@@ -163,8 +193,8 @@ void decode_layer_into(const wire::WireMessage& message, const at::Tensor& keys,
 
 void check_and_decode_layer_into(const wire::WireMessage& message, const at::Tensor& keys, const at::Tensor& values) {
   check_layer(message, keys.size(1), keys.size(2));
-  if (message.envelope.encoding == wire::Encoding::kPlain && holds_bytes_of(message, 0, keys) &&
-      holds_bytes_of(message, 1, values)) {
+  if (message.envelope.encoding == wire::Encoding::kPlain && message.envelope.heads.empty() &&
+      holds_bytes_of(message, 0, keys) && holds_bytes_of(message, 1, values)) {
     const std::array to{static_cast<std::byte*>(keys.data_ptr()), static_cast<std::byte*>(values.data_ptr())};
     return wire::check_checksum(message.envelope, wire::copy_payload(message.payload, to));
   }

@@ -1,6 +1,7 @@
 #include "kvcodec/encode.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
 
 #include <array>
 #include <memory>
@@ -125,6 +126,14 @@ PackedRows pack_rows(const LayerKv& layer, wire::WireDtype wire, const MakeRoom&
   rows.positions = layer.positions;
   rows.checksum = std::make_shared<wire::LateChecksum>(rows.payload);
   return rows;
+}
+
+LayerKv only_heads(const LayerKv& layer, const std::vector<std::int32_t>& heads) {
+  if (heads.empty()) return layer;
+  c10::InferenceMode guard;
+  const at::Tensor index = at::tensor(std::vector<std::int64_t>(heads.begin(), heads.end()), at::kLong);
+  return {layer.keys.index_select(1, index.to(layer.keys.device())),
+          layer.values.index_select(1, index.to(layer.values.device())), layer.positions};
 }
 
 wire::UnsealedMessage address_rows(const PackedRows& rows, wire::Envelope base) {

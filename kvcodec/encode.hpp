@@ -31,6 +31,9 @@ struct PackedRows {
   std::shared_ptr<wire::LateChecksum> checksum;
 };
 
+/// The same rows of some KV heads alone, in memory of their own; `heads` ascending. Of no heads: `layer` as it is.
+LayerKv only_heads(const LayerKv& layer, const std::vector<std::int32_t>& heads);
+
 /// Converts rows to what `wire` says. kSame gives views of the tensors: nothing is copied where they are on the CPU and
 /// contiguous. Other forms are written into memory from `room`, or of their own where that is null. Throws
 /// Error{kFixInput} where keys, values and positions do not fit each other, and where int8 or int4 rows hold numbers

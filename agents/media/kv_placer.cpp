@@ -17,6 +17,13 @@ namespace {
 /// nothing.
 constexpr std::int64_t kOwnRows = 1024;
 
+/// Of rows that have `heads` alone: none of them is any other head's.
+void hide_missing_heads(llm::LayerCache& layer, const std::vector<std::int32_t>& heads, llm::RowRange rows) {
+  if (heads.empty()) return;
+  for (std::int32_t head = 0; head < layer.key_store().size(1); ++head)
+    if (!std::binary_search(heads.begin(), heads.end(), head)) layer.hide(head, rows);
+}
+
 }  // namespace
 
 KvPlacer::KvPlacer(const llm::Model& model, std::vector<const InboundEdge*> edges, llm::KvCache& cache,
@@ -169,6 +176,7 @@ void KvPlacer::write(std::size_t number, const wire::WireMessage& message, Decod
   if (shift != 0)
     place.keys.copy_(kvcodec::rotate_keys(place.keys, shift, model_.inverse_frequencies(message.envelope.layer)));
   layer.extend(kvcodec::expand_positions(kvcodec::shift_positions(message.envelope.positions, shift)));
+  hide_missing_heads(layer, message.envelope.heads, {before, layer.length()});
   llm::RowRange& range = edge.rows[static_cast<std::size_t>(message.envelope.layer)];
   if (range.end == range.begin) range.begin = before;
   range.end = layer.length();

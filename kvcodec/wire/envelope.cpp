@@ -76,6 +76,20 @@ void read_numbering(const MsgpackFields& fields, Envelope& envelope) {
   }
 }
 
+/// What a reader must know of an envelope whose rows have some heads only.
+constexpr const char* kNeedsHeads = "heads";
+
+std::vector<std::int32_t> read_heads(const MsgpackFields& fields) {
+  std::vector<std::int32_t> heads;
+  for (const MsgpackValue& element : fields.array("heads", kMaxHeads)) {
+    const auto head = fields.to_integer<std::int32_t>("heads", element, 0);
+    if (!heads.empty() && head <= heads.back()) fields.refuse("field \"heads\" is not in rising order");
+    heads.push_back(head);
+  }
+  if (heads.empty()) fields.refuse("field \"heads\" is there and names no head");
+  return heads;
+}
+
 constexpr std::array kEncodings{Encoding::kPlain, Encoding::kInt8, Encoding::kInt4, Encoding::kKept};
 
 Encoding read_encoding(const MsgpackFields& fields) {
@@ -90,6 +104,7 @@ void read_kv_fields(const MsgpackFields& fields, Envelope& envelope) {
   envelope.context_end = fields.integer<std::int64_t>("context_end", 0);
   envelope.context_start = fields.integer<std::int64_t>("context_start", 0);
   envelope.encoding = read_encoding(fields);
+  if (fields.has("heads")) envelope.heads = read_heads(fields);
   envelope.layer = fields.integer<std::int32_t>("layer", 0);
   envelope.layers_complete = fields.integer<std::int32_t>("layers_complete", 0);
   envelope.positions = read_positions(fields);
@@ -111,6 +126,12 @@ void write_tensors(Packer& out, const std::vector<TensorFrame>& tensors) {
   }
 }
 
+void write_heads(Packer& out, const std::vector<std::int32_t>& heads) {
+  write_value(out, "heads");
+  write_array(out, heads.size());
+  for (const std::int32_t head : heads) write_value(out, head);
+}
+
 void write_positions(Packer& out, const std::vector<PositionRange>& positions) {
   write_value(out, "positions");
   write_array(out, positions.size());
@@ -129,7 +150,8 @@ std::string to_msgpack(const Envelope& envelope) {
   bytes.reserve(512);  // more than most take
   detail::StringBuffer end{bytes};
   Packer out(end);
-  write_map(out, detail::key_count(envelope.kind));
+  const bool heads = kv && !envelope.heads.empty();
+  write_map(out, detail::key_count(envelope.kind) + (heads ? detail::kHeadsKeys : 0));
   write_value(out, "checksum");
   out.pack_fix_uint64(envelope.checksum);
   if (kv) write_entry(out, "context_end", envelope.context_end);
@@ -137,11 +159,17 @@ std::string to_msgpack(const Envelope& envelope) {
   write_entry(out, "count", envelope.count);
   if (kv) write_entry(out, "encoding", to_string(envelope.encoding));
   write_entry(out, "from", envelope.from);
+  if (heads) write_heads(out, envelope.heads);
   write_entry(out, "kind", to_string(envelope.kind));
   if (kv) write_entry(out, "layer", envelope.layer);
   if (kv) write_entry(out, "layers_complete", envelope.layers_complete);
   write_entry(out, "manifest", envelope.manifest);
   write_entry(out, "mesh", envelope.mesh);
+  if (heads) {
+    write_value(out, "needs");
+    write_array(out, 1);
+    write_value(out, kNeedsHeads);
+  }
   if (kv) write_positions(out, envelope.positions);
   write_entry(out, "request", envelope.request);
   write_entry(out, "sequence", envelope.sequence);
@@ -176,7 +204,7 @@ OwnedBytes encode_envelope(const Envelope& envelope) {
 }
 
 Envelope decode_envelope(const OwnedBytes& bytes) {
-  const std::vector<MsgpackValue> values = detail::read_sealed_map(bytes, "envelope");
+  const std::vector<MsgpackValue> values = detail::read_sealed_map(bytes, "envelope", {kNeedsHeads});
   const MsgpackFields fields(values.front(), "envelope");
   Envelope envelope;
   envelope.kind = read_kind(fields);

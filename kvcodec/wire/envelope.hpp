@@ -49,6 +49,7 @@ struct Envelope {
   std::int64_t context_start = 0;        ///< position of the sender's own first token
   std::int64_t context_end = 0;          ///< one past its last: where a lone receiver's tokens begin
   Encoding encoding = Encoding::kPlain;
+  std::vector<std::int32_t> heads;   ///< which KV heads the rows have, ascending; empty: all
   std::int32_t layers_complete = 0;  ///< no later message of the request is for a receiver layer below this one
 
   bool operator==(const Envelope&) const = default;

@@ -12,6 +12,7 @@ inline constexpr int kMaxEnvelopeDepth = 8;
 inline constexpr std::size_t kMaxTensorRank = 4;
 inline constexpr std::size_t kMaxTensors = 8;
 inline constexpr std::size_t kMaxPositionRanges = 1024;
+inline constexpr std::size_t kMaxHeads = 4096;
 inline constexpr std::int64_t kMaxTensorElements = std::int64_t{1} << 40;
 inline constexpr std::uint32_t kMaxMessagesPerRequest = 1 << 20;
 

@@ -77,6 +77,24 @@ void LayerCache::drop_own(std::int64_t rows) {
   next_position -= rows;
 }
 
+void LayerCache::hide(std::int64_t head, RowRange rows) {
+  TORCH_INTERNAL_ASSERT(head >= 0 && head < keys_.size(1) && rows.begin >= 0 && rows.end <= length());
+  if (rows.count() <= 0) return;
+  hidden_ends_.resize(static_cast<std::size_t>(keys_.size(1)), 0);
+  const auto h = static_cast<std::size_t>(head);
+  const std::int64_t first = h == 0 ? 0 : hidden_ends_[h - 1], end = hidden_ends_[h];
+  if (end > first) {
+    RowRange& last = hidden_[static_cast<std::size_t>(end) - 1];
+    TORCH_INTERNAL_ASSERT(last.end <= rows.begin);
+    if (last.end == rows.begin) {
+      last.end = rows.end;
+      return;
+    }
+  }
+  hidden_.insert(hidden_.begin() + end, rows);
+  for (std::size_t i = h; i < hidden_ends_.size(); ++i) ++hidden_ends_[i];
+}
+
 LayerCache LayerCache::copy() const {
   c10::InferenceMode guard;
   LayerCache other = *this;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "llm/cache/row_range.hpp"
 
 namespace kvmesh::llm {
 
@@ -49,6 +50,14 @@ class LayerCache {
   void reserve(std::int64_t capacity);
   /// Takes the owner's last rows away again. Not for rows that somebody was given a view of.
   void drop_own(std::int64_t rows);
+  /// Rows [rows.begin, rows.end), behind any that were hidden from it before, are none of KV head `head`'s: its queries
+  /// do not see them, and what stands there is not read on a CPU; elsewhere it must be finite.
+  void hide(std::int64_t head, RowRange rows);
+  /// Whether every head has every row.
+  bool heads_alike() const { return hidden_ends_.empty(); }
+  /// What was hidden, head after head, each ascending: that of `head` ends at hidden_ends()[head]. Not heads_alike().
+  const std::vector<RowRange>& hidden() const { return hidden_; }
+  const std::vector<std::int64_t>& hidden_ends() const { return hidden_ends_; }
   /// The same rows in memory of their own.
   LayerCache copy() const;
 
@@ -68,7 +77,9 @@ class LayerCache {
   at::Tensor keys_;    // [capacity, kv_heads, head_dim]
   at::Tensor values_;  // [capacity, kv_heads, head_dim]
   std::vector<std::int64_t> positions_;
-  bool in_order_ = true;  // kept, since every token at every layer with a window asks
+  std::vector<RowRange> hidden_;
+  std::vector<std::int64_t> hidden_ends_;  // [kv_heads], or empty
+  bool in_order_ = true;                   // kept, since every token at every layer with a window asks
 };
 
 /// All layers of one sequence. A resource: moved, never copied.

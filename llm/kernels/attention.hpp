@@ -220,8 +220,18 @@ void attend(const Attention<T>& task, std::int64_t item, void* scratch) {
   AttentionItem<T> work(task, item, scratch);
   work.begin();
   const Range rows = work.rows();
-  for (std::int64_t row = rows.begin; row < rows.end; row += kKeyBlock)
-    work.add_rows(row, std::min(kKeyBlock, rows.end - row));
+  std::int64_t row = rows.begin;
+  const auto add_up_to = [&](std::int64_t end) {
+    for (; row < end; row += kKeyBlock) work.add_rows(row, std::min(kKeyBlock, end - row));
+  };
+  if (task.hidden != nullptr) {
+    const std::int64_t first = work.kv_head == 0 ? 0 : task.hidden_ends[work.kv_head - 1];
+    for (std::int64_t gap = first; gap < task.hidden_ends[work.kv_head]; ++gap) {
+      add_up_to(std::min(task.hidden[gap].begin, rows.end));
+      row = std::max(task.hidden[gap].end, rows.begin);
+    }
+  }
+  add_up_to(rows.end);
   work.end(item);
 }
 

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "base/instruction_set.hpp"
+#include "llm/cache/row_range.hpp"
 #include "llm/model/config.hpp"
 #include "llm/model/stored_dtype.hpp"
 
@@ -23,11 +24,8 @@ namespace kvmesh::llm::kernels {
 enum class Bf16 : std::uint16_t {};
 enum class Fp16 : std::uint16_t {};
 
-/// Part [begin, end) of a task.
-struct Range {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
-};
+/// Part [begin, end) of a task, or rows of a cache.
+using Range = RowRange;
 
 /// output[r, n] = sum over k of input[r, k] * weight[n, k], + bias[n]. Its parts are outputs n. The weights are read
 /// once, whatever the number of rows.
@@ -136,6 +134,10 @@ struct Attention {
   float scale = 1;
   float soft_cap = 0;           ///< score -> soft_cap * tanh(score / soft_cap); 0: none
   const Range* seen = nullptr;  ///< [tokens] rows that each query sees; an empty one: it averages all rows alike
+  /// Rows that a kv head does not have and its queries do not see, head after head, each ascending and apart; those of
+  /// head h end at hidden_ends[h]. Null: every head has every row.
+  const Range* hidden = nullptr;
+  const std::int64_t* hidden_ends = nullptr;  ///< [kv_heads]
   /// Sums of probabilities over row ranges: measured[item * range_count + r] += the weight that the item's queries and
   /// heads give to ranges[r].
   const Range* ranges = nullptr;

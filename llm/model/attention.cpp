@@ -4,6 +4,7 @@
 #include <c10/util/SmallVector.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "llm/kernels/ops.hpp"
 
@@ -43,7 +44,9 @@ void attend_on_cpu(at::Tensor& out, const at::Tensor& queries, std::span<const A
                      .head_dim = head_dim,
                      .scale = static_cast<float>(rule.scale),
                      .soft_cap = static_cast<float>(rule.softcap),
-                     .seen = seen.end()});
+                     .seen = seen.end(),
+                     .hidden = cache.heads_alike() ? nullptr : cache.hidden().data(),
+                     .hidden_ends = cache.heads_alike() ? nullptr : cache.hidden_ends().data()});
     for (std::int64_t i = 0; i < part.tokens; ++i) {
       const RowRange rows = visibility.seen_by(i);
       seen.push_back({rows.begin, rows.end});
@@ -62,6 +65,21 @@ void attend_on_cpu(at::Tensor& out, const at::Tensor& queries, std::span<const A
     double sum = 0;
     for (std::int64_t item = 0; item < items; ++item) sum += measured[static_cast<std::size_t>(item * count + m)];
     meters[static_cast<std::size_t>(m)]->add(layer, sum, heads * asked[0].tokens);
+  }
+}
+
+/// Takes from each head the rows that it does not have. `scores`: [kv_heads, any, any, rows.count()].
+void mask_heads(const at::Tensor& scores, const LayerCache& cache, RowRange rows) {
+  std::int64_t gap = 0;
+  for (std::int64_t head = 0; head < scores.size(0); ++head) {
+    for (; gap < cache.hidden_ends()[static_cast<std::size_t>(head)]; ++gap) {
+      const RowRange hidden = cache.hidden()[static_cast<std::size_t>(gap)];
+      const std::int64_t begin = std::max(hidden.begin, rows.begin), end = std::min(hidden.end, rows.end);
+      if (begin < end)
+        scores.select(0, head)
+            .narrow(-1, begin - rows.begin, end - begin)
+            .fill_(-std::numeric_limits<float>::infinity());
+    }
   }
 }
 
@@ -84,6 +102,7 @@ void attend_elsewhere(at::Tensor& out, const at::Tensor& queries, const Asked& p
         at::bmm(q, keys.narrow(0, rows.begin, rows.count()).permute({1, 2, 0})).to(at::kFloat).mul_(rule.scale);
     if (rule.softcap > 0) scores.div_(rule.softcap).tanh_().mul_(rule.softcap);
     visibility.mask(scores.view({kv_heads, group, count, rows.count()}), begin, rows);
+    if (!cache.heads_alike()) mask_heads(scores.view({kv_heads, group, count, rows.count()}), cache, rows);
     const at::Tensor probabilities = at::softmax(scores, -1);
     for (AttentionMeter* meter : meters) {
       const RowRange range = meter->range(layer);

@@ -9,15 +9,8 @@
 
 namespace kvmesh::llm {
 
-/// Rows [begin, end) of a layer's cache.
-struct RowRange {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
-  std::int64_t count() const { return end - begin; }
-  bool operator==(const RowRange&) const = default;
-};
-
-/// Which rows of a layer's cache its last rows see as queries: always one run of them.
+/// Which rows of a layer's cache its last rows see as queries: always one run of them, less what a head does not have
+/// of it (LayerCache::hide).
 ///   causal   every shared row, the rows before it, itself.
 ///   window   of those, rows less than `window` positions back. Positions are true ones: a sink at position 0 falls out
 ///            of the window of a query far behind it, also where nothing lies between the two. Rows that do not stand

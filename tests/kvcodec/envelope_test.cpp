@@ -27,6 +27,32 @@ TEST_CASE("an envelope of each kind comes back as it went") {
   }
 }
 
+TEST_CASE("an envelope of rows that have some heads only names them, and says that they must be known") {
+  wire::Envelope envelope = example_envelope();
+  envelope.heads = {0, 3, 17};
+  envelope.checksum = ~std::uint64_t{0};
+  const OwnedBytes bytes = wire::encode_envelope(envelope);
+  CHECK(wire::decode_envelope(bytes) == envelope);
+  CHECK(bytes.text() == canonical(bytes));
+  const json fields = json::from_msgpack(bytes.text());
+  CHECK(fields["heads"] == json{0, 3, 17});
+  CHECK(fields["needs"] == json{"heads"});
+  const json whole = json::from_msgpack(wire::encode_envelope(example_envelope()).text());
+  CHECK_FALSE(whole.contains("heads"));
+  CHECK_FALSE(whole.contains("needs"));
+}
+
+TEST_CASE("heads out of order, twice, below zero or none at all are refused") {
+  const auto heads = [](const json& value) {
+    return error_of([&] { wire::decode_envelope(edited_envelope([&](json& fields) { fields["heads"] = value; })); });
+  };
+  CHECK_THAT(heads({3, 1}), holds("rising order"));
+  CHECK_THAT(heads({1, 1}), holds("rising order"));
+  CHECK_THAT(heads({-1}), holds("\"heads\""));
+  CHECK_THAT(heads(json::array()), holds("names no head"));
+  CHECK_THAT(heads(std::vector<int>(5000, 1)), holds("limit of 4096"));
+}
+
 TEST_CASE("an envelope is written with sorted keys and numbers in the shortest form, but for a small checksum") {
   for (wire::Medium kind : {wire::Medium::kKv, wire::Medium::kText}) {
     for (std::int32_t number : {0, 127, 128, 70'000}) {
@@ -140,7 +166,8 @@ TEST_CASE("an envelope that needs what this build does not know is refused with 
     return error_of([&] { wire::decode_envelope(edited_envelope([&](json& fields) { fields["needs"] = needs; })); });
   };
   CHECK(needing(json::array()).empty());
-  CHECK_THAT(needing({"heads"}), holds("needs \"heads\", which this build does not know: run the newer kvmesh"));
+  CHECK_THAT(needing({"heads", "device"}),
+             holds("needs \"device\", which this build does not know: run the newer kvmesh"));
   CHECK_THAT(needing({7}), holds("needs number"));
   CHECK_THAT(needing("heads"), holds("\"needs\" is string, but must be an array"));
 }

@@ -204,6 +204,41 @@ TEST_CASE("rows written straight into a cache are those that decoding gives") {
   }
 }
 
+TEST_CASE("rows of some heads are those heads of the whole rows, bit for bit, and zero at the others") {
+  at::manual_seed(4);
+  const at::Tensor keys = at::randn({70, 5, 16}).to(at::kBFloat16), values = at::randn_like(keys);
+  const kvcodec::LayerKv layer{keys, values, {{.first = 0, .count = 70}}};
+  wire::Envelope some = example_envelope();
+  some.heads = {1, 4};
+  for (const auto dtype :
+       {wire::WireDtype::kSame, wire::WireDtype::kFloat16, wire::WireDtype::kInt8, wire::WireDtype::kInt4}) {
+    const kvcodec::LayerKv whole = through_the_wire(layer, dtype);
+    const auto message = wire::read_message(
+        kvcodec::address_rows(kvcodec::pack_rows(kvcodec::only_heads(layer, some.heads), dtype), some).sealed());
+    at::Tensor got_keys = at::full({70, 5, 16}, 7, at::kFloat), got_values = got_keys.clone();
+    kvcodec::check_and_decode_layer_into(message, got_keys, got_values);
+    for (const std::int64_t head : {0, 1, 2, 3, 4}) {
+      const bool there = head == 1 || head == 4;
+      CHECK(at::equal(got_keys.select(1, head), whole.keys.select(1, head).to(at::kFloat) * (there ? 1 : 0)));
+      CHECK(at::equal(got_values.select(1, head), whole.values.select(1, head).to(at::kFloat) * (there ? 1 : 0)));
+    }
+  }
+}
+
+TEST_CASE("rows of a head that the receiver does not have, or of more heads than they name, are refused") {
+  const at::Tensor rows = at::randn({5, 2, 8});
+  for (const auto& [heads, says] : {std::pair(std::vector<std::int32_t>{0, 4}, "KV head 4"),
+                                    std::pair(std::vector<std::int32_t>{1}, "2 kv heads of dimension 8")}) {
+    wire::Envelope envelope = example_envelope();
+    envelope.heads = heads;
+    const auto message = wire::decode_message(
+        kvcodec::address_rows(kvcodec::pack_rows({rows, rows, {{.first = 0, .count = 5}}}, wire::WireDtype::kSame),
+                              envelope)
+            .sealed());
+    CHECK_THAT(error_of([&] { kvcodec::decode_layer(message, 4, 8); }), holds(says));
+  }
+}
+
 TEST_CASE("numbers that fp16 scales cannot express are refused, and say which form can") {
   for (const float bad : {70000.0F, -70000.0F, std::nanf(""), HUGE_VALF}) {
     at::Tensor rows = at::zeros({3, 1, 4});

@@ -16,8 +16,8 @@
 namespace kvmesh::test {
 
 /// The Llama decoder written out in double precision for one sequence of sender and receiver tokens, with a dense mask
-/// for each layer: at layers that are not shared, receiver rows see the sender's first token only. Shares no code with
-/// the engine beyond reading the file.
+/// for each layer and head: where nothing is shared, receiver rows see the sender's first token only. Shares no code
+/// with the engine beyond reading the file.
 class DenseReference {
  public:
   explicit DenseReference(const std::filesystem::path& dir)
@@ -27,21 +27,39 @@ class DenseReference {
 
   at::Tensor logits(const std::vector<std::int64_t>& sender, const std::vector<std::int64_t>& receiver,
                     const std::vector<int>& shared) const {
+    return run(sender, receiver, [&](int layer, std::int64_t) {
+      return layer == 0 || std::find(shared.begin(), shared.end(), layer) != shared.end();
+    });
+  }
+  /// The same where single KV heads are shared: `shared[l]` at layer l, layer 0 among them.
+  at::Tensor logits_of_heads(const std::vector<std::int64_t>& sender, const std::vector<std::int64_t>& receiver,
+                             const std::vector<std::vector<int>>& shared) const {
+    return run(sender, receiver, [&](int layer, std::int64_t head) {
+      const std::vector<int>& heads = shared.at(static_cast<std::size_t>(layer));
+      return std::find(heads.begin(), heads.end(), head) != heads.end();
+    });
+  }
+
+ private:
+  /// `is_shared(layer, kv_head)`.
+  template <typename IsShared>
+  at::Tensor run(const std::vector<std::int64_t>& sender, const std::vector<std::int64_t>& receiver,
+                 IsShared is_shared) const {
     std::vector<std::int64_t> ids = sender;
     ids.insert(ids.end(), receiver.begin(), receiver.end());
     const auto n = static_cast<std::int64_t>(ids.size()), c = static_cast<std::int64_t>(sender.size());
+    const std::int64_t heads = config_.num_attention_heads, group = heads / config_.num_key_value_heads;
     at::Tensor x = weight("model.embed_tokens.weight").index_select(0, at::tensor(ids, at::kLong));
     for (int l = 0; l < config_.num_hidden_layers; ++l) {
-      at::Tensor hidden = at::ones({n, n}, at::kBool).triu(1);
-      const bool whole = l == 0 || std::find(shared.begin(), shared.end(), l) != shared.end();
-      if (!whole) hidden.narrow(0, c, n - c).narrow(1, 1, c - 1).fill_(true);
+      const at::Tensor hidden = at::ones({n, n}, at::kBool).triu(1).repeat({heads, 1, 1});
+      for (std::int64_t head = 0; head < heads; ++head)
+        if (!is_shared(l, head / group)) hidden.select(0, head).narrow(0, c, n - c).narrow(1, 1, c - 1).fill_(true);
       x = layer(x, "model.layers." + std::to_string(l) + ".", hidden);
     }
     const at::Tensor head = weight(config_.tie_word_embeddings ? "model.embed_tokens.weight" : "lm_head.weight");
     return norm(x, weight("model.norm.weight")).narrow(0, c, n - c).matmul(head.t());
   }
 
- private:
   at::Tensor weight(const std::string& name) const {
     const auto& c = config_;
     const std::int64_t q = c.num_attention_heads * c.head_dim, kv = c.num_key_value_heads * c.head_dim;

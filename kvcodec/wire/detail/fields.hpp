@@ -39,6 +39,8 @@ class Fields {
     return *found;
   }
 
+  bool has(std::string_view key) const { return finder_.find(key) != object_.end(); }
+
   std::string string(std::string_view key) const {
     const Value& value = member(key);
     if (!value.is_string()) mistyped(key, value, "a string");

@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
@@ -41,11 +42,11 @@ void check_version(const MsgpackFields& fields) {
                     ": run the same kvmesh at both ends"));
 }
 
-/// What this build knows of the names that a map may need is nothing yet.
-void check_needs(const MsgpackValue& map, const MsgpackFields& fields) {
+void check_needs(const MsgpackValue& map, const MsgpackFields& fields, std::initializer_list<std::string_view> known) {
   Finder finder(map);
   if (finder.find("needs") == map.end()) return;
   for (const MsgpackValue& need : fields.array("needs", kMaxNeeds)) {
+    if (need.is_string() && std::find(known.begin(), known.end(), need.text()) != known.end()) continue;
     fields.refuse(cat("it needs ", need.is_string() ? cat('"', need.text().substr(0, 60), '"') : need.type_name(),
                       ", which this build does not know: run the newer kvmesh at both ends"));
   }
@@ -64,13 +65,14 @@ void seal_map(std::string& bytes) {
   for (std::size_t i = 0; i < kHashBytes; ++i) bytes[place + i] = static_cast<char>(hash >> (56 - 8 * i) & 0xff);
 }
 
-std::vector<MsgpackValue> read_sealed_map(const OwnedBytes& bytes, const char* what) {
+std::vector<MsgpackValue> read_sealed_map(const OwnedBytes& bytes, const char* what,
+                                          std::initializer_list<std::string_view> known) {
   const bool sealed = bytes.size() <= kMaxEnvelopeBytes && is_sealed(bytes.text(), what);
   std::vector<MsgpackValue> values = read_msgpack(bytes, what);
   const MsgpackFields fields(values.front(), what);
   check_version(fields);
   if (!sealed) fields.refuse(cat("it does not end with its checksum, \"", kKey, "\": it was damaged on its way"));
-  check_needs(values.front(), fields);
+  check_needs(values.front(), fields, known);
   return values;
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -18,7 +20,9 @@ void write_seal(Packer& out);
 void seal_map(std::string& bytes);
 
 /// What read_msgpack() gives of a map whose checksum is right, of our version, that needs nothing which this build does
-/// not know. Throws Error{kReconnect}, naming `what`, for any other; one of another version is told by its version.
-std::vector<MsgpackValue> read_sealed_map(const OwnedBytes& bytes, const char* what);
+/// not know: `known` names what it does. Throws Error{kReconnect}, naming `what`, for any other; one of another version
+/// is told by its version.
+std::vector<MsgpackValue> read_sealed_map(const OwnedBytes& bytes, const char* what,
+                                          std::initializer_list<std::string_view> known = {});
 
 }  // namespace kvmesh::wire::detail
