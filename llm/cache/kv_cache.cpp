@@ -103,6 +103,23 @@ LayerCache LayerCache::copy() const {
   return other;
 }
 
+LayerCache LayerCache::shared_alone(std::int64_t own_rows, std::int64_t left_out_begin,
+                                    std::int64_t left_out_end) const {
+  TORCH_INTERNAL_ASSERT(0 <= left_out_begin && left_out_begin <= left_out_end && left_out_end <= shared_rows);
+  c10::InferenceMode guard;
+  const std::int64_t rows = shared_rows - (left_out_end - left_out_begin);
+  LayerCache other(std::max<std::int64_t>(rows + own_rows, 1), keys_.size(1), keys_.size(2), keys_.options());
+  const auto take = [&](std::int64_t begin, std::int64_t end) {
+    other.append(keys_.narrow(0, begin, end - begin), values_.narrow(0, begin, end - begin),
+                 {positions_.begin() + begin, positions_.begin() + end});
+  };
+  take(0, left_out_begin);
+  take(left_out_end, shared_rows);
+  other.next_position = next_position - (length() - shared_rows);
+  other.shared_rows = rows;
+  return other;
+}
+
 KvCache::KvCache(std::int64_t layers, std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim,
                  at::TensorOptions options, const MakeRoom& room) {
   for (std::int64_t l = 0; l < layers; ++l) layers_.emplace_back(capacity, kv_heads, head_dim, options, room);

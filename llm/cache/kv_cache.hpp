@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -60,6 +61,11 @@ class LayerCache {
   const std::vector<std::int64_t>& hidden_ends() const { return hidden_ends_; }
   /// The same rows in memory of their own.
   LayerCache copy() const;
+  /// What others shared, in memory of its own with room for `own_rows`, open to them as it was before the owner's own
+  /// rows came. Without rows [left_out_begin, left_out_end), the rest as it stands.
+  LayerCache shared_alone(std::int64_t own_rows, std::int64_t left_out_begin = 0, std::int64_t left_out_end = 0) const;
+  /// The same rows in the same memory: of all such views and this cache, at most one may add rows at a time.
+  LayerCache view() const { return *this; }
 
   /// The position that the next token of this cache's owner takes here. The same at every layer, save where an edge
   /// reproduces the released code's compact positions.
@@ -87,6 +93,7 @@ class KvCache {
  public:
   KvCache(std::int64_t layers, std::int64_t capacity, std::int64_t kv_heads, std::int64_t head_dim,
           at::TensorOptions options, const MakeRoom& room = nullptr);
+  explicit KvCache(std::vector<LayerCache> layers) : layers_(std::move(layers)) {}
   KvCache(KvCache&&) = default;
   KvCache& operator=(KvCache&&) = default;
 

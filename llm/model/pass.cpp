@@ -74,6 +74,7 @@ void Pass::attention_block(int index, const PassHooks& hooks) {
   kernels::rms_norm(normed_, hidden_, layer.attention_norm, config.rms_norm_eps);
   kernels::linear(qkv_, normed_, layer.qkv, layer.qkv_bias);
 
+  const AttentionRule rule{.scale = config.attention_scale, .softcap = config.attention_softcap, .window = kind.window};
   asked_.clear();
   std::int64_t row = 0;
   for (std::size_t p = 0; p < parts_.size(); ++p) {
@@ -84,12 +85,11 @@ void Pass::attention_block(int index, const PassHooks& hooks) {
                     cos_[kind.rope], sin_[kind.rope], layer.qk_norm, config.rms_norm_eps);
     asked_.push_back({&cache, row, part.tokens, part.phase == Phase::kPrefill});
     row += part.tokens;
+    if (hooks.shared_memory) attend(mixed_, queries_, {&asked_.back(), 1}, rule, index, {});
   }
   if (hooks.on_layer) hooks.on_layer(index);
 
-  attend(mixed_, queries_, asked_,
-         {.scale = config.attention_scale, .softcap = config.attention_softcap, .window = kind.window}, index,
-         hooks.meters);
+  if (!hooks.shared_memory) attend(mixed_, queries_, asked_, rule, index, hooks.meters);
   kernels::linear(out_, mixed_flat_, layer.out, layer.out_bias);
   if (layer.after_attention_norm.defined())
     kernels::rms_norm(out_, out_, layer.after_attention_norm, config.rms_norm_eps);
@@ -132,20 +132,20 @@ void Pass::mlp_block(const LayerWeights& layer) {
   kernels::add(hidden_, out_);
 }
 
-void Pass::run_layers(int count, const PassHooks& hooks) {
-  if (embedding_scale_.defined()) hidden_.mul_(embedding_scale_);
-  for (int l = 0; l < count; ++l) {
+void Pass::run_layers(int first, int end, const PassHooks& hooks) {
+  if (first == 0 && embedding_scale_.defined()) hidden_.mul_(embedding_scale_);
+  for (int l = first; l < end; ++l) {
     if (hooks.before_layer) hooks.before_layer(l, hidden_);
     attention_block(l, hooks);
     mlp_block(model_.weights().layers[static_cast<std::size_t>(l)]);
   }
 }
 
-void Pass::run(const PassHooks& hooks) { run_layers(static_cast<int>(model_.weights().layers.size()), hooks); }
+void Pass::run(const PassHooks& hooks) { run_layers(0, static_cast<int>(model_.weights().layers.size()), hooks); }
 
 void Pass::run_to_last_keys(const PassHooks& hooks) {
   const int last = static_cast<int>(model_.weights().layers.size()) - 1;
-  run_layers(last, hooks);
+  run_layers(0, last, hooks);
   if (hooks.before_layer) hooks.before_layer(last, hidden_);
   keys_and_values_only(last, hooks);
 }

@@ -25,6 +25,8 @@ struct PassHooks {
   /// As soon as a layer's caches hold all rows of this pass.
   std::function<void(int layer)> on_layer;
   std::vector<AttentionMeter*> meters;  ///< with one part only
+  /// The parts' caches lie in the same memory: the rows of each are used before those of the next are written there.
+  bool shared_memory = false;
 };
 
 /// One trip of some tokens through all layers: a chunk of a prompt, or the next token of several sequences, whose
@@ -47,12 +49,13 @@ class Pass {
   /// The same up to the last layer's keys and values, for who wants the caches and no logits: what comes behind them
   /// there is not computed, nor are its weights read.
   void run_to_last_keys(const PassHooks& hooks);
+  /// Layers [first, end) alone. The rows of begin() are what enters layer `first`, and then what leaves the last one.
+  void run_layers(int first, int end, const PassHooks& hooks);
   /// fp32 [rows, vocab_size] of rows [first, first + rows) of the last run; valid until the next begin() or logits().
   const at::Tensor& logits(std::int64_t first, std::int64_t rows);
 
  private:
   void allocate(std::int64_t rows);
-  void run_layers(int count, const PassHooks& hooks);
   /// Makes room for part `p`, whose rows begin at `row`, in a layer's cache, and its angles; gives its place there.
   std::int64_t enter_cache(int index, std::size_t p, std::int64_t row);
   void attention_block(int index, const PassHooks& hooks);
