@@ -148,7 +148,8 @@ void Agent::on_scores(const bus::EdgeScores& scores) {
   bool found = false;
   for (OutboundEdge& edge : wiring_.outbound) {
     if (edge.spec.medium != wire::Medium::kKv || edge.spec.to != scores.to || edge.spec.from != scores.from) continue;
-    edge.scores = scores.scores;
+    edge.measured = {.importances = scores.scores, .best_sets = {}};
+    for (const bus::SharedLayers& set : scores.path) edge.measured.best_sets.push_back(set.layers);
     found = true;
   }
   if (!found)

@@ -25,6 +25,7 @@ AgentCore::AgentCore(std::shared_ptr<const llm::Host> host, Wiring wiring, Optio
       hooks_(std::move(hooks)),
       agent_(std::move(wiring), with_model(std::move(options.receive), *host_)),
       kept_prompts_(kept_prompts(options.keep_prompt_bytes)),
+      samples_(options.receive.waiting_bytes),
       turns_(host_, name_, options.threads, turn_hooks()) {}
 
 AgentCore::~AgentCore() { stop_waiting(); }
@@ -33,9 +34,11 @@ TurnThread::Hooks AgentCore::turn_hooks() {
   return {.publish = hooks_.publish,
           .reuse = hooks_.reuse,
           .prompts = kept_prompts_ ? &*kept_prompts_ : nullptr,
-          .ended = [this](TurnAnswer answer) {
-            hooks_.post([this, answer = std::move(answer)] { on_turn_end(answer); });
-          }};
+          .samples = &samples_,
+          .progress =
+              [this](const bus::Progress& progress) { hooks_.post([this, progress] { hooks_.progress(progress); }); },
+          .ended =
+              [this](TurnAnswer answer) { hooks_.post([this, answer = std::move(answer)] { on_turn_end(answer); }); }};
 }
 
 void AgentCore::on_task(bus::Task task) { act(0, agent_.on_task(std::move(task), Clock::now())); }

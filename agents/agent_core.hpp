@@ -39,6 +39,8 @@ class AgentCore {
     std::function<void(std::size_t edge, const wire::Back& back)> send_back;
     /// What became of a task.
     std::function<void(TurnAnswer answer)> answer;
+    /// How far the search is that a task asked for.
+    std::function<void(const bus::Progress& progress)> progress;
     /// Runs `work` where the members are called. From any thread.
     std::function<void(std::function<void()> work)> post;
   };
@@ -85,6 +87,7 @@ class AgentCore {
   const Hooks hooks_;
   Agent agent_;
   std::optional<KeptPrompts> kept_prompts_;  ///< the computing thread's
+  SearchSamples samples_;                    ///< the same
   TurnThread turns_;                         ///< last: it uses all of these
 };
 

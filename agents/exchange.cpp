@@ -95,10 +95,7 @@ std::vector<Carried> run_kv_senders(const llm::Model& model, const wire::Manifes
     if (before) place_kv(model, {{&before->edge, &before->messages}}, cache);
     model.forward({.embeddings = model.embed(request.sender_ids[i]), .logits = llm::LogitRows::kNone}, cache);
     const bool last = i + 1 == request.sender_ids.size();
-    OutboundEdge edge{.spec = request.edge,
-                      .receiver = receiver,
-                      .carries_sink = request.chain || i == 0,
-                      .scores = {}};
+    OutboundEdge edge{.spec = request.edge, .receiver = receiver, .carries_sink = request.chain || i == 0};
     edge.spec.from = sender_name(i);
     edge.spec.to = "receiver";
     edge.spec.share = wire::Share::kPrompt;
@@ -122,7 +119,7 @@ llm::Injection send_activation(const llm::Model& model, const wire::Manifest& re
                                      .logits = llm::LogitRows::kNone,
                                      .capture_layers = {request.edge.from_layer}},
                                     cache);
-  OutboundEdge edge{.spec = request.edge, .receiver = receiver, .carries_sink = true, .scores = {}};
+  OutboundEdge edge{.spec = request.edge, .receiver = receiver, .carries_sink = true};
   edge.spec.from = sender_name(0);
   edge.spec.to = "receiver";
   const Messages messages = carry(model, edge, /*before=*/nullptr, bytes,

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "kvcodec/layer_selection.hpp"
 #include "kvcodec/wire/edge_spec.hpp"
 #include "kvcodec/wire/envelope.hpp"
 #include "kvcodec/wire/manifest.hpp"
@@ -19,8 +20,8 @@ struct InboundEdge {
 struct OutboundEdge {
   wire::EdgeSpec spec;
   wire::Manifest receiver;
-  bool carries_sink = true;    ///< kv: this sender is the receiver's first, its first token is the sink everywhere
-  std::vector<double> scores;  ///< kv: measured importance of each receiver layer; empty until somebody measured
+  bool carries_sink = true;  ///< kv: this sender is the receiver's first, its first token is the sink everywhere
+  kvcodec::EdgeMeasures measured = {};  ///< kv: what layers are chosen by; of the bytes the sender knows itself
 };
 
 /// One agent's place in the mesh. A value.

@@ -196,14 +196,25 @@ bool is_of_version_1(const json& object, const std::string& type) {
          (type == detail::kTypeName<Join> && version != object.end() && *version == 1);
 }
 
+/// What a reader must know who takes layers by loss.
+constexpr const char* kNeedsLoss = "loss";
+
+template <typename Message>
+bool needs_loss(const Message& message) {
+  if constexpr (std::is_same_v<Message, Task>) return !message.search.empty();
+  else if constexpr (std::is_same_v<Message, Scores>) return !message.edge.path.empty();
+  else return false;
+}
+
 /// Whatever else a message holds, these name what a reader must know to take it right.
 void check_needs(const json& object) {
   const auto needs = object.find("needs");
   if (needs == object.end()) return;
   if (!needs->is_array()) fail(cat("its \"needs\" is of type ", needs->type_name(), " and should be an array"));
   for (const json& need : *needs)
-    fail(cat("it needs ", need.dump(-1, ' ', true, json::error_handler_t::replace).substr(0, 60),
-             ", which this build does not know; run the newer kvmesh at both ends"));
+    if (need != kNeedsLoss)
+      fail(cat("it needs ", need.dump(-1, ' ', true, json::error_handler_t::replace).substr(0, 60),
+               ", which this build does not know; run the newer kvmesh at both ends"));
 }
 
 }  // namespace
@@ -214,6 +225,7 @@ OwnedBytes encode_control(const Control& message) {
         using Message = std::decay_t<decltype(one)>;
         json fields = write_fields(one);
         fields["type"] = detail::kTypeName<Message>;
+        if (needs_loss(one)) fields["needs"] = json::array({kNeedsLoss});
         return fields;
       },
       message);

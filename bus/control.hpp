@@ -14,10 +14,11 @@
 /// What the orchestrator and the agents say to each other, in the order in which it happens:
 ///   agent -> orchestrator: join; <- assign; -> hello; <- edges; -> ready; <- task, -> result or task_error;
 ///   <- bye, -> bye
-/// and at any time heartbeat (both ways), cancel and scores (to an agent), lost and failed (from one), refused (to
-/// one). On the wire each is JSON, {"type": ..., ..., "xxh3": ...}, sealed by its checksum; see docs/wire.md. Unknown
-/// keys are skipped. Missing ones take the value that stands here, but for those that bus/detail/control_fields.hpp
-/// calls required. Texts that other rooms own (an edge's spec, a manifest) are JSON in a string.
+/// and at any time heartbeat (both ways), cancel and scores (to an agent), lost, progress and failed (from one),
+/// refused (to one). On the wire each is JSON, {"type": ..., ..., "xxh3": ...}, sealed by its checksum; see
+/// docs/wire.md. Unknown keys are skipped. Missing ones take the value that stands here, but for those that
+/// bus/detail/control_fields.hpp calls required. Texts that other rooms own (an edge's spec, a manifest) are JSON in a
+/// string.
 namespace kvmesh::bus {
 
 inline constexpr int kControlVersion = 2;
@@ -97,7 +98,12 @@ struct Task {
   std::vector<std::string> stop;  ///< the answer ends before the first of these
   /// Right answers: what the best of them would cost is wanted, see Result::target_nats. Empty: nothing of this kind.
   std::vector<std::string> targets;
-  bool calibrate = false;        ///< share every layer and measure the attention on each kv edge
+  bool calibrate = false;  ///< share every layer and measure the attention on each kv edge
+  /// Of a calibrating task: senders whose edges into this agent are searched by loss, once the last of `samples` tasks
+  /// has come; this is number `sample`, from 0. Empty: nothing is.
+  std::vector<std::string> search;
+  int sample = 0;
+  int samples = 1;
   std::int64_t deadline_ms = 0;  ///< from receipt; 0: none
 };
 
@@ -110,11 +116,24 @@ struct EdgeReport {
   std::uint64_t bytes = 0;  ///< every frame of every message, topic and envelope included
 };
 
-/// Attention of a receiver on what came over one kv edge, a number a receiver layer (docs/method.md), not normalised.
+/// The best set of receiver layers of its size that a search by loss found.
+struct SharedLayers {
+  std::vector<int> layers;  ///< ascending
+  double loss = 0;          ///< mean nats of the targets of the records that chose it
+  double checked = 0;       ///< the same of the records that check the choice; 0 without such records
+  bool operator==(const SharedLayers&) const = default;
+};
+
+/// What was measured on one kv edge (docs/method.md).
 struct EdgeScores {
   std::string from;
   std::string to;
-  std::vector<double> scores;
+  std::vector<double> scores;           ///< attention of the receiver, a number for each of its layers, not normalised
+  std::vector<SharedLayers> path = {};  ///< by loss, the smallest set first; empty: no search was asked for
+  /// To compare with `path`, and empty as that: the best layers by attention, each time with layer 0, of about ten
+  /// sizes.
+  std::vector<SharedLayers> by_attention = {};
+  int checks = 0;  ///< records that check, the last of those that were measured on
 };
 
 struct Result {
@@ -156,6 +175,14 @@ struct Lost {
   std::string reason;
 };
 
+/// "So far has the search of layers come." For tasks that ask for one, whose sender knows this message.
+struct Progress {
+  std::string request;
+  std::string edge;   ///< "reader -> solver (kv)"
+  int percent = 0;    ///< of the work on this edge, at most
+  double left_s = 0;  ///< until it ends, as it looks now
+};
+
 struct Heartbeat {};
 
 /// "You may not take part", with the reason; the agent prints it and exits.
@@ -174,7 +201,7 @@ struct Bye {
   std::string reason;
 };
 
-using Control = std::variant<Join, Assign, Hello, Edges, Ready, Task, Result, TaskError, Cancel, Scores, Lost,
+using Control = std::variant<Join, Assign, Hello, Edges, Ready, Task, Result, TaskError, Cancel, Scores, Lost, Progress,
                              Heartbeat, Refused, Failed, Bye>;
 
 /// One JSON object with its checksum; text that is not UTF-8 has its bad bytes replaced by U+FFFD.

@@ -114,9 +114,11 @@ int evaluate(const Arguments& arguments, std::ostream& out) {
   for (const Method& method : methods) early.check(method, Look::kFit);
   say_what_was_done(groups, fit_contexts(groups, arguments.comparison));
 
+  EvaluationOptions options = arguments.options;
+  options.log = say;
   Drawings drawings(arguments);
   if (!arguments.emit.empty()) prepare_folder("--emit", arguments.emit);
-  Evaluation evaluation(arguments.comparison, std::move(groups), arguments.options);
+  Evaluation evaluation(arguments.comparison, std::move(groups), options);
   std::vector<MethodResult> results;
   for (const Method& method : methods) {
     results.push_back(run_method(evaluation, method));

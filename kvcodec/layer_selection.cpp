@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "kvcodec/layer_score.hpp"
+#include "kvcodec/quantize.hpp"
 
 namespace kvmesh::kvcodec {
 namespace {
@@ -19,10 +20,8 @@ std::vector<int> all_layers(int num_layers) {
   return layers;
 }
 
-std::vector<int> best_layers(const LayerChoice& choice, int count, int num_layers,
-                             std::span<const double> importances) {
-  if (count == 0) return {};
-  if (count == num_layers) return all_layers(num_layers);
+std::vector<int> best_by_attention(const LayerChoice& choice, int count, int num_layers,
+                                   const std::vector<double>& importances) {
   if (importances.size() != static_cast<std::size_t>(num_layers)) {
     fail_input("layers are to be chosen by calibration, but there are scores for ", importances.size(), " of ",
                num_layers, " layers: calibrate the edge first");
@@ -32,11 +31,22 @@ std::vector<int> best_layers(const LayerChoice& choice, int count, int num_layer
   return ranking;
 }
 
-std::vector<int> top_layers(const LayerChoice& choice, int num_layers, std::span<const double> importances) {
-  if (choice.top < 0 || choice.top > num_layers) {
-    fail_input("layers: {top: ", choice.top, "} does not fit a receiver of ", num_layers, " layers");
-  }
-  return best_layers(choice, choice.top, num_layers, importances);
+std::vector<int> best_by_loss(int count, const std::vector<std::vector<int>>& best_sets) {
+  const auto larger = std::find_if(best_sets.begin(), best_sets.end(), [count](const std::vector<int>& set) {
+    return set.size() > static_cast<std::size_t>(count);
+  });
+  if (larger == best_sets.begin())
+    fail_input("layers are to be chosen by loss, but no search has been made for ", count,
+               " layers: calibrate the edge first");
+  return *(larger - 1);
+}
+
+std::vector<int> best_layers(const LayerChoice& choice, int num_layers, const EdgeMeasures& measured) {
+  const int count = ranked_count(choice, num_layers, measured.layer_bytes);
+  if (count == 0) return {};
+  if (count == num_layers) return all_layers(num_layers);
+  if (choice.by == wire::By::kLoss) return best_by_loss(count, measured.best_sets);
+  return best_by_attention(choice, count, num_layers, measured.importances);
 }
 
 std::vector<int> explicit_layers(const LayerChoice& choice, int num_layers) {
@@ -86,12 +96,12 @@ std::vector<int> contiguous_layers(const LayerChoice& choice, int num_layers) {
   return layers;
 }
 
-std::vector<int> chosen_layers(const LayerChoice& choice, int num_layers, std::span<const double> importances,
+std::vector<int> chosen_layers(const LayerChoice& choice, int num_layers, const EdgeMeasures& measured,
                                std::uint64_t record_index) {
   switch (choice.kind) {
     case LayerChoice::Kind::kRatio:
-      return best_layers(choice, layer_count(choice.ratio, num_layers), num_layers, importances);
-    case LayerChoice::Kind::kTop: return top_layers(choice, num_layers, importances);
+    case LayerChoice::Kind::kTop:
+    case LayerChoice::Kind::kBytesPerToken: return best_layers(choice, num_layers, measured);
     case LayerChoice::Kind::kExplicit: return explicit_layers(choice, num_layers);
     case LayerChoice::Kind::kAll: return all_layers(num_layers);
     case LayerChoice::Kind::kRandom: return random_layers(choice, num_layers, record_index);
@@ -108,18 +118,46 @@ int layer_count(double ratio, int num_layers) {
   return static_cast<int>(std::floor(ratio * num_layers + kRoundingError));
 }
 
-std::vector<int> select_layers(const LayerChoice& choice, int num_layers, std::span<const double> importances,
+int ranked_count(const LayerChoice& choice, int num_layers, double layer_bytes) {
+  if (choice.kind == LayerChoice::Kind::kRatio) return layer_count(choice.ratio, num_layers);
+  if (choice.kind == LayerChoice::Kind::kBytesPerToken) {
+    if (!(layer_bytes > 0)) fail_input("layers: {bytes_per_token} needs to know how many bytes a layer takes");
+    return static_cast<int>(std::min(std::floor(choice.bytes_per_token / layer_bytes), 1.0 * num_layers));
+  }
+  if (choice.top < 0 || choice.top > num_layers)
+    fail_input("layers: {top: ", choice.top, "} does not fit a receiver of ", num_layers, " layers");
+  return choice.top;
+}
+
+double row_bytes(wire::WireDtype wire, std::int64_t kv_heads, std::int64_t head_dim, std::int64_t element_bytes) {
+  constexpr double kScaleAndZero = 4;  // fp16 each
+  const auto heads = static_cast<double>(kv_heads), dim = static_cast<double>(head_dim);
+  const auto quantised = [&](double bits) {
+    const double key_groups = dim / kQuantGroup, value_groups = std::ceil(dim / kQuantGroup);
+    return heads * (2 * dim * bits / 8 + kScaleAndZero * (key_groups + value_groups));
+  };
+  switch (wire) {
+    case wire::WireDtype::kSame: return 2 * heads * dim * static_cast<double>(element_bytes);
+    case wire::WireDtype::kBFloat16:
+    case wire::WireDtype::kFloat16: return 2 * heads * dim * 2;
+    case wire::WireDtype::kInt8: return quantised(8);
+    case wire::WireDtype::kInt4: return quantised(4);
+  }
+  throw Error(ErrorKind::kGiveUp, cat("numbers that travel as number ", static_cast<int>(wire), " are unknown"));
+}
+
+std::vector<int> select_layers(const LayerChoice& choice, int num_layers, const EdgeMeasures& measured,
                                std::uint64_t record_index) {
   if (num_layers < 1) fail_input("a receiver of ", num_layers, " layers has none to share");
-  std::vector<int> layers = chosen_layers(choice, num_layers, importances, record_index);
+  std::vector<int> layers = chosen_layers(choice, num_layers, measured, record_index);
   std::sort(layers.begin(), layers.end());
   layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
   return layers;
 }
 
-std::string describe_selection(const std::vector<int>& selected, int num_layers) {
+std::string describe_selection(const std::vector<int>& selected, int num_layers, bool first_besides) {
   const bool holds_first = !selected.empty() && selected.front() == 0;
-  return cat(selected.size(), " of ", num_layers, holds_first ? "" : " + layer 0");
+  return cat(selected.size(), " of ", num_layers, holds_first || !first_besides ? "" : " + layer 0");
 }
 
 }  // namespace kvmesh::kvcodec

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -9,21 +8,37 @@
 
 namespace kvmesh::kvcodec {
 
+/// What is known of an edge to those who choose among its receiver's layers. A value.
+struct EdgeMeasures {
+  /// By attention: a number for each receiver layer, as layer_scores() takes them; empty until somebody measured.
+  std::vector<double> importances;
+  /// By loss: the best layers of each size, ascending, the smallest set first (search_shares()); the same.
+  std::vector<std::vector<int>> best_sets;
+  double layer_bytes = 0;  ///< of one token at one layer, as it travels; see row_bytes()
+};
+
 /// The receiver layers that `choice` shares of a receiver with `num_layers`, sorted. Layer 0 is among them only where
-/// the choice itself names it: what travels besides is not decided here.
+/// the choice itself names it: what travels besides is not decided here. A choice by loss that asks for more layers
+/// than the search had to choose from gets those.
 ///
-/// `importances` (a number a receiver layer, as layer_scores() takes them) are read by the calibrated choices only.
 /// A random choice depends on the seed and `record_index` alone, with the same outcome on every standard library.
 /// Throws Error{kFixInput} with the numbers: a layer out of range, `top` above the depth, a ratio outside [0, 1], a
-/// calibrated choice without a score for each layer.
-std::vector<int> select_layers(const wire::LayerChoice& choice, int num_layers, std::span<const double> importances,
+/// calibrated choice for which nothing was measured.
+std::vector<int> select_layers(const wire::LayerChoice& choice, int num_layers, const EdgeMeasures& measured,
                                std::uint64_t record_index);
+
+/// How many layers a choice of the best asks for: kRatio, kTop and kBytesPerToken. Throws as select_layers().
+int ranked_count(const wire::LayerChoice& choice, int num_layers, double layer_bytes);
+
+/// Bytes of one token's keys and values at one layer on an edge that says `wire`, scales and zeros included;
+/// `element_bytes`: of a number as it is computed.
+double row_bytes(wire::WireDtype wire, std::int64_t kv_heads, std::int64_t head_dim, std::int64_t element_bytes);
 
 /// floor(ratio * num_layers), where a product that misses a whole number by rounding alone counts as that number:
 /// 0.29 of 100 layers are 29, though 0.29 * 100 is less in binary. Throws Error{kFixInput} on a ratio outside [0, 1].
 int layer_count(double ratio, int num_layers);
 
-/// "2 of 8 + layer 0", or "2 of 8" where layer 0 is itself among the selected.
-std::string describe_selection(const std::vector<int>& selected, int num_layers);
+/// "2 of 8 + layer 0", or "2 of 8" where layer 0 is itself among the selected or does not travel besides.
+std::string describe_selection(const std::vector<int>& selected, int num_layers, bool first_besides = true);
 
 }  // namespace kvmesh::kvcodec

@@ -10,8 +10,9 @@ struct Deadlines {
   /// is, and from its edges until it is ready: its weights are read in between. Time that it waits for others to join
   /// counts in none of the three.
   std::chrono::milliseconds start{600'000};
-  std::chrono::milliseconds record{600'000};  ///< from a record's tasks until its last result
-  std::chrono::milliseconds bye{3'000};       ///< from bye until an agent has gone by itself
+  /// From a record's tasks until its last result; while layers are searched, from the last sign of progress.
+  std::chrono::milliseconds record{600'000};
+  std::chrono::milliseconds bye{3'000};  ///< from bye until an agent has gone by itself
 };
 
 }  // namespace kvmesh::orchestrator

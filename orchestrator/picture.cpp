@@ -26,9 +26,11 @@ std::string ranges(const std::vector<int>& layers) {
 }
 
 std::string choice(const wire::LayerChoice& layers) {
+  const char* by = layers.ranked() && layers.by == wire::By::kAttention ? " by attention" : "";
   switch (layers.kind) {
-    case wire::LayerChoice::Kind::kRatio: return cat("ratio ", layers.ratio);
-    case wire::LayerChoice::Kind::kTop: return cat("top ", layers.top);
+    case wire::LayerChoice::Kind::kRatio: return cat("ratio ", layers.ratio, by);
+    case wire::LayerChoice::Kind::kTop: return cat("top ", layers.top, by);
+    case wire::LayerChoice::Kind::kBytesPerToken: return cat(layers.bytes_per_token, " bytes per token", by);
     case wire::LayerChoice::Kind::kExplicit: return ranges(layers.layers);
     case wire::LayerChoice::Kind::kAll: return "all layers";
     case wire::LayerChoice::Kind::kRandom: return cat("random ", layers.ratio, " seed ", layers.seed);

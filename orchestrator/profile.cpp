@@ -71,6 +71,31 @@ class ProfileFields {
   std::string what_;
 };
 
+/// Sets of layers with their losses; none where the key is missing, as in files of builds that knew attention alone.
+std::vector<bus::SharedLayers> sets_from_json(const json& object, const char* key, const std::string& what) {
+  std::vector<bus::SharedLayers> sets;
+  if (!object.contains(key)) return sets;
+  for (const json& entry : ProfileFields(object, what).array(key)) {
+    const ProfileFields fields(entry, cat(what, ": \"", key, "\", entry ", sets.size() + 1));
+    sets.push_back({.layers = fields.numbers<int>("layers"), .loss = fields.number("loss")});
+    if (entry.contains("checked")) sets.back().checked = fields.number("checked");
+    const bool grows = sets.size() < 2 || sets.back().layers.size() > sets[sets.size() - 2].layers.size();
+    if (!grows)
+      fail_input(what, ": \"", key,
+                 "\" is not sorted by the number of layers; make the profile again with kvmesh calibrate");
+  }
+  return sets;
+}
+
+ordered_json sets_to_json(const std::vector<bus::SharedLayers>& sets, bool checked) {
+  ordered_json all = ordered_json::array();
+  for (const bus::SharedLayers& set : sets) {
+    ordered_json& entry = all.emplace_back(ordered_json{{"layers", set.layers}, {"loss", set.loss}});
+    if (checked) entry["checked"] = set.checked;
+  }
+  return all;
+}
+
 EdgeProfile edge_from_json(const json& object, const std::string& what) {
   const ProfileFields fields(object, what);
   return {.from = fields.text("from"),
@@ -82,7 +107,10 @@ EdgeProfile edge_from_json(const json& object, const std::string& what) {
           .mu = fields.number("mu"),
           .sigma = fields.number("sigma"),
           .scores = fields.numbers<double>("scores"),
-          .ranking = fields.numbers<int>("ranking")};
+          .ranking = fields.numbers<int>("ranking"),
+          .path = sets_from_json(object, "path", what),
+          .by_attention = sets_from_json(object, "by_attention", what),
+          .checks = object.contains("checks") ? fields.whole("checks") : 0};
 }
 
 const EdgeProfile* find_edge(const Profile& profile, const wire::EdgeSpec& spec) {
@@ -97,7 +125,13 @@ std::string profile_name(const Topology& topology) {
 }
 
 const EdgeProfile& get_edge(const Topology& topology, const Profile& profile, const Edge& edge) {
-  if (const EdgeProfile* found = find_edge(profile, edge.spec)) return *found;
+  if (const EdgeProfile* found = find_edge(profile, edge.spec)) {
+    if (!found->path.empty() || !edge.spec.layers.by_loss()) return *found;
+    fail_input(profile_name(topology), ": was measured by attention alone, and the layers of edge ",
+               wire::describe(edge.spec), " of ", where(topology, edge.line),
+               " are chosen by loss; measure it with kvmesh calibrate ", topology.file.string(),
+               ", or write by: attention");
+  }
   fail_input(profile_name(topology), ": has no scores for edge ", wire::describe(edge.spec), " of ",
              where(topology, edge.line), "; measure it with kvmesh calibrate ", topology.file.string());
 }
@@ -121,11 +155,16 @@ std::vector<double> rounded_scores(std::vector<double> scores) {
 std::string to_json(const Profile& profile) {
   std::string text = cat("{\"kvmesh_profile\": ", kVersion, ", \"edges\": [");
   for (const EdgeProfile& edge : profile.edges) {
-    const ordered_json line{{"from", edge.from},       {"to", edge.to},
-                            {"sender", edge.sender},   {"receiver", edge.receiver},
-                            {"samples", edge.samples}, {"alpha", edge.alpha},
-                            {"mu", edge.mu},           {"sigma", edge.sigma},
-                            {"scores", edge.scores},   {"ranking", edge.ranking}};
+    ordered_json line{{"from", edge.from},       {"to", edge.to},
+                      {"sender", edge.sender},   {"receiver", edge.receiver},
+                      {"samples", edge.samples}, {"alpha", edge.alpha},
+                      {"mu", edge.mu},           {"sigma", edge.sigma},
+                      {"scores", edge.scores},   {"ranking", edge.ranking}};
+    if (!edge.path.empty()) {
+      line["checks"] = edge.checks;
+      line["path"] = sets_to_json(edge.path, edge.checks > 0);
+      line["by_attention"] = sets_to_json(edge.by_attention, edge.checks > 0);
+    }
     text += cat(&edge == &profile.edges.front() ? "\n" : ",\n", "  ", line.dump());
   }
   return text + "\n]}\n";
@@ -157,7 +196,12 @@ std::vector<bus::EdgeScores> scores_for(const Topology& topology, const Profile&
     const EdgeProfile& measured = get_edge(topology, profile, edge);
     check_model(topology, edge, edge.spec.from, measured.sender, models);
     check_model(topology, edge, edge.spec.to, measured.receiver, models);
-    scores.push_back({measured.from, measured.to, measured.scores});
+    scores.push_back({.from = measured.from,
+                      .to = measured.to,
+                      .scores = measured.scores,
+                      .path = measured.path,
+                      .by_attention = measured.by_attention,
+                      .checks = measured.checks});
   }
   return scores;
 }

@@ -21,6 +21,9 @@ struct EdgeProfile {
   std::vector<double>
       scores;                ///< a number a receiver layer, raw: how much of its attention went to the sender's tokens
   std::vector<int> ranking;  ///< receiver layers, best first; for whoever reads the file, edges rank the scores anew
+  std::vector<bus::SharedLayers> path = {};          ///< by loss, as bus::EdgeScores; empty: by attention alone
+  std::vector<bus::SharedLayers> by_attention = {};  ///< the same
+  int checks = 0;                                    ///< of `samples`, the last that checked
   bool operator==(const EdgeProfile&) const = default;
 };
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "kvcodec/wire/search_cost.hpp"
 #include "orchestrator/prompt.hpp"
 #include "orchestrator/records.hpp"
 #include "orchestrator/routes.hpp"
@@ -122,11 +123,30 @@ void RecordRunner::take_all(const std::vector<nlohmann::json>& records, std::siz
 }
 
 std::vector<bus::EdgeScores> RecordRunner::calibrate(const std::vector<nlohmann::json>& records) {
+  std::set<EdgeEnds> search;
+  for (const Edge& edge : topology_.edges) {
+    const bool by_attention = edge.spec.layers.ranked() && !edge.spec.layers.by_loss();
+    if (edge.spec.medium == wire::Medium::kKv && !by_attention) search.insert({edge.spec.from, edge.spec.to});
+  }
+  return calibrate(records, search);
+}
+
+/// Of `edges` those whose layers are chosen by loss.
+std::set<EdgeEnds> RecordRunner::by_loss(const std::set<EdgeEnds>& edges) const {
+  std::set<EdgeEnds> search;
+  for (const Edge& edge : topology_.edges)
+    if (needs_scores(edge) && edge.spec.layers.by_loss() && edges.contains({edge.spec.from, edge.spec.to}))
+      search.insert({edge.spec.from, edge.spec.to});
+  return search;
+}
+
+std::vector<bus::EdgeScores> RecordRunner::calibrate(const std::vector<nlohmann::json>& records,
+                                                     const std::set<EdgeEnds>& search) {
   std::set<EdgeEnds> edges;
   for (const Edge& edge : topology_.edges) {
     if (needs_scores(edge)) edges.insert({edge.spec.from, edge.spec.to});
   }
-  Measured measured = measure(records);
+  Measured measured = measure(records, search);
   if (measured.failed) {
     throw Error(ErrorKind::kGiveUp,
                 cat("calibration failed on record ", measured.failed->id, ": ", *measured.failed->error));
@@ -147,15 +167,29 @@ RecordTasks RecordRunner::tasks_for(const nlohmann::json& record, std::uint64_t 
   return make_tasks(topology_, record, index, cat("request-", ++requests_), calibrate, record_deadline_, targets);
 }
 
-RecordRunner::Measured RecordRunner::measure(const std::vector<nlohmann::json>& records) {
+RecordRunner::Measured RecordRunner::measure(const std::vector<nlohmann::json>& records,
+                                             const std::set<EdgeEnds>& search) {
   if (records.empty()) fail_input("there is no record to calibrate on; give at least one");
+  const auto samples = static_cast<int>(records.size());
+  for (const auto& [from, to] : search)
+    port_.log(cat("choosing the layers of ", from, " -> ", to, " by what ",
+                  describe_target(topology_, to, &records.front()), " costs, on ", samples,
+                  " record(s): about the work of reading ", wire::search_tokens(samples), " tokens"));
   ScoreAverage average;
   for (std::size_t i = 0; i < records.size(); ++i) {
-    RecordOutcome outcome = take(tasks_for(records[i], i, /*calibrate=*/true));
+    RecordTasks tasks = tasks_for(records[i], i, /*calibrate=*/true);
+    ask_for_search(topology_, records[i], search, {.sample = static_cast<int>(i), .samples = samples}, tasks);
+    RecordOutcome outcome = take(tasks);
     if (outcome.error) return {.scores = {}, .failed = std::move(outcome)};
     average.add(topology_, outcome);
   }
-  return {.scores = average.mean(), .failed = std::nullopt};
+  Measured measured{.scores = average.mean(), .failed = std::nullopt};
+  for (const bus::EdgeScores& edge : measured.scores)
+    if (edge.path.empty() && search.contains({edge.from, edge.to}))
+      throw Error(ErrorKind::kGiveUp,
+                  cat("agent ", edge.to, " was asked for the best layers of edge ", edge.from, " -> ", edge.to,
+                      " by loss and named none; run the same kvmesh on both sides"));
+  return measured;
 }
 
 void RecordRunner::install(const std::vector<bus::EdgeScores>& scores, const std::set<EdgeEnds>& edges) {
@@ -164,7 +198,7 @@ void RecordRunner::install(const std::vector<bus::EdgeScores>& scores, const std
   }
 }
 
-std::set<RecordRunner::EdgeEnds> RecordRunner::unmeasured_at(std::uint64_t index) const {
+std::set<EdgeEnds> RecordRunner::unmeasured_at(std::uint64_t index) const {
   std::set<EdgeEnds> due = unscored_;
   for (const Edge& edge : topology_.edges) {
     const int every = edge.spec.recalibrate_every;
@@ -179,7 +213,7 @@ std::optional<RecordOutcome> RecordRunner::prepare_scores(const nlohmann::json& 
   const std::string id = record.value("id", "");
   if (!unscored_.empty() && !calibration_.empty()) {
     port_.log(cat("calibrating on ", calibration_.size(), " record(s) of ", topology_.calibration->string()));
-    calibrate(calibration_);
+    calibrate(calibration_, by_loss(unscored_));
   } else if (!unscored_.empty()) {
     port_.log(cat("no profile and no calibration file: calibrating on record ", id));
   }
@@ -187,7 +221,7 @@ std::optional<RecordOutcome> RecordRunner::prepare_scores(const nlohmann::json& 
   if (due.empty()) return std::nullopt;
   for (const auto& [from, to] : due)
     if (!unscored_.contains({from, to})) port_.log(cat("measuring edge ", from, " -> ", to, " anew on record ", id));
-  Measured measured = measure({record});
+  Measured measured = measure({record}, by_loss(due));
   if (measured.failed) {
     measured.failed->error = cat("calibration: ", *measured.failed->error);
     return measured.failed;

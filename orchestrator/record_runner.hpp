@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bus/control.hpp"
+#include "orchestrator/calibration.hpp"
 #include "orchestrator/record_outcome.hpp"
 #include "orchestrator/tasks.hpp"
 #include "orchestrator/topology.hpp"
@@ -52,15 +53,15 @@ class RecordRunner {
   void run_all(const std::vector<nlohmann::json>& records, std::size_t in_flight,
                const std::function<void(const RecordOutcome&)>& report, const RecordCheck& check = {});
 
-  /// Measures every kv edge on `records`, averages over them, and installs the scores on the edges that select by them.
-  /// Throws Error where a record cannot be done.
+  /// Measures every kv edge on `records`, its attention averaged over them and, but where it says by: attention, its
+  /// layers searched by loss, and installs the scores on the edges that select by them. Throws Error where a record
+  /// cannot be done.
   std::vector<bus::EdgeScores> calibrate(const std::vector<nlohmann::json>& records);
 
   /// Installs scores that were measured before.
   void set_scores(const std::vector<bus::EdgeScores>& scores);
 
  private:
-  using EdgeEnds = std::pair<std::string, std::string>;
   struct Measured {
     std::vector<bus::EdgeScores> scores;
     std::optional<RecordOutcome> failed;
@@ -72,7 +73,10 @@ class RecordRunner {
                 const std::function<void(std::size_t index, RecordOutcome outcome)>& done);
   RecordTasks tasks_for(const nlohmann::json& record, std::uint64_t index, bool calibrate,
                         const std::vector<std::string>& targets = {});
-  Measured measure(const std::vector<nlohmann::json>& records);
+  /// `search`: the edges whose layers are searched by loss.
+  Measured measure(const std::vector<nlohmann::json>& records, const std::set<EdgeEnds>& search);
+  std::vector<bus::EdgeScores> calibrate(const std::vector<nlohmann::json>& records, const std::set<EdgeEnds>& search);
+  std::set<EdgeEnds> by_loss(const std::set<EdgeEnds>& edges) const;
   void install(const std::vector<bus::EdgeScores>& scores, const std::set<EdgeEnds>& edges);
   /// Edges that select by scores and are to be measured before this record.
   std::set<EdgeEnds> unmeasured_at(std::uint64_t index) const;

@@ -21,6 +21,8 @@ class RunningRecord {
   const std::string& id() const { return id_; }
   const std::string& request() const { return request_; }
   const Deadline& deadline() const { return deadline_; }
+  /// Something of it was heard that is not its end.
+  void renew(Deadline deadline) { deadline_ = deadline; }
   /// Agents that still owe their result.
   const std::set<std::string>& waiting() const { return waiting_; }
   bool complete() const { return waiting_.empty(); }

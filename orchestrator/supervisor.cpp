@@ -14,6 +14,11 @@ Supervisor::Supervisor(const Topology& topology, SupervisorOptions options, Time
   }
 }
 
+std::string describe(const bus::Progress& progress) {
+  return cat("layers of ", progress.edge, ": ", progress.percent, "% of the search, about ",
+             static_cast<std::int64_t>(std::clamp(progress.left_s, 0.0, 1e9)) + 1, " s left");
+}
+
 Actions Supervisor::take() { return std::exchange(actions_, {}); }
 
 std::string Supervisor::name_of(const std::string& name) const {
@@ -69,6 +74,7 @@ void Supervisor::handle(const std::string& name, Member& member, const bus::Cont
   if (const auto* error = std::get_if<bus::TaskError>(&message)) return on_task_error(name, *error, now);
   if (const auto* lost = std::get_if<bus::Lost>(&message)) return on_lost(name, *lost, now);
   if (std::holds_alternative<bus::Bye>(message)) return on_bye(name, member, now);
+  if (const auto* progress = std::get_if<bus::Progress>(&message)) return on_progress(*progress, now);
   if (const auto* ready = std::get_if<bus::Ready>(&message); ready != nullptr && member.state == State::kEdgesSent) {
     return on_ready(name, member, *ready);
   }

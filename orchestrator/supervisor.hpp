@@ -46,6 +46,8 @@ struct AllGone {};
 struct Note {
   std::string text;
 };
+/// "layers of reader -> solver (kv): 40% of the search, about 12 s left".
+std::string describe(const bus::Progress& progress);
 using Action = std::variant<SendControl, MeshReady, RecordDone, MeshFailed, AllGone, Note>;
 using Actions = std::vector<Action>;
 
@@ -135,6 +137,7 @@ class Supervisor {
   void on_result(const std::string& name, const bus::Result& result, Time now);
   std::vector<RunningRecord>::iterator find_record(const std::string& request);
   void check_records(Time now);
+  void on_progress(const bus::Progress& progress, Time now);
   void on_task_error(const std::string& name, const bus::TaskError& error, Time now);
   void on_lost(const std::string& name, const bus::Lost& lost, Time now);
   void on_bye(const std::string& name, Member& member, Time now);

@@ -13,11 +13,19 @@
 namespace kvmesh::agents {
 namespace {
 
-std::vector<int> chosen_layers(const OutboundEdge& edge, int receiver_layers, std::uint64_t record_index,
-                               bool calibrate) {
+wire::LayerChoice choice_of(const OutboundEdge& edge, bool calibrate) {
   wire::LayerChoice choice = edge.spec.layers;
   if (calibrate) choice.kind = wire::LayerChoice::Kind::kAll;
-  return kvcodec::select_layers(choice, receiver_layers, edge.scores, record_index);
+  return choice;
+}
+
+std::vector<int> chosen_layers(const wire::LayerChoice& choice, const OutboundEdge& edge, const llm::KvCache& cache,
+                               std::uint64_t record_index) {
+  kvcodec::EdgeMeasures measured = edge.measured;
+  const at::Tensor keys = cache.layer(0).keys();
+  measured.layer_bytes =
+      kvcodec::row_bytes(edge.spec.wire, keys.size(1), keys.size(2), static_cast<std::int64_t>(keys.element_size()));
+  return kvcodec::select_layers(choice, static_cast<int>(edge.receiver.num_hidden_layers), measured, record_index);
 }
 
 bool contains(const std::vector<int>& sorted, int value) {
@@ -56,13 +64,15 @@ KvSender::KvSender(const OutboundEdge& edge, const llm::KvCache& cache, const Pl
   const int sender_layers = cache.layers();
   const auto receiver_layers = static_cast<int>(edge.receiver.num_hidden_layers);
   const kvcodec::LayerMap map(sender_layers, receiver_layers);
-  const std::vector<int> selected = chosen_layers(edge, receiver_layers, plan.record_index, plan.calibrate);
-  description_ = kvcodec::describe_selection(selected, receiver_layers);
+  const wire::LayerChoice choice = choice_of(edge, plan.calibrate);
+  const std::vector<int> selected = chosen_layers(choice, edge, cache, plan.record_index);
+  const bool first_besides = !choice.by_loss();
+  description_ = kvcodec::describe_selection(selected, receiver_layers, first_besides);
   by_sender_layer_.resize(static_cast<std::size_t>(sender_layers));
   to_come_.resize(static_cast<std::size_t>(receiver_layers));
   for (int layer = 0; layer < receiver_layers; ++layer) {
-    const bool whole =
-        map.source(layer).has_value() && (contains(selected, layer) || contains(map.first_layers(), layer));
+    const bool whole = map.source(layer).has_value() &&
+                       (contains(selected, layer) || (first_besides && contains(map.first_layers(), layer)));
     if (!whole && !carries_sink_) continue;
     const int source = whole ? *map.source(layer) : map.sink_source(layer);
     const std::int64_t held = whole && !plan.held.empty() ? plan.held.at(static_cast<std::size_t>(layer)) : 0;

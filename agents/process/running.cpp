@@ -54,6 +54,7 @@ AgentCore::Hooks Running::hooks() {
               },
           .answer =
               [this](const TurnAnswer& answer) { std::visit([this](const auto& one) { around_.send(one); }, answer); },
+          .progress = [this](const bus::Progress& progress) { around_.send(progress); },
           .post = around_.post};
 }
 

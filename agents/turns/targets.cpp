@@ -22,8 +22,9 @@ std::int64_t Targets::rows() const {
   return static_cast<std::int64_t>(most) - 1;
 }
 
-double Targets::nats(const llm::Model& model, llm::KvCache& cache, const at::Tensor& logits) const {
-  return llm::best_target(model, cache, logits, spellings_).nats;
+Targets::Cheapest Targets::cheapest(const llm::Model& model, llm::KvCache& cache, const at::Tensor& logits) const {
+  const llm::TargetNats best = llm::best_target(model, cache, logits, spellings_);
+  return {best.nats, spellings_.at(best.which)};
 }
 
 }  // namespace kvmesh::agents

@@ -17,8 +17,12 @@ class Targets {
   bool empty() const { return spellings_.empty(); }
   /// How many rows reading them adds to a cache for a while.
   std::int64_t rows() const;
-  /// What the cheapest of them costs behind what `cache` holds, in nats; `logits` as of the prompt's prefill.
-  double nats(const llm::Model& model, llm::KvCache& cache, const at::Tensor& logits) const;
+  struct Cheapest {
+    double nats = 0;
+    std::vector<std::int64_t> ids;
+  };
+  /// Which of them costs least behind what `cache` holds, in nats; `logits` as of the prompt's prefill.
+  Cheapest cheapest(const llm::Model& model, llm::KvCache& cache, const at::Tensor& logits) const;
 
  private:
   std::vector<std::vector<std::int64_t>> spellings_;

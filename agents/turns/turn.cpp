@@ -14,6 +14,7 @@
 #include "agents/turns/turn_plan.hpp"
 #include "base/error.hpp"
 #include "kvcodec/decode.hpp"
+#include "kvcodec/wire/search_cost.hpp"
 #include "llm/decode/answer_text.hpp"
 #include "llm/decode/generate.hpp"
 #include "llm/model/flops.hpp"
@@ -56,7 +57,11 @@ class RunningTurn::Steps {
       if (generator_->tokens().empty()) stamp_first_token();
     }
     // Behind the first token, whose time is then what it is without targets.
-    if (!targets_.empty()) result_.target_nats = targets_.nats(model_, cache_, logits_);
+    if (!targets_.empty()) {
+      Targets::Cheapest cheapest = targets_.cheapest(model_, cache_, logits_);
+      result_.target_nats = cheapest.nats;
+      search_target_ = std::move(cheapest.ids);
+    }
     return first;
   }
 
@@ -112,6 +117,7 @@ class RunningTurn::Steps {
     for (llm::AttentionMeter& meter : meters_) input.meters.push_back(&meter);
     input.capture_layers = captured_layers(wiring_);
     own_rows_ = embeddings.size(0);
+    if (!turn_.task.search.empty()) prompt_ = embeddings;
     const bool alone = depends_on_prompt_alone();
     outbox_.offer(alone ? std::span<const std::int64_t>(prompt_ids_) : std::span<const std::int64_t>());
     const std::int64_t room = own_rows_ + std::max<std::int64_t>(plan_.max_tokens, targets_.rows());
@@ -257,6 +263,52 @@ class RunningTurn::Steps {
     result_.edges = outbox_.reports();
     for (std::size_t i = 0; i < meters_.size(); ++i)
       result_.scores.push_back({kv_edges_[i]->spec.from, kv_edges_[i]->spec.to, meters_[i].scores()});
+    if (!turn_.task.search.empty()) search();
+  }
+
+  /// What a search of layers needs of this record; with the last of them the search itself.
+  void search() {
+    if (!injections_.empty())
+      fail_input(
+          "layers cannot be chosen by loss where an activation edge leads to the same agent; write by: attention");
+    std::vector<std::int64_t> target = target_of_search();
+    const auto own_rows = own_rows_ + static_cast<std::int64_t>(target.size()) - 1;
+    std::vector<llm::LayerCache> layers;
+    for (int l = 0; l < cache_.layers(); ++l) layers.push_back(cache_.layer(l).shared_alone(own_rows));
+    SearchSample sample{.shared = llm::KvCache(std::move(layers)), .prompt = prompt_, .target = std::move(target)};
+    for (std::size_t i = 0; i < kv_edges_.size(); ++i) {
+      sample.rows.push_back(kv_->rows(i));
+      sample.attention.push_back(result_.scores[i].scores);
+    }
+    hooks_.samples->add(turn_.task, std::move(sample));
+    if (!hooks_.samples->complete(turn_.task)) return;
+    const std::vector<SearchSample> samples = hooks_.samples->take();
+    SearchHooks hooks{.refuse_if_over = [this] { refuse_if_over(); }, .progress = nullptr};
+    if (hooks_.progress)
+      hooks.progress = [this](bus::Progress progress) {
+        progress.request = turn_.task.request;
+        hooks_.progress(progress);
+      };
+    for (std::size_t i = 0; i < kv_edges_.size(); ++i) {
+      const std::vector<std::string>& wanted = turn_.task.search;
+      if (std::find(wanted.begin(), wanted.end(), kv_edges_[i]->spec.from) == wanted.end()) continue;
+      bus::EdgeScores found = search_layers(model_, kv_edges_, i, samples, hooks);
+      found.scores = std::move(result_.scores[i].scores);
+      result_.scores[i] = std::move(found);
+    }
+  }
+
+  /// Of the right answer's spellings the one that costs least when everything is shared; without a right answer what
+  /// this agent says then.
+  std::vector<std::int64_t> target_of_search() {
+    if (!search_target_.empty()) return search_target_;
+    std::vector<std::int64_t> said = generator_ ? generator_->tokens() : std::vector<std::int64_t>();
+    if (said.empty())
+      fail_input(
+          "layers are to be chosen by loss on a record without an answer, and when everything is shared this "
+          "agent says nothing; give the record an \"answer\", or write by: attention");
+    said.resize(std::min<std::size_t>(said.size(), wire::kOwnTargetTokens));
+    return said;
   }
 
   const llm::Host& host_;
@@ -274,6 +326,8 @@ class RunningTurn::Steps {
   std::vector<llm::Injection> injections_;
   std::vector<llm::AttentionMeter> meters_;
   std::int64_t own_rows_ = 0;
+  at::Tensor prompt_;                        ///< as it was read, where layers are searched
+  std::vector<std::int64_t> search_target_;  ///< of a right answer
   at::Tensor logits_;
   std::optional<llm::KvCache> cache_before_output_;
   const Targets targets_;

@@ -14,6 +14,7 @@
 #include "agents/receive/kv_arrivals.hpp"
 #include "agents/reuse/kept_prompts.hpp"
 #include "agents/reuse/kv_reuse.hpp"
+#include "agents/turns/layer_search.hpp"
 #include "agents/wiring.hpp"
 #include "base/bytes.hpp"
 #include "base/deadline.hpp"
@@ -45,6 +46,10 @@ struct TurnHooks {
   KvReuse reuse;
   /// Caches of earlier prompts; null: every prompt is computed from its first token.
   KeptPrompts* prompts = nullptr;
+  /// Where a calibration by loss gathers its records; null: for agents that none is asked of.
+  SearchSamples* samples = nullptr;
+  /// How far its search is.
+  std::function<void(const bus::Progress&)> progress = nullptr;
 };
 
 /// A turn that is being taken, in steps, so that several of one agent can be decoded together (TurnBatch): begin(),

@@ -32,7 +32,9 @@ TurnHooks TurnThread::hooks_of(const Turn& turn) const {
   return {.publish = hooks_.publish,
           .cancelled = [this, abandoned = turn.abandoned] { return stopping_ || (abandoned && *abandoned); },
           .reuse = hooks_.reuse,
-          .prompts = hooks_.prompts};
+          .prompts = hooks_.prompts,
+          .samples = hooks_.samples,
+          .progress = hooks_.progress};
 }
 
 std::optional<TurnThread::Waiting> TurnThread::next_to_begin() {

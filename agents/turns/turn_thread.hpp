@@ -25,8 +25,10 @@ class TurnThread {
   struct Hooks {
     /// A message for outbound edge number `edge`, see TurnHooks::publish.
     std::function<void(std::size_t edge, wire::UnsealedMessage message)> publish;
-    KvReuse reuse;                   ///< as TurnHooks::reuse
-    KeptPrompts* prompts = nullptr;  ///< as TurnHooks::prompts; outlives this
+    KvReuse reuse;                                       ///< as TurnHooks::reuse
+    KeptPrompts* prompts = nullptr;                      ///< as TurnHooks::prompts; outlives this
+    SearchSamples* samples = nullptr;                    ///< as TurnHooks::samples; the same
+    std::function<void(const bus::Progress&)> progress;  ///< as TurnHooks::progress
     /// What became of a turn. Throws nothing.
     std::function<void(TurnAnswer)> ended;
   };

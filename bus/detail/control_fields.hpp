@@ -71,15 +71,23 @@ inline constexpr auto kFields<Task> = std::tuple(
     required("request", &Task::request), field("record_index", &Task::record_index), field("prompt", &Task::prompt),
     field("chat", &Task::chat), field("system", &Task::system), field("generate", &Task::generate),
     field("max_tokens", &Task::max_tokens), field("sampling", &Task::sampling), field("stop", &Task::stop),
-    field("targets", &Task::targets), field("calibrate", &Task::calibrate), field("deadline_ms", &Task::deadline_ms));
+    field("targets", &Task::targets), field("calibrate", &Task::calibrate), field("search", &Task::search),
+    field("sample", &Task::sample), field("samples", &Task::samples), field("deadline_ms", &Task::deadline_ms));
 template <>
 inline constexpr auto kFields<EdgeReport> = std::tuple(field("from", &EdgeReport::from), field("to", &EdgeReport::to),
                                                        field("medium", &EdgeReport::medium),
                                                        field("layers", &EdgeReport::layers),
                                                        field("bytes", &EdgeReport::bytes));
 template <>
+inline constexpr auto kFields<SharedLayers> = std::tuple(field("layers", &SharedLayers::layers),
+                                                         field("loss", &SharedLayers::loss),
+                                                         field("checked", &SharedLayers::checked));
+template <>
 inline constexpr auto kFields<EdgeScores> = std::tuple(field("from", &EdgeScores::from), field("to", &EdgeScores::to),
-                                                       field("scores", &EdgeScores::scores));
+                                                       field("scores", &EdgeScores::scores),
+                                                       field("path", &EdgeScores::path),
+                                                       field("by_attention", &EdgeScores::by_attention),
+                                                       field("checks", &EdgeScores::checks));
 template <>
 inline constexpr auto kFields<Result> = std::tuple(required("request", &Result::request),
                                                    required("answer", &Result::answer), field("edges", &Result::edges),
@@ -99,6 +107,11 @@ template <>
 inline constexpr auto kFields<Scores> = std::tuple(field("edge", &Scores::edge));
 template <>
 inline constexpr auto kFields<Lost> = std::tuple(field("agent", &Lost::agent), field("reason", &Lost::reason));
+template <>
+inline constexpr auto kFields<Progress> = std::tuple(required("request", &Progress::request),
+                                                     field("edge", &Progress::edge),
+                                                     field("percent", &Progress::percent),
+                                                     field("left_s", &Progress::left_s));
 template <>
 inline constexpr auto kFields<Refused> = std::tuple(field("reason", &Refused::reason));
 template <>
@@ -128,6 +141,8 @@ template <>
 inline constexpr const char* kTypeName<Scores> = "scores";
 template <>
 inline constexpr const char* kTypeName<Lost> = "lost";
+template <>
+inline constexpr const char* kTypeName<Progress> = "progress";
 template <>
 inline constexpr const char* kTypeName<Heartbeat> = "heartbeat";
 template <>

@@ -20,6 +20,7 @@ agents::AgentCore::Hooks AgentThread::core_hooks(Hooks hooks) {
           .reuse = {},
           .send_back = nullptr,
           .answer = std::move(hooks.answer),
+          .progress = std::move(hooks.progress),
           .post = [this](const std::function<void()>& work) {
             const std::lock_guard lock(mutex_);
             work();

@@ -22,6 +22,8 @@ class AgentThread {
     std::function<void(std::size_t edge, wire::UnsealedMessage message)> publish;
     /// What became of a task. Called under the agent's lock: hand it on and return.
     std::function<void(Answer answer)> answer;
+    /// How far a search of layers is. The same.
+    std::function<void(const bus::Progress& progress)> progress;
   };
 
   /// `threads`: compute threads of this agent.

@@ -71,17 +71,24 @@ void Evaluation::check(const Method& method, Look look) const {
 
 void Evaluation::calibrate(const orchestrator::Topology& topology, const DatasetGroup& group, Mesh& mesh) {
   auto profile = profiles_.find(group.contexts);
-  if (profile == profiles_.end()) {
+  const bool by_loss = std::any_of(topology.edges.begin(), topology.edges.end(),
+                                   [](const orchestrator::Edge& edge) { return edge.spec.layers.by_loss(); });
+  if (profile == profiles_.end() || (by_loss && profile->second.edges.front().path.empty())) {
     std::size_t samples = options_.samples > 0           ? static_cast<std::size_t>(options_.samples)
                           : group.calibration_from_items ? group.calibration.size()
                                                          : 1;
     samples = std::min(samples, group.calibration.size());
     std::vector<nlohmann::json> records;
-    for (std::size_t i = 0; i < samples; ++i) records.push_back(group.calibration[i].record);
+    for (std::size_t i = 0; i < samples; ++i) {
+      records.push_back(group.calibration[i].record);
+      records.back()["answers"] = group.calibration[i].answers;
+    }
+    calibrating_ = true;
     profile = profiles_
-                  .emplace(group.contexts, measured_profile(topology, mesh.models(), mesh.calibrate(records),
-                                                            static_cast<int>(samples)))
+                  .insert_or_assign(group.contexts, measured_profile(topology, mesh.models(), mesh.calibrate(records),
+                                                                     static_cast<int>(samples)))
                   .first;
+    calibrating_ = false;
   }
   mesh.set_scores(orchestrator::scores_for(topology, profile->second, mesh.models()));
 }
@@ -90,8 +97,12 @@ MethodResult Evaluation::run(const Method& method, const std::function<void(cons
   MethodResult result{.method = method.name, .items = {}};
   for (const DatasetGroup& group : groups_) {
     const orchestrator::Topology graph = topology(method, group);
-    const std::unique_ptr<Mesh> mesh = options_.in_process ? start_in_process(graph, options_.threads, shelf_)
-                                                           : start_processes(graph, options_.threads, options_.start);
+    const auto log = [this](const std::string& text) {
+      if (calibrating_ && options_.log) options_.log(text);
+    };
+    const std::unique_ptr<Mesh> mesh = options_.in_process
+                                           ? start_in_process(graph, options_.threads, shelf_, log)
+                                           : start_processes(graph, options_.threads, options_.start, log);
     if (method.calibrated()) calibrate(graph, group, *mesh);
     for (std::size_t i = 0; i < group.items.size(); ++i) {
       result.items.push_back(result_of(group.items[i], mesh->run(group.items[i].record, i, group.items[i].answers)));

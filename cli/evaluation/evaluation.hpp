@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -21,10 +22,12 @@ struct EvaluationOptions {
   int samples = 0;  ///< calibration records to average over, at most; 0: one of calibration.jsonl, or all that were
                     ///< taken from the scored files
   StartOptions start;
+  std::function<void(const std::string&)> log;  ///< hears how calibration goes on, a line each, from any thread
 };
 
 /// A data set through methods, each through a mesh of its own. Layers are calibrated once for each group of items, on
-/// records that are not scored, and all methods use the same scores.
+/// records that are not scored, and all methods use the same scores: by attention, and by loss from the first method on
+/// that chooses so.
 class Evaluation {
  public:
   Evaluation(Comparison comparison, std::vector<DatasetGroup> groups, EvaluationOptions options);
@@ -52,6 +55,7 @@ class Evaluation {
   const EvaluationOptions options_;
   ModelShelf shelf_;
   std::map<std::size_t, orchestrator::Profile> profiles_;  ///< by number of contexts
+  std::atomic<bool> calibrating_ = false;
 };
 
 }  // namespace kvmesh::cli

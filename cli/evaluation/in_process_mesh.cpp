@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -9,10 +10,12 @@
 #include "orchestrator/record_runner.hpp"
 #include "orchestrator/routes.hpp"
 #include "orchestrator/running_record.hpp"
+#include "orchestrator/supervisor.hpp"
 
 namespace kvmesh::cli {
 namespace {
 
+using Clock = Deadline::Clock;
 using orchestrator::Edge;
 using orchestrator::Topology;
 
@@ -51,13 +54,14 @@ struct Route {
 
 class InProcessMesh final : public Mesh {
  public:
-  InProcessMesh(const Topology& topology, int threads, ModelShelf& shelf)
+  InProcessMesh(const Topology& topology, int threads, ModelShelf& shelf, std::function<void(const std::string&)> log)
       : topology_(topology),
+        log_(std::move(log)),
         runner_(topology_, /*samples=*/1, orchestrator::Deadlines{}.record,
                 {.submit = [this](const orchestrator::RecordTasks& tasks) { submit(tasks); },
                  .wait = [this] { return wait(); },
                  .install = [this](const bus::EdgeScores& scores) { agents_.at(scores.from)->scores(scores); },
-                 .log = [](const std::string&) {}}) {
+                 .log = log_}) {
     for (const orchestrator::AgentSpec& agent : topology_.agents) {
       hosts_[agent.name] = shelf.get(orchestrator::model_of(topology_, agent));
       models_[agent.name] = hosts_[agent.name]->model().fingerprint();
@@ -115,6 +119,11 @@ class InProcessMesh final : public Mesh {
                            .answer =
                                [this, name](AgentThread::Answer answer) {
                                  answers_.post({name, std::move(answer)});
+                               },
+                           .progress =
+                               [this](const bus::Progress& progress) {
+                                 heard_at_ = Clock::now().time_since_epoch().count();
+                                 log_(orchestrator::describe(progress));
                                }});
   }
 
@@ -127,7 +136,12 @@ class InProcessMesh final : public Mesh {
     orchestrator::RunningRecord record = *std::exchange(record_, std::nullopt);
     while (!record.complete()) {
       std::optional<Answers::Answer> answer = answers_.wait(record.deadline());
-      if (!answer) return give_up(record, "no result within the record's deadline");
+      if (!answer) {
+        const Deadline renewed = Deadline::after(orchestrator::Deadlines{}.record, heard_at());
+        if (renewed.expired(Clock::now())) return give_up(record, "no result within the record's deadline");
+        record.renew(renewed);
+        continue;
+      }
       if (const auto* error = std::get_if<bus::TaskError>(&answer->answer)) {
         if (error->request == record.request()) return give_up(record, error->reason);
         continue;
@@ -143,7 +157,11 @@ class InProcessMesh final : public Mesh {
     return record.outcome(reason);
   }
 
+  Clock::time_point heard_at() const { return Clock::time_point(Clock::duration(heard_at_)); }
+
   const Topology topology_;
+  const std::function<void(const std::string&)> log_;
+  std::atomic<Clock::rep> heard_at_ = 0;  ///< the last sign of progress
   std::map<std::string, std::shared_ptr<const llm::Host>> hosts_;
   orchestrator::Fingerprints models_;
   orchestrator::RecordRunner runner_;
@@ -162,11 +180,12 @@ std::shared_ptr<const llm::Host> ModelShelf::get(const orchestrator::ModelSpec& 
   return host;
 }
 
-std::unique_ptr<Mesh> start_in_process(const Topology& topology, int threads, ModelShelf& shelf) {
+std::unique_ptr<Mesh> start_in_process(const Topology& topology, int threads, ModelShelf& shelf,
+                                       std::function<void(const std::string&)> log) {
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   return std::make_unique<InProcessMesh>(
       topology, threads > 0 ? threads : orchestrator::compute_threads(topology, cores, /*several_records=*/false),
-      shelf);
+      shelf, std::move(log));
 }
 
 }  // namespace kvmesh::cli

@@ -23,7 +23,10 @@ orchestrator::Profile measured_profile(const orchestrator::Topology& topology, c
            .mu = choice.mu,
            .sigma = choice.sigma,
            .scores = rounded,
-           .ranking = kvcodec::rank_layers(kvcodec::layer_scores(rounded, choice.alpha, choice.mu, choice.sigma))});
+           .ranking = kvcodec::rank_layers(kvcodec::layer_scores(rounded, choice.alpha, choice.mu, choice.sigma)),
+           .path = measured.path,
+           .by_attention = measured.by_attention,
+           .checks = measured.checks});
     }
   }
   return profile;

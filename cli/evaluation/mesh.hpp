@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -27,7 +28,9 @@ class Mesh {
 
 /// Every agent a process of its own, started from this program. `threads`: compute threads an agent; 0: the cores
 /// over those that begin together.
-std::unique_ptr<Mesh> start_processes(const orchestrator::Topology& topology, int threads, const StartOptions& start);
+/// `log` hears of progress, a line each, from a thread of the mesh's.
+std::unique_ptr<Mesh> start_processes(const orchestrator::Topology& topology, int threads, const StartOptions& start,
+                                      std::function<void(const std::string&)> log);
 
 /// Models that agents of this process share, each loaded once.
 class ModelShelf {
@@ -40,6 +43,7 @@ class ModelShelf {
 };
 
 /// Every agent a thread of this process: the same turns and the same messages through the codec, without sockets.
-std::unique_ptr<Mesh> start_in_process(const orchestrator::Topology& topology, int threads, ModelShelf& shelf);
+std::unique_ptr<Mesh> start_in_process(const orchestrator::Topology& topology, int threads, ModelShelf& shelf,
+                                       std::function<void(const std::string&)> log);
 
 }  // namespace kvmesh::cli

@@ -40,8 +40,8 @@ struct Grammar {
 const Grammar* find_grammar(const std::string& kind) {
   static const std::vector<Grammar> all{{"baseline", 0, 0, {}},
                                         {"skyline", 0, 0, {}},
-                                        {"kv", 1, 1, {"alpha", "mu", "sigma", "wire"}},
-                                        {"top", 1, 1, {"alpha", "mu", "sigma", "wire"}},
+                                        {"kv", 1, 1, {"by", "alpha", "mu", "sigma", "wire"}},
+                                        {"top", 1, 1, {"by", "alpha", "mu", "sigma", "wire"}},
                                         {"random", 1, 2, {"wire"}},
                                         {"contiguous", 1, 1, {"mu", "wire"}},
                                         {"nld", 0, 1, {"tokens"}},
@@ -72,10 +72,16 @@ void check_arguments(const Method& method) {
     for (std::size_t i = 1; i < arguments.size(); ++i)
       number_of<unsigned>(method.name, arguments[i], "a layer, a whole number");
   }
+  const auto by = method.options.find("by");
+  const bool attention = by != method.options.end() && by->second == "attention";
   for (const auto& [key, value] : method.options) {
+    if (method.calibrated() && !attention && (key == "alpha" || key == "mu" || key == "sigma"))
+      refuse(method.name, cat("has \"", key, "\", which belongs to by=attention, and its layers are chosen by loss"));
     if (key == "tokens") {
       if (number_of<int>(method.name, value, "tokens, a whole number") < 1)
         refuse(method.name, "needs 1 token at least");
+    } else if (key == "by") {
+      if (!wire::find_by(value)) refuse(method.name, cat("has \"", value, "\" for by; there are loss and attention"));
     } else if (key == "wire") {
       if (!wire::find_wire_dtype(value))
         refuse(method.name, cat("has \"", value, "\" for wire; there are same, bf16, fp16, int8 and int4"));

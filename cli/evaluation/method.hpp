@@ -45,7 +45,8 @@ struct Method {
 /// Takes a method's name apart. Throws Error{kFixInput} that quotes one which is not known and lists those that are:
 /// - baseline: the receiver with the question alone
 /// - skyline: one model that reads everything
-/// - kv:R, top:N: shared KV, the share R or the N best of the layers by calibration; alpha=, mu=, sigma=
+/// - kv:R, top:N: shared KV, the share R or the N best of the layers; by=loss (the default), or by=attention, with
+///   alpha=, mu=, sigma=
 /// - kv:all: shared KV, every layer
 /// - random:R[:SEED]: shared KV, random layers, drawn anew for each record
 /// - contiguous:R: shared KV, one run of layers; mu=

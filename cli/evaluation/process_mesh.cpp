@@ -8,8 +8,9 @@ namespace {
 
 class ProcessMesh final : public Mesh {
  public:
-  ProcessMesh(const orchestrator::Topology& topology, int threads, const StartOptions& start)
-      : mesh_(topology, options_of(threads, start)) {
+  ProcessMesh(const orchestrator::Topology& topology, int threads, const StartOptions& start,
+              std::function<void(const std::string&)> log)
+      : mesh_(topology, options_of(threads, start, std::move(log))) {
     mesh_.start();
   }
   const orchestrator::Fingerprints& models() const override { return mesh_.models(); }
@@ -23,8 +24,9 @@ class ProcessMesh final : public Mesh {
   void set_scores(const std::vector<bus::EdgeScores>& scores) override { mesh_.set_scores(scores); }
 
  private:
-  static orchestrator::OrchestratorOptions options_of(int threads, const StartOptions& start) {
-    orchestrator::OrchestratorOptions options{.program = own_program(), .threads = threads};
+  static orchestrator::OrchestratorOptions options_of(int threads, const StartOptions& start,
+                                                      std::function<void(const std::string&)> log) {
+    orchestrator::OrchestratorOptions options{.program = own_program(), .threads = threads, .log = std::move(log)};
     start.apply(options);
     return options;
   }
@@ -34,8 +36,9 @@ class ProcessMesh final : public Mesh {
 
 }  // namespace
 
-std::unique_ptr<Mesh> start_processes(const orchestrator::Topology& topology, int threads, const StartOptions& start) {
-  return std::make_unique<ProcessMesh>(topology, threads, start);
+std::unique_ptr<Mesh> start_processes(const orchestrator::Topology& topology, int threads, const StartOptions& start,
+                                      std::function<void(const std::string&)> log) {
+  return std::make_unique<ProcessMesh>(topology, threads, start, std::move(log));
 }
 
 }  // namespace kvmesh::cli

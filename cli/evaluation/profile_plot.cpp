@@ -18,8 +18,8 @@ double bar_width(std::size_t layers) { return std::clamp(640.0 / static_cast<dou
 std::vector<int> chosen_by(const orchestrator::Topology& topology, const orchestrator::EdgeProfile& measured) {
   for (const orchestrator::Edge& edge : topology.edges)
     if (edge.spec.medium == wire::Medium::kKv && edge.spec.from == measured.from && edge.spec.to == measured.to)
-      return kvcodec::select_layers(edge.spec.layers, static_cast<int>(measured.scores.size()), measured.scores,
-                                    /*record_index=*/0);
+      return kvcodec::select_layers(edge.spec.layers, static_cast<int>(measured.scores.size()),
+                                    {.importances = measured.scores, .best_sets = {}}, /*record_index=*/0);
   return {};
 }
 

@@ -135,6 +135,16 @@ void add_layer_problems(std::vector<EdgeProblem>& problems, const LayerChoice& c
   add_number(problems, "sigma", choice.sigma, kLayerSigmaRange);
   if (choice.kind == Kind::kTop && !kLayerRange.holds(choice.top))
     problems.push_back({"layers", cat("\"top\" of layers is ", choice.top), cat("write ", to_string(kLayerRange))});
+  if (choice.kind == Kind::kBytesPerToken && !kLayerBytesRange.holds(choice.bytes_per_token))
+    problems.push_back({"layers", cat("\"bytes_per_token\" of layers is ", choice.bytes_per_token),
+                        cat("write ", to_string(kLayerBytesRange))});
+  const LayerChoice standard;
+  if (choice.by_loss() &&
+      (choice.alpha != standard.alpha || choice.mu != standard.mu || choice.sigma != standard.sigma))
+    problems.push_back({"layers",
+                        "\"alpha\", \"mu\" and \"sigma\" belong to by: attention, and these layers are chosen "
+                        "by loss",
+                        "remove them or add by: attention"});
   if (choice.kind != Kind::kExplicit) return;
   for (const int layer : choice.layers)
     if (!kLayerRange.holds(layer))
@@ -191,9 +201,14 @@ std::vector<EdgeProblem> edge_problems(const EdgeSpec& edge) {
     problems.push_back({"max_tokens",
                         "\"max_tokens\" on a kv edge bounds the output that it shares, and this one shares none",
                         "remove it or add share: prompt+output"});
+  if (edge.layers.by_loss() && edge.layers.calibrated() &&
+      (edge.mask != Mask::kCausal || edge.positions != Positions::kContinue))
+    problems.push_back({edge.mask != Mask::kCausal ? "reproduce.mask" : "reproduce.positions",
+                        "\"reproduce\" is for comparison with the paper's code, and these layers are chosen by loss",
+                        "remove it or add by: attention to layers"});
   if (edge.recalibrate_every > 0 && !edge.layers.calibrated())
     problems.push_back({"recalibrate.every", "\"recalibrate\" measures for a ranking, and this edge's layers need none",
-                        "remove it, or choose layers by {ratio: r} or {top: n}"});
+                        "remove it, or choose layers by {ratio: r}, {top: n} or {bytes_per_token: n}"});
   return problems;
 }
 

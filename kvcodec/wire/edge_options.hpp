@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <variant>
@@ -66,6 +67,7 @@ std::optional<std::string> text_of(const EdgeOption& option, const EdgeSpec& edg
 
 // What a LayerChoice may hold.
 inline constexpr WholeRange kLayerRange{0, 99'999};  ///< more layers than any model has; bounds what "0-N" can ask for
+inline constexpr WholeRange kLayerBytesRange{1, std::numeric_limits<int>::max()};
 extern const NumberRange kLayerRatioRange, kLayerAlphaRange, kLayerMuRange, kLayerSigmaRange;
 
 /// Something about one option that is wrong, whatever the other agents and edges are.

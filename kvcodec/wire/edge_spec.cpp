@@ -21,12 +21,14 @@ constexpr Names<Medium, 4> kMediumNames{{{Medium::kKv, "kv"},
                                          {Medium::kText, "text"},
                                          {Medium::kEmbedding, "embedding"},
                                          {Medium::kActivation, "activation"}}};
-constexpr Names<LayerChoice::Kind, 6> kChoiceNames{{{LayerChoice::Kind::kRatio, "ratio"},
+constexpr Names<LayerChoice::Kind, 7> kChoiceNames{{{LayerChoice::Kind::kRatio, "ratio"},
                                                     {LayerChoice::Kind::kTop, "top"},
+                                                    {LayerChoice::Kind::kBytesPerToken, "bytes_per_token"},
                                                     {LayerChoice::Kind::kExplicit, "explicit"},
                                                     {LayerChoice::Kind::kAll, "all"},
                                                     {LayerChoice::Kind::kRandom, "random"},
                                                     {LayerChoice::Kind::kContiguous, "contiguous"}}};
+constexpr Names<By, 2> kByNames{{{By::kLoss, "loss"}, {By::kAttention, "attention"}}};
 template <typename Enum, std::size_t Size>
 std::string name_of(const Names<Enum, Size>& names, Enum value) {
   for (const auto& [candidate, name] : names) {
@@ -57,15 +59,21 @@ struct Overloaded : Functions... {
   using Functions::operator()...;
 };
 
+/// What a reader must know who is to take layers by loss.
+constexpr const char* kNeedsLoss = "loss";
+
 json layers_to_json(const LayerChoice& choice) {
-  return {{"kind", name_of(kChoiceNames, choice.kind)},
-          {"ratio", choice.ratio},
-          {"top", choice.top},
-          {"layers", choice.layers},
-          {"seed", choice.seed},
-          {"alpha", choice.alpha},
-          {"mu", choice.mu},
-          {"sigma", choice.sigma}};
+  json object{{"kind", name_of(kChoiceNames, choice.kind)},
+              {"ratio", choice.ratio},
+              {"top", choice.top},
+              {"layers", choice.layers},
+              {"seed", choice.seed},
+              {"alpha", choice.alpha},
+              {"mu", choice.mu},
+              {"sigma", choice.sigma}};
+  if (choice.by_loss()) object["by"] = to_string(choice.by);
+  if (choice.kind == LayerChoice::Kind::kBytesPerToken) object["bytes_per_token"] = choice.bytes_per_token;
+  return object;
 }
 
 LayerChoice layers_from_json(const json& object) {
@@ -81,7 +89,18 @@ LayerChoice layers_from_json(const json& object) {
   choice.alpha = fields.number("alpha");
   choice.mu = fields.number("mu");
   choice.sigma = fields.number("sigma");
+  if (choice.kind == LayerChoice::Kind::kBytesPerToken)
+    choice.bytes_per_token = fields.integer<int>("bytes_per_token", 0);
+  // Builds that knew nothing else wrote nothing, and meant attention.
+  if (choice.ranked()) choice.by = object.contains("by") ? value_of(kByNames, fields, "by") : By::kAttention;
   return choice;
+}
+
+void check_needs(const json& object, const detail::JsonFields& fields) {
+  if (!object.contains("needs")) return;
+  for (const json& need : fields.array("needs", /*max_size=*/64))
+    if (need != kNeedsLoss)
+      fields.refuse(cat("it needs ", need.dump().substr(0, 60), ", which this build does not know"));
 }
 
 /// The option that says what numbers travel as.
@@ -99,6 +118,14 @@ std::optional<Medium> find_medium(const std::string& name) {
   for (const auto& [medium, candidate] : kMediumNames) {
     if (candidate == name) return medium;
   }
+  return std::nullopt;
+}
+
+std::string to_string(By by) { return name_of(kByNames, by); }
+
+std::optional<By> find_by(const std::string& name) {
+  for (const auto& [by, candidate] : kByNames)
+    if (candidate == name) return by;
   return std::nullopt;
 }
 
@@ -126,12 +153,14 @@ std::string to_json(const EdgeSpec& edge) {
                           [&](const EdgeOption::Layers&) { field = layers_to_json(edge.layers); }},
                option.value);
   }
+  if (edge.medium == Medium::kKv && edge.layers.by_loss()) object["needs"] = json::array({kNeedsLoss});
   return detail::dump_json(object);
 }
 
 EdgeSpec edge_spec_from_json(const std::string& text) {
   const json object = detail::parse_json(text, "edge");
   const detail::JsonFields fields(object, "edge");
+  check_needs(object, fields);
   EdgeSpec edge;
   edge.from = fields.string("from");
   edge.to = fields.string("to");

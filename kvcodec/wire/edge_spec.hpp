@@ -16,12 +16,19 @@ enum class Medium { kKv, kText, kEmbedding, kActivation };
 std::string to_string(Medium medium);
 std::optional<Medium> find_medium(const std::string& name);
 
-/// Which receiver layers a kv edge shares, besides layer 0.
+/// By what layers are chosen that somebody has to measure (docs/method.md).
+enum class By {
+  kLoss,       ///< what the receiver's right answer costs behind exactly what would be shared
+  kAttention,  ///< the paper's: how much attention the receiver pays to the sender's tokens
+};
+
+/// Which receiver layers a kv edge shares. Besides them layer 0 travels, unless they are chosen by loss.
 struct LayerChoice {
   enum class Kind {
-    kRatio,     ///< the floor(ratio * L) best of the calibrated ranking
-    kTop,       ///< the `top` best of it
-    kExplicit,  ///< `layers`
+    kRatio,          ///< the best floor(ratio * L), as measured
+    kTop,            ///< the best `top`
+    kBytesPerToken,  ///< as many of the best as take at most `bytes_per_token`
+    kExplicit,       ///< `layers`
     kAll,
     kRandom,      ///< floor(ratio * L) drawn anew for each record from mt19937_64(seed, record index)
     kContiguous,  ///< floor(ratio * L) in a row around mu
@@ -29,17 +36,25 @@ struct LayerChoice {
   Kind kind = Kind::kRatio;
   double ratio = 0.3;                          ///< kRatio, kRandom, kContiguous; in [0, 1]
   int top = 0;                                 ///< kTop
+  int bytes_per_token = 0;                     ///< kBytesPerToken: of keys and values, as they travel
   std::vector<int> layers;                     ///< kExplicit: sorted, no duplicates; empty shares none besides layer 0
   std::uint64_t seed = 0;                      ///< kRandom
-  double alpha = 1.0, mu = 0.5, sigma = 10.0;  ///< the prior: kRatio and kTop; mu also kContiguous
+  By by = By::kLoss;                           ///< kRatio, kTop, kBytesPerToken
+  double alpha = 1.0, mu = 0.5, sigma = 10.0;  ///< the prior: the same, by attention; mu also kContiguous
   bool operator==(const LayerChoice&) const = default;
 
-  /// True where the choice needs a ranking that somebody has measured: kRatio and kTop, unless they leave nothing to
-  /// choose because they share no layer, or all of them.
+  /// The best of what somebody measures: kRatio, kTop and kBytesPerToken.
+  bool ranked() const { return kind == Kind::kRatio || kind == Kind::kTop || kind == Kind::kBytesPerToken; }
+  bool by_loss() const { return ranked() && by == By::kLoss; }
+  /// True where somebody has to measure: ranked(), unless nothing is left to choose because no layer is shared, or all.
   bool calibrated() const {
-    return (kind == Kind::kRatio && ratio > 0 && ratio < 1) || (kind == Kind::kTop && top > 0);
+    return ranked() && !(kind == Kind::kRatio && (ratio <= 0 || ratio >= 1)) && !(kind == Kind::kTop && top == 0);
   }
 };
+
+/// "loss", "attention".
+std::string to_string(By by);
+std::optional<By> find_by(const std::string& name);
 
 /// What a kv edge shares of its sender's turn.
 enum class Share { kPrompt, kPromptAndOutput };

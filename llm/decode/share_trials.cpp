@@ -16,7 +16,8 @@ constexpr std::int64_t kLogitRows = 64;
 
 }  // namespace
 
-ShareTrials::ShareTrials(const Model& model, std::vector<TrialPrompt> prompts, std::function<void()> before_layer)
+ShareTrials::ShareTrials(const Model& model, std::vector<TrialPrompt> prompts,
+                         std::function<void(std::int64_t rows)> before_layer)
     : model_(model),
       prompts_(std::move(prompts)),
       before_layer_(std::move(before_layer)),
@@ -117,7 +118,7 @@ void ShareTrials::run_batch(std::span<Job* const> jobs) {
     const auto here = jobs.first(parts.size());
     PassHooks hooks{.shared_memory = true};
     hooks.before_layer = [&](int at, at::Tensor& states) {
-      before_layer_();
+      before_layer_(states.size(0));
       keep_states(here, at, states);
     };
     pass_.run_layers(layer, next, hooks);

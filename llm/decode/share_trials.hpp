@@ -35,8 +35,9 @@ class ShareTrials {
   /// Layers at which the whole cache is seen.
   using Mask = std::vector<bool>;
 
-  /// `model` outlives this. `before_layer` is called before each layer of each batch; what it throws ends nats().
-  ShareTrials(const Model& model, std::vector<TrialPrompt> prompts, std::function<void()> before_layer);
+  /// `model` outlives this. `before_layer` is called before `rows` rows go through a layer; what it throws ends nats().
+  ShareTrials(const Model& model, std::vector<TrialPrompt> prompts,
+              std::function<void(std::int64_t rows)> before_layer);
 
   /// nats[m][p] of `masks[m]` on prompt `first + p`, p < count.
   std::vector<std::vector<double>> nats(const Mask& base, std::span<const Mask> masks, std::size_t first,
@@ -74,7 +75,7 @@ class ShareTrials {
 
   const Model& model_;
   const std::vector<TrialPrompt> prompts_;
-  const std::function<void()> before_layer_;
+  const std::function<void(std::int64_t rows)> before_layer_;
   const int layers_;
   std::vector<Base> bases_;
   Pass pass_;

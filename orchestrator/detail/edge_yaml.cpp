@@ -69,6 +69,16 @@ std::vector<int> read_layer_list(const YamlValue& value) {
   return {layers.begin(), layers.end()};
 }
 
+void read_by(const YamlFields& fields, LayerChoice& choice) {
+  if (const auto by = fields.find("by")) choice.by = *wire::find_by(by->one_of({"loss", "attention"}));
+  if (choice.by != wire::By::kLoss) return;
+  // Written out, a standard value is a slip as well.
+  for (const char* name : {"alpha", "mu", "sigma"})
+    if (const auto prior = fields.find(name))
+      prior->fail(cat("\"", name, "\" belongs to by: attention, and these layers are chosen by loss"),
+                  "remove it or add by: attention");
+}
+
 void read_prior(const YamlFields& fields, LayerChoice& choice) {
   if (const auto alpha = fields.find("alpha")) choice.alpha = alpha->number(wire::kLayerAlphaRange);
   if (const auto mu = fields.find("mu")) choice.mu = mu->number(wire::kLayerMuRange);
@@ -77,14 +87,15 @@ void read_prior(const YamlFields& fields, LayerChoice& choice) {
 
 LayerChoice read_layer_rule(const YamlFields& fields) {
   LayerChoice choice;
-  const std::vector<std::string> rules{"ratio", "top", "random", "contiguous"};
+  const std::vector<std::string> rules{"ratio", "top", "bytes_per_token", "random", "contiguous"};
   std::vector<std::string> named;
   for (const std::string& rule : rules) {
     if (fields.find(rule)) named.push_back(rule);
   }
   if (named.empty()) {
     // A mistyped rule is an unknown key first.
-    fields.refuse_others({"ratio", "top", "random", "contiguous", "seed", "alpha", "mu", "sigma"});
+    fields.refuse_others(
+        {"ratio", "top", "bytes_per_token", "random", "contiguous", "by", "seed", "alpha", "mu", "sigma"});
     fields.map().fail(cat(fields.map().what(), " names no rule"), cat("add one of ", joined(rules, " or ")));
   }
   if (named.size() > 1) {
@@ -92,13 +103,14 @@ LayerChoice read_layer_rule(const YamlFields& fields) {
   }
   const YamlValue value = *fields.find(named.front());
   if (named.front() == "top") {
-    fields.refuse_others({"top", "alpha", "mu", "sigma"});
     choice.kind = LayerChoice::Kind::kTop;
     choice.top = static_cast<int>(value.integer(wire::kLayerRange));
+  } else if (named.front() == "bytes_per_token") {
+    choice.kind = LayerChoice::Kind::kBytesPerToken;
+    choice.bytes_per_token = static_cast<int>(value.integer(wire::kLayerBytesRange));
   } else {
     choice.ratio = value.number(wire::kLayerRatioRange);
     if (named.front() == "ratio") {
-      fields.refuse_others({"ratio", "alpha", "mu", "sigma"});
       choice.kind = LayerChoice::Kind::kRatio;
     } else if (named.front() == "random") {
       fields.refuse_others({"random", "seed"});
@@ -108,6 +120,10 @@ LayerChoice read_layer_rule(const YamlFields& fields) {
       fields.refuse_others({"contiguous", "mu"});
       choice.kind = LayerChoice::Kind::kContiguous;
     }
+  }
+  if (choice.ranked()) {
+    fields.refuse_others({named.front(), "by", "alpha", "mu", "sigma"});
+    read_by(fields, choice);
   }
   read_prior(fields, choice);
   return choice;

@@ -6,10 +6,8 @@ namespace kvmesh::orchestrator::detail {
 
 const std::vector<NewerKey>& newer_keys() {
   static const std::vector<NewerKey> all{
-      // layers by loss
-      {"by", "0.2"},
+      // KV heads
       {"unit", "0.2"},
-      {"bytes_per_token", "0.2"},
       // reliability
       {"deadline", "0.3"},
       {"fallback", "0.3"},

@@ -46,6 +46,13 @@ void Supervisor::on_result(const std::string& name, const bus::Result& result, T
   records_.erase(record);
 }
 
+void Supervisor::on_progress(const bus::Progress& progress, Time now) {
+  const auto record = find_record(progress.request);
+  if (record == records_.end()) return;
+  record->renew(Deadline::after(options_.deadlines.record, now));
+  actions_.push_back(Note{describe(progress)});
+}
+
 void Supervisor::on_task_error(const std::string& name, const bus::TaskError& error, Time now) {
   const auto record = find_record(error.request);
   if (record == records_.end()) return;

@@ -72,7 +72,7 @@ TrialPrompt trial(const Model& model, const Question& question) {
 ShareTrials trials(const Model& model) {
   std::vector<TrialPrompt> prompts;
   for (const Question& question : kQuestions) prompts.push_back(trial(model, question));
-  return {model, std::move(prompts), [] {}};
+  return {model, std::move(prompts), [](std::int64_t) {}};
 }
 
 std::vector<Mask> all_masks(std::size_t layers) {
@@ -141,7 +141,8 @@ TEST_CASE("what a trial's batch is told before a layer ends it") {
   std::vector<TrialPrompt> prompts;
   prompts.push_back(trial(model, kQuestions[0]));
   int layers = 0;
-  ShareTrials tried(model, std::move(prompts), [&] {
+  ShareTrials tried(model, std::move(prompts), [&](std::int64_t rows) {
+    CHECK(rows == 8);  // the prompt, and the answer but its last token
     if (++layers == 3) throw std::runtime_error("cancelled");
   });
   const Mask all(4, true);

@@ -1,0 +1,248 @@
+#include "agents/turns/layer_search.hpp"
+
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+#include <set>
+#include <utility>
+
+#include "base/error.hpp"
+#include "kvcodec/layer_map.hpp"
+#include "kvcodec/layer_score.hpp"
+#include "kvcodec/share_search.hpp"
+#include "kvcodec/wire/search_cost.hpp"
+#include "llm/decode/share_trials.hpp"
+
+namespace kvmesh::agents {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Mask = llm::ShareTrials::Mask;
+
+constexpr std::chrono::seconds kFirstReport{2}, kBetweenReports{10};
+/// Sizes at which attention's choice is measured too.
+constexpr std::size_t kCompared = 10;
+
+/// To six decimals: sums of the same numbers in another order do not choose.
+double rounded(double loss) { return std::round(loss * 1e6) / 1e6; }
+
+/// How far the work on an edge is, in tokens that went through the whole model.
+class Work {
+ public:
+  Work(const SearchHooks& hooks, std::string edge, double planned, int layers)
+      : hooks_(hooks), edge_(std::move(edge)), planned_(planned), layers_(layers) {}
+
+  void before_layer(std::int64_t rows) {
+    if (hooks_.refuse_if_over) hooks_.refuse_if_over();
+    const Clock::time_point now = Clock::now();
+    if (hooks_.progress && now >= tell_at_) {
+      tell_at_ = now + kBetweenReports;
+      const double share = std::min(done_ / planned_, 0.99);
+      const double spent = std::chrono::duration<double>(now - began_).count();
+      hooks_.progress({.edge = edge_,
+                       .percent = static_cast<int>(100 * share),
+                       .left_s = spent / std::max(share, 1e-3) * (1 - share)});
+    }
+    done_ += static_cast<double>(rows) / layers_;
+  }
+
+ private:
+  const SearchHooks& hooks_;
+  const std::string edge_;
+  const double planned_;
+  const int layers_;
+  const Clock::time_point began_ = Clock::now();
+  Clock::time_point tell_at_ = began_ + kFirstReport;
+  double done_ = 0;
+};
+
+/// One edge's rows at one layer, but for the first of all: what is left out where the layer is not shared.
+llm::RowRange left_out(const SearchSample& sample, std::size_t edge, int layer) {
+  const llm::RowRange& rows = sample.rows.at(edge).at(static_cast<std::size_t>(layer));
+  return {std::max<std::int64_t>(rows.begin, 1), std::max<std::int64_t>(rows.end, 1)};
+}
+
+llm::TrialPrompt trial_of(const llm::Model& model, const SearchSample& sample, std::size_t edge) {
+  c10::InferenceMode guard;
+  std::vector<std::int64_t> said(sample.target.begin(), sample.target.end() - 1);
+  at::Tensor embeddings = sample.prompt;
+  if (!said.empty()) embeddings = at::cat({embeddings, model.embed(said)});
+  std::vector<llm::LayerCache> whole, reduced;
+  for (int l = 0; l < sample.shared.layers(); ++l) {
+    const llm::LayerCache& all = sample.shared.layer(l);
+    const llm::RowRange out = left_out(sample, edge, l);
+    whole.push_back(all.view());
+    reduced.push_back(all.shared_alone(embeddings.size(0), out.begin, out.end));
+  }
+  return {llm::KvCache(std::move(whole)), llm::KvCache(std::move(reduced)), embeddings, sample.target};
+}
+
+/// The search of one edge: layers that can be shared at all are its units.
+class EdgeSearch {
+ public:
+  EdgeSearch(const llm::Model& model, std::size_t edge, const std::vector<SearchSample>& samples,
+             std::function<void(std::int64_t)> before_layer)
+      : samples_(samples.size()),
+        checks_(static_cast<std::size_t>(wire::checking_records(static_cast<int>(samples_)))),
+        choosing_(samples_ - checks_),
+        rough_(std::max<std::size_t>(1, choosing_ / 3)),
+        layers_(samples.front().shared.layers()),
+        trials_(model, trials_of(model, edge, samples), std::move(before_layer)) {
+    for (int l = 0; l < layers_; ++l)
+      if (left_out(samples.front(), edge, l).count() > 0) units_.push_back(l);
+  }
+
+  /// Of `tokens` in all, what is left for choosing, in losses of all choosing records.
+  double budget(double tokens) const {
+    const double comparing = kCompared * (tokens_of(0, choosing_) + tokens_of(choosing_, checks_));
+    const double checking = (static_cast<double>(units_.size()) + 1) * tokens_of(choosing_, checks_);
+    return std::max(0.0, tokens - comparing - checking) / tokens_of(0, choosing_);
+  }
+
+  std::vector<kvcodec::SharedSet> path(double tokens) {
+    return kvcodec::search_shares(
+        {.units = static_cast<int>(units_.size()),
+         .losses =
+             [this](const kvcodec::UnitMask& base, std::span<const kvcodec::UnitMask> masks, kvcodec::Measure measure) {
+               const bool full = measure == kvcodec::Measure::kFull;
+               return losses(base, masks, 0, full ? choosing_ : rough_);
+             },
+         .rough_cost = tokens_of(0, rough_) / tokens_of(0, choosing_),
+         .budget = budget(tokens),
+         .progress = {}});
+  }
+
+  /// What sets of layers cost on the records that choose, and on those that check.
+  std::vector<double> chosen_on(const std::vector<bus::SharedLayers>& sets) { return losses_of(sets, 0, choosing_); }
+  std::vector<double> checked_on(const std::vector<bus::SharedLayers>& sets) {
+    return losses_of(sets, choosing_, checks_);
+  }
+
+  std::vector<int> layers_of(const std::vector<int>& units) const {
+    std::vector<int> layers;
+    for (const int unit : units) layers.push_back(units_.at(static_cast<std::size_t>(unit)));
+    return layers;
+  }
+  int checks() const { return static_cast<int>(checks_); }
+
+ private:
+  std::vector<double> losses_of(const std::vector<bus::SharedLayers>& sets, std::size_t first, std::size_t count) {
+    if (count == 0) return std::vector<double>(sets.size(), 0.0);
+    std::vector<Mask> masks;
+    for (const bus::SharedLayers& set : sets) {
+      masks.emplace_back(static_cast<std::size_t>(layers_));
+      for (const int layer : set.layers) masks.back()[static_cast<std::size_t>(layer)] = true;
+    }
+    return mean(trials_.nats(Mask(static_cast<std::size_t>(layers_), true), masks, first, count));
+  }
+
+  static std::vector<llm::TrialPrompt> trials_of(const llm::Model& model, std::size_t edge,
+                                                 const std::vector<SearchSample>& samples) {
+    std::vector<llm::TrialPrompt> trials;
+    for (const SearchSample& sample : samples) trials.push_back(trial_of(model, sample, edge));
+    return trials;
+  }
+
+  double tokens_of(std::size_t first, std::size_t count) const {
+    return static_cast<double>(trials_.tokens(first, count));
+  }
+
+  static std::vector<double> mean(const std::vector<std::vector<double>>& nats) {
+    std::vector<double> means;
+    for (const std::vector<double>& one : nats)
+      means.push_back(rounded(std::accumulate(one.begin(), one.end(), 0.0) / static_cast<double>(one.size())));
+    return means;
+  }
+
+  Mask mask_of(const kvcodec::UnitMask& units) const {
+    Mask mask(static_cast<std::size_t>(layers_));
+    for (std::size_t u = 0; u < units.size(); ++u) mask[static_cast<std::size_t>(units_[u])] = units[u];
+    return mask;
+  }
+
+  std::vector<double> losses(const kvcodec::UnitMask& base, std::span<const kvcodec::UnitMask> masks, std::size_t first,
+                             std::size_t count) {
+    std::vector<Mask> layers;
+    for (const kvcodec::UnitMask& mask : masks) layers.push_back(mask_of(mask));
+    return mean(trials_.nats(mask_of(base), layers, first, count));
+  }
+
+  const std::size_t samples_, checks_, choosing_, rough_;
+  const int layers_;
+  std::vector<int> units_;
+  llm::ShareTrials trials_;
+};
+
+/// The best layers by attention, from none to all in kCompared steps; what counts as layer 0 besides.
+std::vector<bus::SharedLayers> sets_by_attention(const InboundEdge& wiring, std::size_t edge,
+                                                 const std::vector<SearchSample>& samples) {
+  const wire::LayerChoice& choice = wiring.spec.layers;
+  std::vector<double> mean(samples.front().attention.at(edge).size());
+  for (const SearchSample& sample : samples)
+    for (std::size_t l = 0; l < mean.size(); ++l)
+      mean[l] += sample.attention[edge][l] / static_cast<double>(samples.size());
+  const std::vector<int> ranking =
+      kvcodec::rank_layers(kvcodec::layer_scores(mean, choice.alpha, choice.mu, choice.sigma));
+  const kvcodec::LayerMap map(static_cast<int>(wiring.sender.num_hidden_layers), static_cast<int>(mean.size()));
+  std::vector<bus::SharedLayers> sets;
+  const std::size_t step = (ranking.size() + kCompared - 1) / kCompared;
+  for (std::size_t count = 0; count <= ranking.size(); count += step) {
+    std::set<int> layers(ranking.begin(), ranking.begin() + static_cast<std::ptrdiff_t>(count));
+    layers.insert(map.first_layers().begin(), map.first_layers().end());
+    sets.push_back({.layers = {layers.begin(), layers.end()}});
+  }
+  return sets;
+}
+
+}  // namespace
+
+std::size_t SearchSample::bytes() const {
+  std::size_t bytes = prompt.nbytes();
+  for (int l = 0; l < shared.layers(); ++l)
+    bytes += shared.layer(l).key_store().nbytes() + shared.layer(l).value_store().nbytes();
+  return bytes;
+}
+
+void SearchSamples::add(const bus::Task& task, SearchSample sample) {
+  if (task.sample == 0) take();
+  if (task.sample != static_cast<int>(samples_.size()))
+    throw Error(ErrorKind::kGiveUp, cat("record ", task.sample + 1, " of a search for layers came, and record ",
+                                        samples_.size() + 1, " is missing"));
+  const std::size_t bytes = sample.bytes();
+  if (bytes > most_bytes_ - bytes_)
+    fail_input("the keys and values of ", samples_.size() + 1,
+               " records, on which layers are to be chosen by loss, take ", bytes_ + bytes, " bytes, and ", most_bytes_,
+               " are this agent's; choose on fewer records (--samples)");
+  bytes_ += bytes;
+  samples_.push_back(std::move(sample));
+}
+
+std::vector<SearchSample> SearchSamples::take() {
+  bytes_ = 0;
+  return std::exchange(samples_, {});
+}
+
+bus::EdgeScores search_layers(const llm::Model& model, const std::vector<const InboundEdge*>& edges, std::size_t number,
+                              const std::vector<SearchSample>& samples, const SearchHooks& hooks) {
+  const wire::EdgeSpec& spec = edges.at(number)->spec;
+  const auto tokens = static_cast<double>(wire::search_tokens(static_cast<int>(samples.size())));
+  Work work(hooks, wire::describe(spec), tokens, static_cast<int>(model.config().num_hidden_layers));
+  EdgeSearch search(model, number, samples, [&](std::int64_t rows) { work.before_layer(rows); });
+  bus::EdgeScores found{.from = spec.from, .to = spec.to, .scores = {}, .checks = search.checks()};
+  for (const kvcodec::SharedSet& set : search.path(tokens))
+    found.path.push_back({.layers = search.layers_of(set.units), .loss = set.loss});
+  found.by_attention = sets_by_attention(*edges[number], number, samples);
+  const std::vector<double> attention = search.chosen_on(found.by_attention);
+  for (std::size_t i = 0; i < attention.size(); ++i) found.by_attention[i].loss = attention[i];
+  for (std::vector<bus::SharedLayers>* sets : {&found.path, &found.by_attention}) {
+    const std::vector<double> checked = search.checked_on(*sets);
+    for (std::size_t i = 0; i < checked.size(); ++i) (*sets)[i].checked = checked[i];
+  }
+  return found;
+}
+
+}  // namespace kvmesh::agents
