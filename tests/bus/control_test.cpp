@@ -74,6 +74,9 @@ Task a_task() {
           .stop = {"\n\n", "END"},
           .targets = {"Paris", "the city of Paris"},
           .calibrate = true,
+          .search = {"reader"},
+          .sample = 2,
+          .samples = 16,
           .deadline_ms = 60'000};
 }
 
@@ -81,7 +84,12 @@ Result a_result() {
   return {.request = "q-1",
           .answer = "Paris",
           .edges = {{.from = "a", .to = "b", .medium = "kv", .layers = "2 of 8 + layer 0", .bytes = 1ull << 40}},
-          .scores = {{.from = "a", .to = "b", .scores = {0.1, 1e-300, 3}}},
+          .scores = {{.from = "a",
+                      .to = "b",
+                      .scores = {0.1, 1e-300, 3},
+                      .path = {{{}, 9.5, 8}, {{1}, 2, 2.5}},
+                      .by_attention = {{{0}, 9, 8}},
+                      .checks = 4}},
           .ttft_ms = 12.25,
           .receiver_ttft_ms = 3.5,
           .prefill_tokens = 100,
@@ -110,8 +118,9 @@ std::vector<Control> one_of_each() {
           a_result(),
           TaskError{.request = "q-1", .kind = ErrorKind::kRetry, .reason = "too long"},
           Cancel{.request = "q-2"},
-          Scores{.edge = {.from = "a", .to = "b", .scores = {0.5, 0.25}}},
+          Scores{.edge = {.from = "a", .to = "b", .scores = {0.5, 0.25}, .path = {{{}, 9.5, 8}, {{1}, 2, 2.5}}}},
           Lost{"solver", "nobody subscribes"},
+          Progress{.request = "q-1", .edge = "a -> b (kv)", .percent = 40, .left_s = 12.5},
           Heartbeat{},
           Refused{.reason = "no such agent"},
           Failed{.kind = ErrorKind::kFixInput, .reason = "no weights"},
@@ -124,7 +133,7 @@ TEST_CASE("every control message says its type") {
   std::vector<std::string> types;
   for (const Control& message : one_of_each()) types.push_back(json::parse(encode_control(message).text()).at("type"));
   CHECK(types == std::vector<std::string>{"join", "assign", "hello", "edges", "ready", "task", "result", "task_error",
-                                          "cancel", "scores", "lost", "heartbeat", "refused", "failed", "bye"});
+                                          "cancel", "scores", "lost", "progress", "heartbeat", "refused", "failed", "bye"});
 }
 
 TEST_CASE("every control message comes back as the same type with the same content") {
@@ -153,7 +162,20 @@ TEST_CASE("a task's fields arrive one by one") {
   CHECK(task.stop == sent.stop);
   CHECK(task.targets == sent.targets);
   CHECK(task.calibrate == sent.calibrate);
+  CHECK(task.search == sent.search);
+  CHECK((task.sample == sent.sample && task.samples == sent.samples));
   CHECK(task.deadline_ms == sent.deadline_ms);
+}
+
+TEST_CASE("who is to take layers by loss must know them, and nobody else") {
+  const auto needs = [](const Control& message) {
+    const json text = json::parse(encode_control(message).text());
+    return text.contains("needs") ? text["needs"] : json();
+  };
+  CHECK(needs(a_task()) == json::array({"loss"}));
+  CHECK(needs(Scores{.edge = {.from = "a", .to = "b", .scores = {}, .path = {{{}, 9, 8}}}}) == json::array({"loss"}));
+  CHECK(needs(Scores{.edge = {.from = "a", .to = "b", .scores = {1}}}).is_null());
+  CHECK(needs(Task{.request = "q"}).is_null());
 }
 
 TEST_CASE("a result's fields arrive one by one") {
@@ -164,6 +186,9 @@ TEST_CASE("a result's fields arrive one by one") {
   CHECK(result.edges[0].bytes == 1ull << 40);
   REQUIRE(result.scores.size() == 1);
   CHECK(result.scores[0].scores == std::vector<double>{0.1, 1e-300, 3});
+  CHECK(result.scores[0].path == a_result().scores[0].path);
+  CHECK(result.scores[0].by_attention == a_result().scores[0].by_attention);
+  CHECK(result.scores[0].checks == 4);
   CHECK(result.ttft_ms == 12.25);
   CHECK(result.receiver_ttft_ms == 3.5);
   CHECK(result.prefill_tokens == 100);

@@ -44,6 +44,26 @@ TEST_CASE("an edge comes back as it went") {
   CHECK(wire::edge_spec_from_json(wire::to_json(plain)) == plain);
 }
 
+TEST_CASE("layers by loss come back, and are refused by who does not know them") {
+  wire::EdgeSpec edge{.from = "a", .to = "b"};
+  edge.layers = {.kind = wire::LayerChoice::Kind::kBytesPerToken, .bytes_per_token = 4096};
+  CHECK(wire::edge_spec_from_json(wire::to_json(edge)) == edge);
+  CHECK(json::parse(wire::to_json(edge))["needs"] == json::array({"loss"}));
+  edge.layers.by = wire::By::kAttention;
+  CHECK(wire::edge_spec_from_json(wire::to_json(edge)) == edge);
+  CHECK_FALSE(json::parse(wire::to_json(edge)).contains("needs"));
+  json newer = json::parse(wire::to_json(edge));
+  newer["needs"] = {"loss", "telepathy"};
+  CHECK_THAT(error_of([&] { wire::edge_spec_from_json(newer.dump()); }), holds("telepathy"));
+}
+
+TEST_CASE("a choice that does not say by what was written by a build that knew attention alone") {
+  json older = json::parse(wire::to_json({.from = "a", .to = "b"}));
+  older.erase("needs");
+  older["layers"].erase("by");
+  CHECK(wire::edge_spec_from_json(older.dump()).layers.by == wire::By::kAttention);
+}
+
 TEST_CASE("every medium has a name and is found by it") {
   for (wire::Medium medium :
        {wire::Medium::kKv, wire::Medium::kText, wire::Medium::kEmbedding, wire::Medium::kActivation}) {

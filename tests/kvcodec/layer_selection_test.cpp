@@ -17,7 +17,10 @@ using Layers = std::vector<int>;
 
 namespace {
 
-const std::vector<double> kImportances{0.1, 0.5, 0.3, 0.2, 0.9, 0.4, 0.8, 0.05};
+const kvcodec::EdgeMeasures kMeasured{.importances = {0.1, 0.5, 0.3, 0.2, 0.9, 0.4, 0.8, 0.05},
+                                      .best_sets = {{}, {5}, {2, 7}, {2, 5, 7}, {0, 1, 2, 3, 4, 5, 6, 7}},
+                                      .layer_bytes = 100};
+constexpr wire::By kAttention = wire::By::kAttention;
 
 Layers contiguous(double ratio, int num_layers, double mu = 0.5) {
   return select_layers({.kind = Kind::kContiguous, .ratio = ratio, .mu = mu}, num_layers, {}, 0);
@@ -45,11 +48,38 @@ TEST_CASE("a ratio's share of the layers is the floor, whatever binary makes of 
 }
 
 TEST_CASE("a ratio takes the best of the ranking, sorted") {
-  CHECK(select_layers({.kind = Kind::kRatio, .ratio = 0.3}, 8, kImportances, 0) == Layers{4, 6});
-  CHECK(select_layers({.kind = Kind::kRatio, .ratio = 0.0}, 8, kImportances, 0).empty());
-  CHECK(select_layers({.kind = Kind::kTop, .top = 3}, 8, kImportances, 0) == Layers{1, 4, 6});
-  CHECK(select_layers({.kind = Kind::kRatio, .ratio = 0.25, .alpha = 0, .sigma = 1}, 8, kImportances, 0) ==
-        Layers{3, 4});
+  CHECK(select_layers({.kind = Kind::kRatio, .ratio = 0.3, .by = kAttention}, 8, kMeasured, 0) == Layers{4, 6});
+  CHECK(select_layers({.kind = Kind::kRatio, .ratio = 0.0, .by = kAttention}, 8, kMeasured, 0).empty());
+  CHECK(select_layers({.kind = Kind::kTop, .top = 3, .by = kAttention}, 8, kMeasured, 0) == Layers{1, 4, 6});
+  CHECK(select_layers({.kind = Kind::kRatio, .ratio = 0.25, .by = kAttention, .alpha = 0, .sigma = 1}, 8, kMeasured,
+                      0) == Layers{3, 4});
+}
+
+TEST_CASE(
+    "by loss, which is what is meant where nothing is said, the best set of the size that a search found is taken") {
+  CHECK(select_layers({.kind = Kind::kRatio, .ratio = 0.3}, 8, kMeasured, 0) == Layers{2, 7});
+  CHECK(select_layers({.kind = Kind::kTop, .top = 1}, 8, kMeasured, 0) == Layers{5});
+  CHECK(select_layers({.kind = Kind::kTop, .top = 3, .by = wire::By::kLoss}, 8, kMeasured, 0) == Layers{2, 5, 7});
+  CHECK(select_layers({.kind = Kind::kTop, .top = 7}, 8, kMeasured, 0) == Layers{2, 5, 7});  // the search left some out
+  CHECK(select_layers({.kind = Kind::kRatio, .ratio = 1}, 3, {}, 0) == Layers{0, 1, 2});
+}
+
+TEST_CASE("bytes per token buy as many of the best layers as fit") {
+  CHECK(select_layers({.kind = Kind::kBytesPerToken, .bytes_per_token = 299}, 8, kMeasured, 0) == Layers{2, 7});
+  CHECK(select_layers({.kind = Kind::kBytesPerToken, .bytes_per_token = 300}, 8, kMeasured, 0) == Layers{2, 5, 7});
+  CHECK(select_layers({.kind = Kind::kBytesPerToken, .bytes_per_token = 99}, 8, kMeasured, 0).empty());
+  CHECK(select_layers({.kind = Kind::kBytesPerToken, .bytes_per_token = 9999}, 8, kMeasured, 0).size() == 8);
+  CHECK(select_layers({.kind = Kind::kBytesPerToken, .bytes_per_token = 100, .by = kAttention}, 8, kMeasured, 0) ==
+        Layers{4});
+}
+
+TEST_CASE("a layer's bytes per token are those of keys and values as they travel, scales and zeros included") {
+  using wire::WireDtype;
+  CHECK(kvcodec::row_bytes(WireDtype::kSame, 3, 64, 4) == 2 * 3 * 64 * 4);
+  CHECK(kvcodec::row_bytes(WireDtype::kBFloat16, 3, 64, 4) == 2 * 3 * 64 * 2);
+  // 64 tokens: codes, and a scale and a zero of two bytes for each channel of the keys and each token of the values
+  CHECK(64 * kvcodec::row_bytes(WireDtype::kInt8, 3, 64, 4) == 2 * 64 * 3 * 64 + 4 * 3 * 64 + 4 * 64 * 3);
+  CHECK(64 * kvcodec::row_bytes(WireDtype::kInt4, 1, 32, 2) == 64 * 32 + 4 * 32 + 4 * 64);
 }
 
 TEST_CASE("all and explicit layers need no scores") {
@@ -93,8 +123,8 @@ TEST_CASE("random layers are distinct, in range, as many as asked for, and every
 }
 
 TEST_CASE("a choice that does not fit the model is refused with the numbers") {
-  const auto refusal = [](const LayerChoice& choice, std::span<const double> importances = kImportances) {
-    return error_of([&] { select_layers(choice, 8, importances, 0); });
+  const auto refusal = [](const LayerChoice& choice, const kvcodec::EdgeMeasures& measured = kMeasured) {
+    return error_of([&] { select_layers(choice, 8, measured, 0); });
   };
   CHECK_THAT(refusal({.kind = Kind::kExplicit, .layers = {0, 8}}), holds("layer 8") && holds("8 layers (0 to 7)"));
   CHECK_THAT(refusal({.kind = Kind::kExplicit, .layers = {-1}}), holds("layer -1"));
@@ -102,8 +132,12 @@ TEST_CASE("a choice that does not fit the model is refused with the numbers") {
   CHECK_THAT(refusal({.kind = Kind::kRatio, .ratio = 1.01}), holds("1.01"));
   CHECK_THAT(refusal({.kind = Kind::kRandom, .ratio = -0.1}), holds("-0.1"));
   CHECK_THAT(refusal({.kind = Kind::kContiguous, .ratio = 2}), holds("ratio of layers is 2"));
-  CHECK_THAT(refusal({.kind = Kind::kRatio}, {}), holds("scores for 0 of 8 layers") && holds("calibrate"));
-  CHECK_THAT(refusal({.kind = Kind::kTop, .top = 1}, std::span(kImportances).first(7)), holds("7 of 8"));
+  CHECK_THAT(refusal({.kind = Kind::kRatio, .by = kAttention}, {}),
+             holds("scores for 0 of 8 layers") && holds("calibrate"));
+  CHECK_THAT(refusal({.kind = Kind::kTop, .top = 1, .by = kAttention}, {.importances = {1, 2, 3, 4, 5, 6, 7}}),
+             holds("7 of 8"));
+  CHECK_THAT(refusal({.kind = Kind::kRatio}, {}), holds("no search has been made") && holds("calibrate"));
+  CHECK_THAT(refusal({.kind = Kind::kBytesPerToken, .bytes_per_token = 9}, {}), holds("bytes_per_token"));
 }
 
 TEST_CASE("a selection is told as layers and layer 0") {
@@ -111,4 +145,5 @@ TEST_CASE("a selection is told as layers and layer 0") {
   CHECK(describe_selection({0, 6}, 8) == "2 of 8");
   CHECK(describe_selection({}, 8) == "0 of 8 + layer 0");
   CHECK(describe_selection({0, 1, 2}, 3) == "3 of 3");
+  CHECK(describe_selection({4, 6}, 8, /*first_besides=*/false) == "2 of 8");
 }

@@ -226,7 +226,7 @@ TEST_CASE("a record that takes too long fails alone") {
 }
 
 TEST_CASE("without a calibration file the first record calibrates, and it is said") {
-  Mesh mesh("medium: kv, layers: {ratio: 0.3}");
+  Mesh mesh("medium: kv, layers: {ratio: 0.3, by: attention}");
   mesh.start();
   CHECK(mesh->run(record("q1", "abc"), 0).output == "re: abc");
   CHECK_THAT(mesh.logged(), Contains("calibrating on record q1"));
@@ -245,7 +245,8 @@ TEST_CASE("a calibration file is averaged over as many records as asked for") {
   folder.write("calibration.jsonl",
                "{\"context\": \"c\", \"question\": \"1\"}\n{\"context\": \"c\", \"question\": \"333\"}\n"
                "{\"context\": \"c\", \"question\": \"never\"}\n");
-  const Topology topology = folder.parse(pair("medium: kv, layers: {top: 1}") + "calibration: calibration.jsonl\n");
+  const Topology topology =
+      folder.parse(pair("medium: kv, layers: {top: 1, by: attention}") + "calibration: calibration.jsonl\n");
   Orchestrator orchestrator(topology, {.bind = std::nullopt, .spawn = false, .samples = 2});
   FakeAgent reader("reader", orchestrator.endpoint(), good("reader"));
   FakeAgent solver("solver", orchestrator.endpoint(), good("solver"));
@@ -265,7 +266,7 @@ TEST_CASE("a calibration record that lacks a field is heard of before anything s
 }
 
 TEST_CASE("scores that are given are not measured") {
-  Mesh mesh("medium: kv, layers: {ratio: 0.3}");
+  Mesh mesh("medium: kv, layers: {ratio: 0.3, by: attention}");
   mesh.start();
   mesh->set_scores({{"reader", "solver", {9, 8}}});
   mesh->run(record("q1", "abc"), 0);
@@ -276,7 +277,7 @@ TEST_CASE("scores that are given are not measured") {
 }
 
 TEST_CASE("every n-th record is measured anew") {
-  Mesh mesh("medium: kv, layers: {ratio: 0.3}, recalibrate: {every: 2}");
+  Mesh mesh("medium: kv, layers: {ratio: 0.3, by: attention}, recalibrate: {every: 2}");
   mesh.start();
   for (std::uint64_t i = 0; i < 4; ++i) mesh->run(record("q" + std::to_string(i), std::string(i, 'x')), i);
   const auto scores = mesh.agent(0).all<bus::Scores>();
@@ -287,7 +288,7 @@ TEST_CASE("every n-th record is measured anew") {
 }
 
 TEST_CASE("a calibration that fails on a record fails that record, and the next calibrates again") {
-  Mesh mesh("medium: kv, layers: {ratio: 0.3}");
+  Mesh mesh("medium: kv, layers: {ratio: 0.3, by: attention}");
   mesh.start([](Behaviour& solver) {
     solver.answer = [inner = solver.answer](const bus::Task& task) -> std::optional<bus::Control> {
       if (task.prompt.at(0).text == "bad") return bus::TaskError{task.request, ErrorKind::kFixInput, "too long"};
@@ -337,7 +338,8 @@ TEST_CASE("progress comes from one thread, and what it throws harms nobody") {
   std::mutex mutex;
   std::set<std::thread::id> threads;
   std::string logged;
-  Orchestrator orchestrator(folder.parse(pair("medium: kv, layers: {top: 1}") + "calibration: calibration.jsonl\n"),
+  Orchestrator orchestrator(folder.parse(pair("medium: kv, layers: {top: 1, by: attention}") +
+                                         "calibration: calibration.jsonl\n"),
                             {.bind = std::nullopt, .spawn = false, .log = [&](const std::string& line) {
                                const std::lock_guard lock(mutex);
                                threads.insert(std::this_thread::get_id());

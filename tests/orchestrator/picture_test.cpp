@@ -28,12 +28,12 @@ TEST_CASE("an agent without edges stands alone") {
 TEST_CASE("a fan-in meets at its receiver") {
   const Topology topology =
       Folder().parse(graph(edge("a", "d") + edge("b", "d", "medium: activation, from_layer: 5, to_layer: 3") +
-                           edge("c", "d", "medium: kv, layers: {top: 2}")));
+                           edge("c", "d", "medium: kv, layers: {top: 2, by: attention}")));
   CHECK(picture(topology) ==
         "mesh: 4 agents, 3 edges, output d\n\n"
         "  [a: tiny] --kv, ratio 0.3-------------------------+\n"
         "  [b: tiny] --activation, from layer 5, to layer 3--+\n"
-        "  [c: tiny] --kv, top 2-----------------------------+--> [d: tiny] => output\n");
+        "  [c: tiny] --kv, top 2 by attention----------------+--> [d: tiny] => output\n");
 }
 
 TEST_CASE("a fan-out is a line for each receiver, and a chain goes on from its last") {

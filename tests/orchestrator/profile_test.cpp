@@ -37,13 +37,42 @@ TEST_CASE("a profile that is written is read as it was, and is written the same 
   CHECK(to_json(read_profile(file)) == to_json(measured()));
 }
 
+TEST_CASE("a profile holds a search by loss, for every ratio, and gives it to the edges that choose so") {
+  const Folder folder;
+  Profile both = measured();
+  both.edges[0].path = {{{}, 9.5, 8}, {{2}, 2.25, 3}, {{0, 2}, 2, 2.5}, {{0, 1, 2}, 1.75, 2.5}};
+  both.edges[0].by_attention = {{{0}, 9, 7}, {{0, 1}, 8, 7}};
+  both.edges[0].checks = 1;
+  CHECK(read_profile(folder.write("profile.json", to_json(both))) == both);
+  const auto scores = scores_for(folder.parse(pair("medium: kv, layers: {ratio: 0.5}")), both, kModels);
+  REQUIRE(scores.size() == 1);
+  CHECK(scores[0].path == both.edges[0].path);
+  CHECK(scores[0].checks == 1);
+}
+
+TEST_CASE("a profile that was measured by attention alone serves no edge that chooses by loss") {
+  const Folder folder;
+  const Topology topology = folder.parse(pair("medium: kv, layers: {top: 1}") + "profile: profile.json\n");
+  CHECK_THROWS_WITH(check_profile(topology, measured()), Contains("profile.json") && Contains("attention alone") &&
+                                                             Contains("mesh.yaml:9") && Contains("kvmesh calibrate"));
+}
+
+TEST_CASE("a path whose sets do not grow is refused with its place") {
+  const Folder folder;
+  Profile broken = measured();
+  broken.edges[0].path = {{{}, 9}, {{2}, 2}, {{1}, 1}};
+  const auto file = folder.write("profile.json", to_json(broken));
+  CHECK_THROWS_WITH(read_profile(file), Contains("profile.json: edge 1") && Contains("\"path\""));
+}
+
 TEST_CASE("scores are rounded to what a profile holds, so that both select the same layers") {
   CHECK(rounded_scores({0.12345649, 1.0 / 3}) == std::vector<double>{0.123456, 0.333333});
 }
 
 TEST_CASE("a profile gives scores to the edges that select by them, and to no other") {
   const Folder folder;
-  const auto scores = scores_for(folder.parse(pair("medium: kv, layers: {top: 1}")), measured(), kModels);
+  const auto scores =
+      scores_for(folder.parse(pair("medium: kv, layers: {top: 1, by: attention}")), measured(), kModels);
   REQUIRE(scores.size() == 1);
   CHECK(scores[0].from == "reader");
   CHECK(scores[0].scores == measured().edges[0].scores);
@@ -52,7 +81,8 @@ TEST_CASE("a profile gives scores to the edges that select by them, and to no ot
 
 TEST_CASE("a profile of other weights is refused with both fingerprints, one without the edge with its line") {
   const Folder folder;
-  const Topology topology = folder.parse(pair("medium: kv, layers: {top: 1}") + "profile: profile.json\n");
+  const Topology topology =
+      folder.parse(pair("medium: kv, layers: {top: 1, by: attention}") + "profile: profile.json\n");
   CHECK_THROWS_WITH(scores_for(topology, measured(), {{"reader", "aaaa"}, {"solver", "cccc"}}),
                     Contains("profile.json") && Contains("solver") && Contains("bbbb") && Contains("cccc"));
   CHECK_THROWS_WITH(check_profile(topology, {}),

@@ -10,6 +10,7 @@
 using namespace kvmesh;
 using namespace kvmesh::orchestrator;
 using namespace kvmesh::orchestrator::test;
+using Catch::Matchers::Contains;
 using nlohmann::json;
 
 namespace {
@@ -24,7 +25,7 @@ class Scene {
                 {.submit = [this](const RecordTasks& tasks) { submit(tasks); },
                  .wait = [this] { return wait(); },
                  .install = [this](const bus::EdgeScores&) { passed += "! "; },
-                 .log = [](const std::string&) {}}) {}
+                 .log = [this](const std::string& text) { logged += text + "\n"; }}) {}
 
   RecordOutcome take(const std::string& id, std::uint64_t index, const std::vector<std::string>& wanted = {}) {
     return runner_.run({{"id", id}, {"context", "c"}, {"question", "q"}}, index, wanted);
@@ -39,8 +40,10 @@ class Scene {
   }
   RecordRunner& runner() { return runner_; }
 
-  std::string passed;
+  std::string passed, logged;
   std::map<std::string, std::vector<std::string>> targets;  ///< that each agent was last given
+  std::vector<bus::Task> calibrating;  ///< the solver's
+  bool finds_layers = true;            ///< where a search is asked for
   bool calibration_fails = false;
   std::string report_fails_at;
   std::string fails_at;  ///< the mesh fails when it is waited for and this record is on its way
@@ -51,7 +54,12 @@ class Scene {
     passed += (calibrate ? "c:" : "") + tasks.id + " ";
     for (const auto& [agent, task] : tasks.tasks) targets[agent] = task.targets;
     RecordOutcome outcome{.id = tasks.id, .request = tasks.request};
-    if (calibrate) outcome.scores = {{"reader", "solver", {0.5, 0.25}}};
+    if (calibrate) {
+      const bus::Task& task = calibrating.emplace_back(tasks.tasks.at("solver"));
+      outcome.scores = {{"reader", "solver", {0.5, 0.25}}};
+      if (!task.search.empty() && task.sample + 1 == task.samples && finds_layers)
+        outcome.scores[0].path = {{{}, 9}, {{1}, 1}, {{0, 1}, 1}};
+    }
     if (calibrate && calibration_fails) outcome.error = "too long";
     running_.push_back(outcome);
   }
@@ -73,7 +81,7 @@ class Scene {
 }  // namespace
 
 TEST_CASE("without a calibration file the first record is measured on, and answered once") {
-  Scene scene("medium: kv, layers: {ratio: 0.3}");
+  Scene scene("medium: kv, layers: {ratio: 0.3, by: attention}");
   scene.take("a", 0);
   scene.take("b", 1);
   CHECK(scene.passed == "c:a ! a b ");
@@ -86,20 +94,65 @@ TEST_CASE("layers that need no scores are never measured") {
 }
 
 TEST_CASE("scores that were given are not measured") {
-  Scene scene("medium: kv, layers: {top: 1}");
+  Scene scene("medium: kv, layers: {top: 1, by: attention}");
   scene.runner().set_scores({{"reader", "solver", {1, 2}}});
   scene.take("a", 0);
   CHECK(scene.passed == "! a ");
 }
 
+TEST_CASE("by loss the first record's tasks ask for a search, towards its right answer") {
+  Scene scene("medium: kv, layers: {ratio: 0.5}");
+  scene.runner().run({{"id", "a"}, {"context", "c"}, {"question", "q"}, {"answers", {"Paris", "paris"}}}, 0);
+  CHECK(scene.passed == "c:a ! a ");
+  const bus::Task& task = scene.calibrating.at(0);
+  CHECK(task.search == std::vector<std::string>{"reader"});
+  CHECK(task.targets == std::vector<std::string>{"Paris"});
+  CHECK((task.sample == 0 && task.samples == 1 && !task.generate && task.deadline_ms == 0));
+  CHECK_THAT(scene.logged, Contains("reader -> solver") && Contains("the record's answer") && Contains("12000 tokens"));
+}
+
+TEST_CASE("a record without an answer is searched by what the agent itself says, in at most twelve tokens") {
+  Scene scene("medium: kv, layers: {ratio: 0.5}");
+  scene.take("a", 0);
+  CHECK((scene.calibrating.at(0).targets.empty() && scene.calibrating[0].generate));
+  CHECK(scene.calibrating[0].max_tokens == 12);
+  CHECK_THAT(scene.logged, Contains("what solver itself says"));
+}
+
+TEST_CASE("several records of one search say which they are") {
+  Scene scene("medium: kv, layers: {ratio: 0.5}");
+  std::vector<json> records;
+  for (const char* id : {"a", "b", "c"}) records.push_back({{"id", id}, {"context", "c"}, {"question", "q"}});
+  const auto scores = scene.runner().calibrate(records);
+  REQUIRE(scene.calibrating.size() == 3);
+  for (int i = 0; i < 3; ++i) {
+    CHECK(scene.calibrating[static_cast<std::size_t>(i)].sample == i);
+    CHECK(scene.calibrating[static_cast<std::size_t>(i)].samples == 3);
+  }
+  CHECK(scores.at(0).path.size() == 3);
+  CHECK(scores[0].scores == std::vector<double>{0.5, 0.25});
+}
+
+TEST_CASE("an agent that names no layers where a search was asked for is named") {
+  Scene scene("medium: kv, layers: {ratio: 0.5}");
+  scene.finds_layers = false;
+  CHECK_THROWS_WITH(scene.take("a", 0), Contains("agent solver") && Contains("same kvmesh"));
+}
+
+TEST_CASE("by attention no search is asked for") {
+  Scene scene("medium: kv, layers: {ratio: 0.5, by: attention}");
+  scene.take("a", 0);
+  CHECK(scene.calibrating.at(0).search.empty());
+}
+
 TEST_CASE("recalibrate: {every: n} measures on every n-th record, before it is answered") {
-  Scene scene("medium: kv, layers: {ratio: 0.3}, recalibrate: {every: 2}");
+  Scene scene("medium: kv, layers: {ratio: 0.3, by: attention}, recalibrate: {every: 2}");
   for (const char* id : {"a", "b", "c", "d"}) scene.take(id, static_cast<std::uint64_t>(*id - 'a'));
   CHECK(scene.passed == "c:a ! a c:b ! b c c:d ! d ");
 }
 
 TEST_CASE("a record that cannot be measured on fails with that reason, and the next is measured on instead") {
-  Scene scene("medium: kv, layers: {ratio: 0.3}");
+  Scene scene("medium: kv, layers: {ratio: 0.3, by: attention}");
   scene.calibration_fails = true;
   CHECK(scene.take("a", 0).error == "calibration: too long");
   scene.calibration_fails = false;
@@ -120,13 +173,13 @@ TEST_CASE("with one record at a time each is reported before the next begins") {
 }
 
 TEST_CASE("nothing is on its way while an edge is measured") {
-  Scene scene("medium: kv, layers: {ratio: 0.3}, recalibrate: {every: 4}");
+  Scene scene("medium: kv, layers: {ratio: 0.3, by: attention}, recalibrate: {every: 4}");
   scene.take_all("abcde", 3);
   CHECK(scene.passed == "c:a ! a b c >a >b >c c:d ! d e >d >e ");
 }
 
 TEST_CASE("a record that cannot be measured on is reported in its place") {
-  Scene scene("medium: kv, layers: {ratio: 0.3}");
+  Scene scene("medium: kv, layers: {ratio: 0.3, by: attention}");
   scene.calibration_fails = true;
   scene.take_all("ab", 2);
   CHECK(scene.passed == "c:a >a c:b >b ");

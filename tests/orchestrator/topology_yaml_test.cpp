@@ -80,9 +80,13 @@ TEST_CASE("every form of a kv edge's layers is read") {
   CHECK(edge_of("medium: kv, layers: all").layers.kind == LayerChoice::Kind::kAll);
   CHECK(edge_of("medium: kv, layers: []").layers.layers.empty());
   CHECK(edge_of("medium: kv, layers: [7, 0, 4-6]").layers.layers == std::vector<int>{0, 4, 5, 6, 7});
-  const auto top = edge_of("medium: kv, layers: {top: 3, alpha: 0.9, mu: 0.25, sigma: 2}").layers;
+  const auto top = edge_of("medium: kv, layers: {top: 3, by: attention, alpha: 0.9, mu: 0.25, sigma: 2}").layers;
   CHECK(top.kind == LayerChoice::Kind::kTop);
-  CHECK((top.top == 3 && top.alpha == 0.9 && top.mu == 0.25 && top.sigma == 2));
+  CHECK((top.top == 3 && top.by == wire::By::kAttention && top.alpha == 0.9 && top.mu == 0.25 && top.sigma == 2));
+  const auto bytes = edge_of("medium: kv, layers: {bytes_per_token: 4096, by: loss}").layers;
+  CHECK((bytes.kind == LayerChoice::Kind::kBytesPerToken && bytes.bytes_per_token == 4096));
+  CHECK(bytes.by == wire::By::kLoss);
+  CHECK(edge_of("medium: kv, layers: {ratio: 0.5}").layers.by == wire::By::kLoss);
   const auto random = edge_of("medium: kv, layers: {random: 0.5, seed: 18446744073709551615}").layers;
   CHECK((random.kind == LayerChoice::Kind::kRandom && random.ratio == 0.5 && random.seed == ~std::uint64_t{0}));
   const auto contiguous = edge_of("medium: kv, layers: {contiguous: 0.25, mu: 0.75}").layers;
@@ -91,7 +95,7 @@ TEST_CASE("every form of a kv edge's layers is read") {
 
 TEST_CASE("every other option of an edge is read") {
   const auto kv = edge_of(
-      "medium: kv, share: prompt+output, max_tokens: 9, recalibrate: {every: 4}, "
+      "medium: kv, layers: {ratio: 0.3, by: attention}, share: prompt+output, max_tokens: 9, recalibrate: {every: 4}, "
       "reproduce: {mask: authors, positions: overlap}");
   CHECK((kv.share == wire::Share::kPromptAndOutput && kv.max_tokens == 9 && kv.recalibrate_every == 4));
   CHECK((kv.mask == wire::Mask::kAuthors && kv.positions == wire::Positions::kOverlap));
@@ -178,7 +182,13 @@ TEST_CASE("a value of the wrong type or out of range is refused") {
       {pair("medium: kv, layers: {ratio: 0.3, top: 2}"), 9, {"ratio and top", "keep one"}},
       {pair("medium: kv, layers: {alpha: 0.3}"), 9, {"names no rule"}},
       {pair("medium: kv, layers: {ratio: 0.3, seed: 1}"), 9, {"unknown key \"seed\""}},
-      {pair("medium: kv, layers: {ratio: 0.3, sigma: 0}"), 9, {"sigma", "above 0"}},
+      {pair("medium: kv, layers: {ratio: 0.3, by: attention, sigma: 0}"), 9, {"sigma", "above 0"}},
+      {pair("medium: kv, layers: {ratio: 0.3, alpha: 1}"), 9, {"\"alpha\"", "by: attention"}},
+      {pair("medium: kv, layers: {top: 2, by: loss, mu: 0.5}"), 9, {"\"mu\"", "by: attention"}},
+      {pair("medium: kv, layers: {top: 2, by: lost}"), 9, {"\"lost\"", "loss"}},
+      {pair("medium: kv, layers: {random: 0.3, by: loss}"), 9, {"unknown key \"by\""}},
+      {pair("medium: kv, layers: {bytes_per_token: 0}"), 9, {"bytes_per_token", "from 1"}},
+      {pair("medium: kv, layers: {ratio: 0.3}, reproduce: {mask: authors}"), 9, {"reproduce", "by: attention"}},
       {pair("medium: kv, layers: {top: -1}"), 9, {"top", "is -1"}},
       {pair("medium: kv, layers: [4-]"), 9, {"\"4-\"", "4-9"}},
       {pair("medium: kv, layers: [9-4]"), 9, {"\"9-4\"", "lower end"}},
@@ -288,7 +298,7 @@ TEST_CASE("a key of a later version names that version") {
   check_all({
       {replaced(pair(), "name: mesh", "name: mesh\nserve: {}"), 3, {"\"serve\"", "kvmesh 0.5", "install"}},
       {replaced(pair(), "\"{question}\"}", "\"{question}\", restart: never}"), 7, {"\"restart\"", "kvmesh 0.3"}},
-      {pair("medium: kv, layers: {ratio: 0.3, by: loss}"), 9, {"\"by\"", "kvmesh 0.2"}},
+      {pair("medium: kv, layers: {ratio: 0.3, unit: head}"), 9, {"\"unit\"", "kvmesh 0.2"}},
       {pair("medium: kv, fallback: text"), 9, {"\"fallback\"", "kvmesh 0.3"}},
   });
 }
