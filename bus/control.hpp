@@ -133,7 +133,8 @@ struct EdgeScores {
   /// To compare with `path`, and empty as that: the best layers by attention, each time with layer 0, of about ten
   /// sizes.
   std::vector<SharedLayers> by_attention = {};
-  int checks = 0;  ///< records that check, the last of those that were measured on
+  int checks = 0;          ///< records that check, the last of those that were measured on
+  double layer_bytes = 0;  ///< of one token at one layer, as it travels on this edge; with `path`
 };
 
 struct Result {

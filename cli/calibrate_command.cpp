@@ -18,6 +18,7 @@
 #include "cli/programs.hpp"
 #include "cli/start_options.hpp"
 #include "cli/table.hpp"
+#include "orchestrator/loss_path.hpp"
 #include "orchestrator/orchestrator.hpp"
 #include "orchestrator/records.hpp"
 #include "orchestrator/tasks.hpp"
@@ -49,9 +50,36 @@ std::vector<nlohmann::json> first_records(const orchestrator::Topology& topology
   return std::move(records.all);
 }
 
+/// What each number of layers keeps of everything's worth.
+void print_path(const orchestrator::EdgeProfile& edge, std::ostream& out) {
+  const bool checked = edge.checks > 0;
+  std::vector<std::string> head{"layers", "bytes a token", "loss"};
+  if (checked) head.push_back("checked");
+  head.insert(head.end(), {"kept", "which"});
+  Table table(head);
+  for (const bus::SharedLayers& set : edge.path) {
+    std::vector<std::string> row{std::to_string(set.layers.size()),
+                                 human_bytes(static_cast<double>(set.layers.size()) * edge.layer_bytes),
+                                 fixed(set.loss, 3)};
+    if (checked) row.push_back(fixed(set.checked, 3));
+    std::string which;
+    for (const int layer : set.layers) which += cat(which.empty() ? "" : ",", layer);
+    row.insert(row.end(), {fixed(orchestrator::kept_share(edge, set), 2), which});
+    table.add(row);
+  }
+  table.print(out);
+  const bus::SharedLayers &enough = orchestrator::smallest_that_keeps(edge, 0.95), &knee = orchestrator::knee(edge);
+  out << "\n95% of what everything gains: " << enough.layers.size() << " layers; knee: " << knee.layers.size()
+      << " layers\n\n";
+}
+
 void print_table(const orchestrator::Profile& profile, std::ostream& out) {
   for (const orchestrator::EdgeProfile& edge : profile.edges) {
     out << edge.from << " -> " << edge.to << ", " << edge.samples << " sample(s)\n\n";
+    if (!edge.path.empty()) {
+      print_path(edge, out);
+      continue;
+    }
     Table table({"rank", "layer", "score"});
     for (std::size_t rank = 0; rank < edge.ranking.size(); ++rank)
       table.add({std::to_string(rank + 1), std::to_string(edge.ranking[rank]),
@@ -104,7 +132,7 @@ void add_calibrate_command(Command app) {
       .show_default();
   command.option("--output", a->output,
                  "Write the profile here; default: the file that the topology's profile: names, or standard output");
-  command.option("--plot", a->plot, "Draw scores, prior and chosen layers into this SVG file");
+  command.option("--plot", a->plot, "Draw loss against bytes into this SVG file, or scores by attention");
   command.flag("--json", a->json, "Print the profile");
   command.option("--threads", a->threads, kThreadsHelp).check(thread_count()).show_default();
   add_start_options(command, a->start);

@@ -3,6 +3,7 @@
 #include <ostream>
 
 #include "cli/commands.hpp"
+#include "cli/loss_summary.hpp"
 #include "cli/preflight.hpp"
 #include "orchestrator/picture.hpp"
 
@@ -17,7 +18,10 @@ struct Arguments {
 /// Looks at a topology and at the files of its models, and prints the topology as a picture. Starts nothing and loads
 /// no weights. Throws Error{kFixInput} that says everything that is wrong.
 int check_topology(const Arguments& arguments, std::ostream& out) {
-  out << orchestrator::picture(load_checked(arguments.topology, arguments.deep ? Look::kEveryNumber : Look::kHeaders));
+  const orchestrator::Topology topology =
+      load_checked(arguments.topology, arguments.deep ? Look::kEveryNumber : Look::kHeaders);
+  out << orchestrator::picture(topology);
+  if (const std::string summary = loss_summary(topology); !summary.empty()) out << '\n' << summary;
   return kExitOk;
 }
 

@@ -238,29 +238,4 @@ class Searcher {
 
 std::vector<SharedSet> search_shares(const ShareSearch& search) { return Searcher(search).run(); }
 
-const SharedSet& set_of_size(const std::vector<SharedSet>& path, int size) {
-  const auto above = std::find_if(path.begin() + 1, path.end(),
-                                  [size](const SharedSet& set) { return static_cast<int>(set.units.size()) > size; });
-  return *(above - 1);
-}
-
-double kept_share(const std::vector<SharedSet>& path, double loss) {
-  const double gain = path.front().loss - path.back().loss;
-  return gain > 0 ? (path.front().loss - loss) / gain : 1;
-}
-
-const SharedSet& smallest_that_keeps(const std::vector<SharedSet>& path, double share) {
-  return *std::find_if(path.begin(), path.end() - 1,
-                       [&](const SharedSet& set) { return kept_share(path, set.loss) >= share; });
-}
-
-const SharedSet& knee(const std::vector<SharedSet>& path) {
-  const auto most = static_cast<double>(std::max<std::size_t>(path.back().units.size(), 1));
-  const auto height = [&](const SharedSet& set) {
-    return kept_share(path, set.loss) - static_cast<double>(set.units.size()) / most;
-  };
-  return *std::max_element(path.begin(), path.end(),
-                           [&](const SharedSet& left, const SharedSet& right) { return height(left) < height(right); });
-}
-
 }  // namespace kvmesh::kvcodec

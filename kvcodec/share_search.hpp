@@ -42,17 +42,4 @@ struct ShareSearch {
 /// and sizes in between are missing. Deterministic; of equal losses the set that keeps the lower unit wins.
 std::vector<SharedSet> search_shares(const ShareSearch& search);
 
-/// The set of `path` with `size` units, or the largest below that; `path` as search_shares() gives it, not empty.
-const SharedSet& set_of_size(const std::vector<SharedSet>& path, int size);
-
-/// How much of what everything gains a set keeps: (none - loss) / (none - all). 1 where everything gains nothing.
-double kept_share(const std::vector<SharedSet>& path, double loss);
-
-/// The smallest set that keeps `share` of what everything gains.
-const SharedSet& smallest_that_keeps(const std::vector<SharedSet>& path, double share);
-
-/// The set farthest below the line from nothing to everything, in shares of size and of loss: from there on more bytes
-/// buy little.
-const SharedSet& knee(const std::vector<SharedSet>& path);
-
 }  // namespace kvmesh::kvcodec

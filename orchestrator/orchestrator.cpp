@@ -34,11 +34,14 @@ class Orchestrator::Impl {
       profile_ = read_profile(*topology_.profile);
       check_profile(topology_, *profile_);
     }
+    if (options_.search_cache) searches_.emplace(*options_.search_cache);
     runner_.emplace(topology_, options_.samples, options_.deadlines.record,
                     MeshPort{.submit = [this](const RecordTasks& tasks) { loop_->submit(tasks); },
                              .wait = [this] { return loop_->wait(); },
                              .install = [this](const bus::EdgeScores& scores) { loop_->install(scores); },
-                             .log = [this](const std::string& text) { loop_->say(text); }});
+                             .log = [this](const std::string& text) { loop_->say(text); },
+                             .models = [this]() -> const Fingerprints& { return models_; },
+                             .searches = searches_ ? &*searches_ : nullptr});
     loop_.emplace(topology_, options_);
   }
 
@@ -60,6 +63,7 @@ class Orchestrator::Impl {
   OrchestratorOptions options_;
   std::optional<Profile> profile_;
   Fingerprints models_;
+  std::optional<SearchCache> searches_;
   std::optional<RecordRunner> runner_;
   std::optional<detail::MeshLoop> loop_;
 };

@@ -31,6 +31,8 @@ struct OrchestratorOptions {
   int concurrency = 1;  ///< records on their way at the same time, at most, in run_all(); up to kMaxRequestsInFlight
   int samples = 1;      ///< records of the topology's calibration file that scores are averaged over, at most
   Deadlines deadlines;
+  /// Where what searches by loss find is kept for later meshes (orchestrator/search_cache.hpp); none: nowhere.
+  std::optional<std::filesystem::path> search_cache = std::nullopt;
   /// After how long a silence an agent, or its orchestrator, is taken for dead; none: as the topology says, else
   /// bus::Liveness::kTimeout. That a process or its connection ends is known at once, whatever stands here.
   std::optional<std::chrono::milliseconds> liveness;

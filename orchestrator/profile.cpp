@@ -110,7 +110,8 @@ EdgeProfile edge_from_json(const json& object, const std::string& what) {
           .ranking = fields.numbers<int>("ranking"),
           .path = sets_from_json(object, "path", what),
           .by_attention = sets_from_json(object, "by_attention", what),
-          .checks = object.contains("checks") ? fields.whole("checks") : 0};
+          .checks = object.contains("checks") ? fields.whole("checks") : 0,
+          .layer_bytes = object.contains("layer_bytes") ? fields.number("layer_bytes") : 0};
 }
 
 const EdgeProfile* find_edge(const Profile& profile, const wire::EdgeSpec& spec) {
@@ -147,6 +148,26 @@ void check_model(const Topology& topology, const Edge& edge, const std::string& 
 
 }  // namespace
 
+EdgeProfile profile_of(const bus::EdgeScores& scores) {
+  return {.from = scores.from,
+          .to = scores.to,
+          .scores = rounded_scores(scores.scores),
+          .path = scores.path,
+          .by_attention = scores.by_attention,
+          .checks = scores.checks,
+          .layer_bytes = scores.layer_bytes};
+}
+
+bus::EdgeScores scores_of(const EdgeProfile& edge) {
+  return {.from = edge.from,
+          .to = edge.to,
+          .scores = edge.scores,
+          .path = edge.path,
+          .by_attention = edge.by_attention,
+          .checks = edge.checks,
+          .layer_bytes = edge.layer_bytes};
+}
+
 std::vector<double> rounded_scores(std::vector<double> scores) {
   for (double& score : scores) score = std::round(score * 1e6) / 1e6;
   return scores;
@@ -162,6 +183,7 @@ std::string to_json(const Profile& profile) {
                       {"scores", edge.scores},   {"ranking", edge.ranking}};
     if (!edge.path.empty()) {
       line["checks"] = edge.checks;
+      line["layer_bytes"] = edge.layer_bytes;
       line["path"] = sets_to_json(edge.path, edge.checks > 0);
       line["by_attention"] = sets_to_json(edge.by_attention, edge.checks > 0);
     }
@@ -196,12 +218,7 @@ std::vector<bus::EdgeScores> scores_for(const Topology& topology, const Profile&
     const EdgeProfile& measured = get_edge(topology, profile, edge);
     check_model(topology, edge, edge.spec.from, measured.sender, models);
     check_model(topology, edge, edge.spec.to, measured.receiver, models);
-    scores.push_back({.from = measured.from,
-                      .to = measured.to,
-                      .scores = measured.scores,
-                      .path = measured.path,
-                      .by_attention = measured.by_attention,
-                      .checks = measured.checks});
+    scores.push_back(scores_of(measured));
   }
   return scores;
 }

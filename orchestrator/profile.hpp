@@ -24,6 +24,7 @@ struct EdgeProfile {
   std::vector<bus::SharedLayers> path = {};          ///< by loss, as bus::EdgeScores; empty: by attention alone
   std::vector<bus::SharedLayers> by_attention = {};  ///< the same
   int checks = 0;                                    ///< of `samples`, the last that checked
+  double layer_bytes = 0;                            ///< of one token at one layer, as it travelled
   bool operator==(const EdgeProfile&) const = default;
 };
 
@@ -36,6 +37,10 @@ struct Profile {
 
 /// Weights' fingerprints by agent, as `ready` brings them.
 using Fingerprints = std::map<std::string, std::string>;
+
+/// What was measured on one edge, with nothing of the models and records yet; and back.
+EdgeProfile profile_of(const bus::EdgeScores& scores);
+bus::EdgeScores scores_of(const EdgeProfile& edge);
 
 /// To six decimals, which is what a profile holds: what is measured and what is read back select the same layers.
 std::vector<double> rounded_scores(std::vector<double> scores);

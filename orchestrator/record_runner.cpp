@@ -171,6 +171,7 @@ RecordRunner::Measured RecordRunner::measure(const std::vector<nlohmann::json>& 
                                              const std::set<EdgeEnds>& search) {
   if (records.empty()) fail_input("there is no record to calibrate on; give at least one");
   const auto samples = static_cast<int>(records.size());
+  if (auto before = searched_before(records, search)) return {.scores = *std::move(before), .failed = std::nullopt};
   for (const auto& [from, to] : search)
     port_.log(cat("choosing the layers of ", from, " -> ", to, " by what ",
                   describe_target(topology_, to, &records.front()), " costs, on ", samples,
@@ -189,7 +190,25 @@ RecordRunner::Measured RecordRunner::measure(const std::vector<nlohmann::json>& 
       throw Error(ErrorKind::kGiveUp,
                   cat("agent ", edge.to, " was asked for the best layers of edge ", edge.from, " -> ", edge.to,
                       " by loss and named none; run the same kvmesh on both sides"));
+  if (!search.empty() && port_.searches != nullptr)
+    port_.searches->keep(search_identity(topology_, port_.models(), records), measured.scores);
   return measured;
+}
+
+std::optional<std::vector<bus::EdgeScores>> RecordRunner::searched_before(const std::vector<nlohmann::json>& records,
+                                                                          const std::set<EdgeEnds>& search) {
+  if (search.empty() || port_.searches == nullptr) return std::nullopt;
+  const std::string identity = search_identity(topology_, port_.models(), records);
+  std::optional<std::vector<bus::EdgeScores>> found = port_.searches->find(identity);
+  if (!found) return std::nullopt;
+  for (const auto& [from, to] : search)
+    if (std::none_of(found->begin(), found->end(), [&, &from = from, &to = to](const bus::EdgeScores& edge) {
+          return edge.from == from && edge.to == to && !edge.path.empty();
+        }))
+      return std::nullopt;
+  port_.log(cat("layers were chosen by loss before, for these models, prompts and records: ",
+                port_.searches->file_of(identity).string()));
+  return found;
 }
 
 void RecordRunner::install(const std::vector<bus::EdgeScores>& scores, const std::set<EdgeEnds>& edges) {
@@ -202,8 +221,11 @@ std::set<EdgeEnds> RecordRunner::unmeasured_at(std::uint64_t index) const {
   std::set<EdgeEnds> due = unscored_;
   for (const Edge& edge : topology_.edges) {
     const int every = edge.spec.recalibrate_every;
-    if (needs_scores(edge) && every > 0 && (index + 1) % static_cast<std::uint64_t>(every) == 0)
-      due.insert({edge.spec.from, edge.spec.to});
+    const EdgeEnds ends{edge.spec.from, edge.spec.to};
+    const auto anew = searched_anew_.find(ends);
+    const bool often = anew != searched_anew_.end() && anew->second >= kMostSearchesAnew;
+    if (needs_scores(edge) && !often && every > 0 && (index + 1) % static_cast<std::uint64_t>(every) == 0)
+      due.insert(ends);
   }
   return due;
 }
@@ -221,7 +243,13 @@ std::optional<RecordOutcome> RecordRunner::prepare_scores(const nlohmann::json& 
   if (due.empty()) return std::nullopt;
   for (const auto& [from, to] : due)
     if (!unscored_.contains({from, to})) port_.log(cat("measuring edge ", from, " -> ", to, " anew on record ", id));
-  Measured measured = measure({record}, by_loss(due));
+  const std::set<EdgeEnds> search = by_loss(due);
+  for (const EdgeEnds& edge : search) {
+    if (unscored_.contains(edge) || ++searched_anew_[edge] < kMostSearchesAnew) continue;
+    port_.log(cat("the layers of ", edge.first, " -> ", edge.second, " are searched anew for the last time: ",
+                  kMostSearchesAnew, " times are the most in the life of a mesh"));
+  }
+  Measured measured = measure({record}, search);
   if (measured.failed) {
     measured.failed->error = cat("calibration: ", *measured.failed->error);
     return measured.failed;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <set>
@@ -13,6 +14,7 @@
 #include "bus/control.hpp"
 #include "orchestrator/calibration.hpp"
 #include "orchestrator/record_outcome.hpp"
+#include "orchestrator/search_cache.hpp"
 #include "orchestrator/tasks.hpp"
 #include "orchestrator/topology.hpp"
 
@@ -28,7 +30,14 @@ struct MeshPort {
   std::function<void(const bus::EdgeScores&)> install;
   /// Progress, one line a call.
   std::function<void(const std::string&)> log;
+  /// What models the agents run, once they are ready, and where searches are kept; null: nowhere.
+  std::function<const Fingerprints&()> models = nullptr;
+  const SearchCache* searches = nullptr;
 };
+
+/// How often `recalibrate` searches an edge's layers anew, at most, in the life of a mesh: a search costs as much as
+/// many records.
+inline constexpr int kMostSearchesAnew = 16;
 
 /// Why record number `index` must not be sent on its way; none: it may. Asked once for each, right before its turn.
 using RecordCheck = std::function<std::optional<std::string>(std::size_t index)>;
@@ -77,6 +86,8 @@ class RecordRunner {
   Measured measure(const std::vector<nlohmann::json>& records, const std::set<EdgeEnds>& search);
   std::vector<bus::EdgeScores> calibrate(const std::vector<nlohmann::json>& records, const std::set<EdgeEnds>& search);
   std::set<EdgeEnds> by_loss(const std::set<EdgeEnds>& edges) const;
+  std::optional<std::vector<bus::EdgeScores>> searched_before(const std::vector<nlohmann::json>& records,
+                                                              const std::set<EdgeEnds>& search);
   void install(const std::vector<bus::EdgeScores>& scores, const std::set<EdgeEnds>& edges);
   /// Edges that select by scores and are to be measured before this record.
   std::set<EdgeEnds> unmeasured_at(std::uint64_t index) const;
@@ -88,6 +99,7 @@ class RecordRunner {
   std::set<EdgeEnds> unscored_;  ///< edges that select by scores and have none
   std::vector<nlohmann::json> calibration_;
   std::uint64_t requests_ = 0;
+  std::map<EdgeEnds, int> searched_anew_;  ///< how often, at most kMostSearchesAnew
 };
 
 }  // namespace kvmesh::orchestrator

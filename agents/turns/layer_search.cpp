@@ -232,7 +232,10 @@ bus::EdgeScores search_layers(const llm::Model& model, const std::vector<const I
   const auto tokens = static_cast<double>(wire::search_tokens(static_cast<int>(samples.size())));
   Work work(hooks, wire::describe(spec), tokens, static_cast<int>(model.config().num_hidden_layers));
   EdgeSearch search(model, number, samples, [&](std::int64_t rows) { work.before_layer(rows); });
+  const at::Tensor keys = samples.front().shared.layer(0).keys();
   bus::EdgeScores found{.from = spec.from, .to = spec.to, .scores = {}, .checks = search.checks()};
+  found.layer_bytes =
+      kvcodec::row_bytes(spec.wire, keys.size(1), keys.size(2), static_cast<std::int64_t>(keys.element_size()));
   for (const kvcodec::SharedSet& set : search.path(tokens))
     found.path.push_back({.layers = search.layers_of(set.units), .loss = set.loss});
   found.by_attention = sets_by_attention(*edges[number], number, samples);

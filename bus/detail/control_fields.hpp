@@ -87,7 +87,8 @@ inline constexpr auto kFields<EdgeScores> = std::tuple(field("from", &EdgeScores
                                                        field("scores", &EdgeScores::scores),
                                                        field("path", &EdgeScores::path),
                                                        field("by_attention", &EdgeScores::by_attention),
-                                                       field("checks", &EdgeScores::checks));
+                                                       field("checks", &EdgeScores::checks),
+                                                       field("layer_bytes", &EdgeScores::layer_bytes));
 template <>
 inline constexpr auto kFields<Result> = std::tuple(required("request", &Result::request),
                                                    required("answer", &Result::answer), field("edges", &Result::edges),

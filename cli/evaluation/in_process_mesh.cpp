@@ -57,11 +57,14 @@ class InProcessMesh final : public Mesh {
   InProcessMesh(const Topology& topology, int threads, ModelShelf& shelf, std::function<void(const std::string&)> log)
       : topology_(topology),
         log_(std::move(log)),
+        searches_(users_searches()),
         runner_(topology_, /*samples=*/1, orchestrator::Deadlines{}.record,
                 {.submit = [this](const orchestrator::RecordTasks& tasks) { submit(tasks); },
                  .wait = [this] { return wait(); },
                  .install = [this](const bus::EdgeScores& scores) { agents_.at(scores.from)->scores(scores); },
-                 .log = log_}) {
+                 .log = log_,
+                 .models = [this]() -> const orchestrator::Fingerprints& { return models_; },
+                 .searches = searches_ ? &*searches_ : nullptr}) {
     for (const orchestrator::AgentSpec& agent : topology_.agents) {
       hosts_[agent.name] = shelf.get(orchestrator::model_of(topology_, agent));
       models_[agent.name] = hosts_[agent.name]->model().fingerprint();
@@ -160,7 +163,13 @@ class InProcessMesh final : public Mesh {
   Clock::time_point heard_at() const { return Clock::time_point(Clock::duration(heard_at_)); }
 
   const Topology topology_;
+  static std::optional<orchestrator::SearchCache> users_searches() {
+    const auto folder = orchestrator::SearchCache::users_folder();
+    return folder ? std::optional<orchestrator::SearchCache>(std::in_place, *folder) : std::nullopt;
+  }
+
   const std::function<void(const std::string&)> log_;
+  const std::optional<orchestrator::SearchCache> searches_;
   std::atomic<Clock::rep> heard_at_ = 0;  ///< the last sign of progress
   std::map<std::string, std::shared_ptr<const llm::Host>> hosts_;
   orchestrator::Fingerprints models_;

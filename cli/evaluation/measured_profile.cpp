@@ -12,21 +12,14 @@ orchestrator::Profile measured_profile(const orchestrator::Topology& topology, c
       if (edge.spec.medium != wire::Medium::kKv || measured.from != edge.spec.from || measured.to != edge.spec.to)
         continue;
       const wire::LayerChoice& choice = edge.spec.layers;
-      const std::vector<double> rounded = orchestrator::rounded_scores(measured.scores);
-      profile.edges.push_back(
-          {.from = measured.from,
-           .to = measured.to,
-           .sender = models.at(measured.from),
-           .receiver = models.at(measured.to),
-           .samples = samples,
-           .alpha = choice.alpha,
-           .mu = choice.mu,
-           .sigma = choice.sigma,
-           .scores = rounded,
-           .ranking = kvcodec::rank_layers(kvcodec::layer_scores(rounded, choice.alpha, choice.mu, choice.sigma)),
-           .path = measured.path,
-           .by_attention = measured.by_attention,
-           .checks = measured.checks});
+      orchestrator::EdgeProfile& made = profile.edges.emplace_back(orchestrator::profile_of(measured));
+      made.sender = models.at(measured.from);
+      made.receiver = models.at(measured.to);
+      made.samples = samples;
+      made.alpha = choice.alpha;
+      made.mu = choice.mu;
+      made.sigma = choice.sigma;
+      made.ranking = kvcodec::rank_layers(kvcodec::layer_scores(made.scores, choice.alpha, choice.mu, choice.sigma));
     }
   }
   return profile;

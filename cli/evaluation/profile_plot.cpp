@@ -4,22 +4,28 @@
 #include "base/error.hpp"
 #include "cli/evaluation/plots.hpp"
 #include "cli/evaluation/svg.hpp"
+#include "cli/table.hpp"
 #include "kvcodec/layer_score.hpp"
 #include "kvcodec/layer_selection.hpp"
+#include "orchestrator/loss_path.hpp"
 
 namespace kvmesh::cli {
 namespace {
 
-constexpr double kLeft = 40, kPanel = 220, kBars = 140, kTop = 50;
+constexpr double kLeft = 60, kPanel = 240, kBars = 140, kTop = 50, kWidth = 560;
 
 double bar_width(std::size_t layers) { return std::clamp(640.0 / static_cast<double>(layers), 6.0, 48.0); }
 
-/// The layers that the topology's edge shares by these scores; by the profile's own ranking nothing is chosen.
+/// The layers that the topology's edge shares by what was measured; by the profile's own ranking nothing is chosen.
 std::vector<int> chosen_by(const orchestrator::Topology& topology, const orchestrator::EdgeProfile& measured) {
-  for (const orchestrator::Edge& edge : topology.edges)
-    if (edge.spec.medium == wire::Medium::kKv && edge.spec.from == measured.from && edge.spec.to == measured.to)
-      return kvcodec::select_layers(edge.spec.layers, static_cast<int>(measured.scores.size()),
-                                    {.importances = measured.scores, .best_sets = {}}, /*record_index=*/0);
+  kvcodec::EdgeMeasures measures{.importances = measured.scores, .best_sets = {}, .layer_bytes = measured.layer_bytes};
+  for (const bus::SharedLayers& set : measured.path) measures.best_sets.push_back(set.layers);
+  for (const orchestrator::Edge& edge : topology.edges) {
+    const bool same = edge.spec.from == measured.from && edge.spec.to == measured.to;
+    if (edge.spec.medium == wire::Medium::kKv && same)
+      return kvcodec::select_layers(edge.spec.layers, static_cast<int>(measured.scores.size()), measures,
+                                    /*record_index=*/0);
+  }
   return {};
 }
 
@@ -42,15 +48,86 @@ void draw_edge(Svg& svg, double top, const orchestrator::EdgeProfile& edge, cons
   svg.polyline(line, "darkorange");
 }
 
+using Sets = std::vector<bus::SharedLayers>;
+
+/// Loss against bytes per token of one edge that was searched by loss.
+class LossPlot {
+ public:
+  LossPlot(Svg& svg, double top, const orchestrator::EdgeProfile& edge) : svg_(svg), top_(top), edge_(edge) {
+    for (const Sets* sets : {&edge.path, &edge.by_attention})
+      for (const bus::SharedLayers& set : *sets) most_loss_ = std::max(most_loss_, orchestrator::loss_of(edge, set));
+    most_bytes_ = std::max(bytes(edge.path.back()), 1.0);
+  }
+
+  void draw(const std::vector<int>& chosen) {
+    const std::string records =
+        edge_.checks > 0 ? cat(edge_.checks, " record(s) that check") : "the record(s) that chose";
+    svg_.text({kLeft, top_ + 18},
+              cat(edge_.from, " -> ", edge_.to, ": nats of the right answer against bytes per token, ", edge_.samples,
+                  " sample(s), on ", records));
+    svg_.text({kLeft, top_ + 34}, "blue: by loss", "start", "steelblue");
+    svg_.text({kLeft + 90, top_ + 34}, "orange: by attention, layer 0 besides", "start", "darkorange");
+    axes();
+    curve(edge_.by_attention, "darkorange");
+    curve(edge_.path, "steelblue");
+    mark(orchestrator::knee(edge_), "knee", "crimson", -8);
+    for (const bus::SharedLayers& set : edge_.path)
+      if (set.layers == chosen) mark(set, "shared", "black", 16);
+  }
+
+ private:
+  double bytes(const bus::SharedLayers& set) const {
+    return static_cast<double>(set.layers.size()) * edge_.layer_bytes;
+  }
+  Svg::Point point(const bus::SharedLayers& set) const {
+    return {kLeft + kWidth * bytes(set) / most_bytes_, y(orchestrator::loss_of(edge_, set))};
+  }
+  double y(double loss) const { return top_ + kTop + kBars * (1 - loss / most_loss_); }
+
+  void axes() {
+    svg_.line({kLeft, y(0)}, {kLeft + kWidth, y(0)}, "black");
+    svg_.line({kLeft, y(0)}, {kLeft, y(most_loss_)}, "black");
+    for (int tick = 0; tick <= 4; ++tick) {
+      const double part = tick / 4.0;
+      svg_.text({kLeft - 6, y(most_loss_ * part) + 4}, fixed(most_loss_ * part, 1), "end");
+      svg_.text({kLeft + kWidth * part, y(0) + 16}, human_bytes(most_bytes_ * part), "middle");
+    }
+  }
+
+  void curve(const Sets& sets, const std::string& colour) {
+    std::vector<Svg::Point> points;
+    for (const bus::SharedLayers& set : sets) points.push_back(point(set));
+    svg_.polyline(points, colour);
+    for (const Svg::Point& at : points) svg_.circle(at, 2, colour);
+  }
+
+  void mark(const bus::SharedLayers& set, const std::string& name, const std::string& colour, double above) {
+    const Svg::Point at = point(set);
+    svg_.circle(at, 5, colour);
+    svg_.text({at.first + 6, at.second + above},
+              cat(name, ": ", set.layers.size(), " of ", edge_.scores.size(), " layers"), "start", colour);
+  }
+
+  Svg& svg_;
+  const double top_;
+  const orchestrator::EdgeProfile& edge_;
+  double most_loss_ = 1e-9, most_bytes_ = 1;
+};
+
 }  // namespace
 
 std::string profile_plot(const orchestrator::Topology& topology, const orchestrator::Profile& profile) {
-  double width = 560;
+  double width = 2 * kLeft + kWidth;
   for (const auto& edge : profile.edges)
     width = std::max(width, 2 * kLeft + bar_width(edge.scores.size()) * static_cast<double>(edge.scores.size()));
   Svg svg(width, kPanel * static_cast<double>(std::max<std::size_t>(profile.edges.size(), 1)));
-  for (std::size_t i = 0; i < profile.edges.size(); ++i)
-    draw_edge(svg, kPanel * static_cast<double>(i), profile.edges[i], chosen_by(topology, profile.edges[i]));
+  for (std::size_t i = 0; i < profile.edges.size(); ++i) {
+    const orchestrator::EdgeProfile& edge = profile.edges[i];
+    const double top = kPanel * static_cast<double>(i);
+    const std::vector<int> chosen = chosen_by(topology, edge);
+    if (edge.path.empty()) draw_edge(svg, top, edge, chosen);
+    else LossPlot(svg, top, edge).draw(chosen);
+  }
   return svg.finish();
 }
 

@@ -133,7 +133,8 @@ TEST_CASE("every control message says its type") {
   std::vector<std::string> types;
   for (const Control& message : one_of_each()) types.push_back(json::parse(encode_control(message).text()).at("type"));
   CHECK(types == std::vector<std::string>{"join", "assign", "hello", "edges", "ready", "task", "result", "task_error",
-                                          "cancel", "scores", "lost", "progress", "heartbeat", "refused", "failed", "bye"});
+                                          "cancel", "scores", "lost", "progress", "heartbeat", "refused", "failed",
+                                          "bye"});
 }
 
 TEST_CASE("every control message comes back as the same type with the same content") {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/cli/lines.hpp"
+#include "tests/support/environment.hpp"
 #include "tests/support/program.hpp"
 
 using namespace kvmesh::test;
@@ -35,9 +36,10 @@ int count(const std::string& text, const std::string& what) {
 
 }  // namespace
 
-TEST_CASE("calibrating twice writes the same file byte for byte, with fingerprints, scores and ranking") {
+TEST_CASE("calibrating by attention twice writes the same file, with fingerprints, scores and ranking") {
   const TemporaryFolder folder;
-  const auto file = folder.write("mesh.yaml", topology("layers: {ratio: 0.3, alpha: 0.9}", "profile: profile.json\n"));
+  const auto file =
+      folder.write("mesh.yaml", topology("layers: {ratio: 0.3, by: attention, alpha: 0.9}", "profile: profile.json\n"));
   const fs::path plot = folder.path() / "profile.svg";
   std::string first;
   for (int time = 0; time < 2; ++time) {
@@ -56,7 +58,69 @@ TEST_CASE("calibrating twice writes the same file byte for byte, with fingerprin
   CHECK(edge["scores"].size() == 8);
   CHECK(edge["ranking"].size() == 8);
   CHECK(edge["ranking"][0] == 5);
+  CHECK_FALSE(edge.contains("path"));
   CHECK_THAT(read_file(plot), Contains("steelblue") && Contains("<polyline"));
+}
+
+TEST_CASE("calibrating by loss twice writes the same file, with a path for every ratio and losses that check it") {
+  const TemporaryFolder folder;
+  const auto file = folder.write("mesh.yaml", topology("layers: {ratio: 0.3}", "profile: profile.json\n"));
+  const fs::path plot = folder.path() / "profile.svg";
+  std::string first;
+  for (int time = 0; time < 2; ++time) {
+    Program program({"calibrate", file.string(), "--input", kCalibration, "--samples", "4", "--plot", plot.string()});
+    REQUIRE(program.wait() == 0);
+    CHECK_THAT(program.err(),
+               Contains("reader -> solver") && Contains("the record's answer") && Contains("4 record(s)"));
+    CHECK_THAT(program.out(), Contains("kept") && Contains("95% of what everything gains") && Contains("knee"));
+    const std::string profile = read_file(folder.path() / "profile.json");
+    if (time == 0) first = profile;
+    CHECK(profile == first);
+  }
+  const json edge = json::parse(first)["edges"][0];
+  CHECK((edge["samples"] == 4 && edge["checks"] == 1));
+  REQUIRE(edge["path"].size() == 9);
+  for (std::size_t size = 0; size <= 8; ++size) CHECK(edge["path"][size]["layers"].size() == size);
+  CHECK(edge["path"][0]["loss"] > edge["path"][8]["loss"]);
+  CHECK(edge["path"][0]["checked"] > edge["path"][8]["checked"]);
+  CHECK(edge["layer_bytes"].get<double>() > 0);
+  CHECK_THAT(read_file(plot), Contains("knee") && Contains("by attention") && Contains("shared: 2 of 8"));
+
+  Program check({"check", file.string()});
+  CHECK(check.wait() == 0);
+  CHECK_THAT(check.out(), Contains("keep 95% of what everything gains") && Contains("profile.json") &&
+                              Contains("the answer of the first input record"));
+}
+
+TEST_CASE("a search is kept for the same models, prompts and records, and for no others") {
+  const TemporaryFolder folder;
+  const EnvironmentVariable cache("KVMESH_TEST_CACHE", (folder.path() / "cache").string());
+  const auto run = [&](const std::string& layers, const std::string& prompt = "Question: {question}") {
+    std::string text = topology("layers: " + layers, "calibration: " + kCalibration + "\n");
+    text.replace(text.find("Question: {question}"), 20, prompt);
+    Program program({"run", folder.write("mesh.yaml", text).string(), "--input", kCalibration, "--json"});
+    REQUIRE(program.wait() == 0);
+    return std::pair(program.err(), program.out());
+  };
+  const auto first = run("{ratio: 0.3}"), second = run("{ratio: 0.3}"), wider = run("{ratio: 0.5}");
+  CHECK_THAT(first.first, Contains("about the work of reading 12000 tokens"));
+  CHECK_THAT(second.first, !Contains("about the work") && Contains("chosen by loss before"));
+  CHECK(lines_of(first.second)[7]["output"] == lines_of(second.second)[7]["output"]);
+  CHECK_THAT(wider.first, Contains("chosen by loss before"));
+  CHECK(lines_of(wider.second)[0]["edges"][0]["layers"] == "4 of 8");
+  CHECK_THAT(run("{ratio: 0.3}", "Q: {question}").first, Contains("about the work of reading 12000 tokens"));
+}
+
+TEST_CASE("SIGINT ends a search soon, and nothing stays behind") {
+  const TemporaryFolder folder;
+  const auto file = folder.write("mesh.yaml", topology("layers: {ratio: 0.3}"));
+  Program program({"calibrate", file.string(), "--input", kCalibration, "--samples", "20"});
+  program.wait_until("the search has begun", [&] { return Contains("choosing the layers").match(program.err()); });
+  const auto children = program.children();
+  program.signal(SIGINT);
+  CHECK(program.wait(std::chrono::seconds(30)) == 3);
+  CHECK_THAT(program.err(), Contains("SIGINT"));
+  for (const auto& [pid, line] : children) CHECK_FALSE(Program::exists(pid));
 }
 
 TEST_CASE("a topology that names its profile runs by it and measures nothing") {
@@ -73,7 +137,7 @@ TEST_CASE("a topology that names its profile runs by it and measures nothing") {
   CHECK(run.wait() == 0);
   CHECK_THAT(run.err(), !Contains("calibrating"));
   CHECK(lines_of(run.out()).size() == 20);
-  CHECK(lines_of(run.out())[0]["edges"][0]["layers"] == "1 of 8 + layer 0");
+  CHECK(lines_of(run.out())[0]["edges"][0]["layers"] == "1 of 8");
 }
 
 TEST_CASE("a profile of other models or other edges is refused before any record, with the reason") {

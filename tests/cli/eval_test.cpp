@@ -50,10 +50,11 @@ json where_item(const std::string& person, const std::string& place, const std::
 
 TEST_CASE("every method has a row for each task and one over all, with scores, intervals, bytes, tokens and times") {
   const std::string methods =
-      "baseline,skyline,kv:0.3,kv:all,top:2,random:0.3:7,contiguous:0.3,nld,nld:aware,cipher,ac:replace,ac:sum:4:5,ac:"
+      "baseline,skyline,kv:0.3,kv:0.3:by=attention,kv:all,top:2,random:0.3:7,contiguous:0.3,nld,nld:aware,cipher,ac:"
+      "replace,ac:sum:4:5,ac:"
       "mean";
   const auto rows = rows_of({"--data", kData, "--limit", "2", "--in-process", "--methods", methods});
-  REQUIRE(rows.size() == 13 * 6);
+  REQUIRE(rows.size() == 14 * 6);
   for (const auto& [key, row] : rows) {
     CAPTURE(row.dump());
     CHECK(row["items"] == (row["task"] == "all" ? 10 : 2));
@@ -87,7 +88,8 @@ TEST_CASE("every method has a row for each task and one over all, with scores, i
   // Envelopes name the mesh, which is called after its method.
   CHECK(all("top:2", "bytes") == Approx(all("kv:0.3", "bytes")).epsilon(0.01));
   CHECK(all("nld", "generated_tokens") > all("baseline", "generated_tokens"));
-  CHECK(rows.at({"kv:0.3", "all"})["layers"] == "2 of 8 + layer 0");
+  CHECK(rows.at({"kv:0.3", "all"})["layers"] == "2 of 8");
+  CHECK(rows.at({"kv:0.3:by=attention", "all"})["layers"] == "2 of 8 + layer 0");
 }
 
 TEST_CASE("threads of one process give the scores, bytes, tokens and operations that real processes give") {

@@ -52,7 +52,7 @@ TEST_CASE("run answers every question of the quickstart through shared KV, one J
     CHECK(edge["from"] == "reader");
     CHECK(edge["to"] == "solver");
     CHECK(edge["medium"] == "kv");
-    CHECK(edge["layers"] == "2 of 8 + layer 0");
+    CHECK(edge["layers"] == "2 of 8");
     CHECK(edge["bytes"].get<int>() > 1000);
     CHECK(line["ttft_ms"].get<double>() >= line["receiver_ttft_ms"].get<double>());
     CHECK(line["receiver_ttft_ms"].get<double>() > 0);
@@ -238,7 +238,7 @@ TEST_CASE("the option --samples is refused where there are no calibration record
   CHECK_THAT(run.err(), Contains("--samples") && Contains("calibration"));
 }
 
-TEST_CASE("an edge that shares no layers beside layer 0 measures nothing") {
+TEST_CASE("an edge that shares no layers measures nothing") {
   const TemporaryFolder folder;
   std::string text = read_file(kTopology);
   text.replace(text.find("../../../models"), 15, (kRoot / "models").string());
@@ -248,7 +248,7 @@ TEST_CASE("an edge that shares no layers beside layer 0 measures nothing") {
   Program run({"run", folder.write("none.yaml", text).string(), "--input", kQuestions, "--json"});
   CHECK(run.wait() == 0);
   CHECK_THAT(run.err(), !Contains("calibrating"));
-  CHECK(lines_of(run.out()).at(0)["edges"][0]["layers"] == "0 of 8 + layer 0");
+  CHECK(lines_of(run.out()).at(0)["edges"][0]["layers"] == "0 of 8");
 }
 
 TEST_CASE("control characters of an id are shown, not sent to the terminal") {

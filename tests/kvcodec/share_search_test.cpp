@@ -145,8 +145,9 @@ TEST_CASE("of many units several leave at once") {
   const auto path = heads.run();
   CHECK(heads.spent < 3 * layers.spent);
   CHECK(path.size() < 91);
-  CHECK(set_of_size(path, 18).units.size() == 18);
-  for (const int unit : set_of_size(path, 18).units) CHECK(units[static_cast<std::size_t>(unit)] > 72);
+  const auto eighteen = std::find_if(path.begin(), path.end(), [](const auto& set) { return set.units.size() == 18; });
+  REQUIRE(eighteen != path.end());
+  for (const int unit : eighteen->units) CHECK(units[static_cast<std::size_t>(unit)] > 72);
 }
 
 TEST_CASE("the rough measure chooses among many and the full one is what the path says") {
@@ -201,16 +202,4 @@ TEST_CASE("a search ends with what its loss throws, and refuses a loss that is n
 TEST_CASE("one unit, and none, have a path too") {
   CHECK((Bench{.loss = worth({2}), .units = 1}.run() == std::vector<SharedSet>{{{}, 2}, {{0}, 0}}));
   CHECK((Bench{.loss = worth({}), .units = 0}.run() == std::vector<SharedSet>{{{}, 0}}));
-}
-
-TEST_CASE("a path is read by size, by what is kept and by its knee") {
-  const std::vector<SharedSet> path{{{}, 10}, {{3}, 4}, {{1, 3}, 2.4}, {{0, 1, 3}, 2.2}, {{0, 1, 2, 3}, 2}};
-  CHECK(set_of_size(path, 0).units.empty());
-  CHECK(set_of_size(path, 2).units == Units{1, 3});
-  CHECK(set_of_size(path, 9).units.size() == 4);
-  CHECK(kept_share(path, 4) == Approx(0.75));
-  CHECK(smallest_that_keeps(path, 0.95).units == Units{1, 3});
-  CHECK(smallest_that_keeps(path, 0.999).units.size() == 4);
-  CHECK(knee(path).units == Units{3});
-  CHECK(kept_share({{{}, 1}, {{0}, 1}}, 0.5) == 1);
 }

@@ -4,6 +4,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "orchestrator/loss_path.hpp"
+
 #include "topology_fixture.hpp"
 
 using namespace kvmesh;
@@ -43,6 +45,7 @@ TEST_CASE("a profile holds a search by loss, for every ratio, and gives it to th
   both.edges[0].path = {{{}, 9.5, 8}, {{2}, 2.25, 3}, {{0, 2}, 2, 2.5}, {{0, 1, 2}, 1.75, 2.5}};
   both.edges[0].by_attention = {{{0}, 9, 7}, {{0, 1}, 8, 7}};
   both.edges[0].checks = 1;
+  both.edges[0].layer_bytes = 256;
   CHECK(read_profile(folder.write("profile.json", to_json(both))) == both);
   const auto scores = scores_for(folder.parse(pair("medium: kv, layers: {ratio: 0.5}")), both, kModels);
   REQUIRE(scores.size() == 1);
@@ -63,6 +66,20 @@ TEST_CASE("a path whose sets do not grow is refused with its place") {
   broken.edges[0].path = {{{}, 9}, {{2}, 2}, {{1}, 1}};
   const auto file = folder.write("profile.json", to_json(broken));
   CHECK_THROWS_WITH(read_profile(file), Contains("profile.json: edge 1") && Contains("\"path\""));
+}
+
+TEST_CASE("a path says what a set keeps, which is the smallest that keeps enough, and where its knee is") {
+  EdgeProfile edge = measured().edges[0];
+  edge.path = {{{}, 10}, {{3}, 4}, {{1, 3}, 2.4}, {{0, 1, 3}, 2.2}, {{0, 1, 2, 3}, 2}};
+  CHECK(kept_share(edge, edge.path[1]) == Approx(0.75));
+  CHECK(smallest_that_keeps(edge, 0.95).layers == std::vector<int>{1, 3});
+  CHECK(smallest_that_keeps(edge, 0.999).layers.size() == 4);
+  CHECK(knee(edge).layers == std::vector<int>{3});
+  edge.checks = 1;  // the records that check are believed
+  for (bus::SharedLayers& set : edge.path) set.checked = set.layers.size() < 3 ? 8 : 2;
+  CHECK(smallest_that_keeps(edge, 0.95).layers == std::vector<int>{0, 1, 3});
+  for (bus::SharedLayers& set : edge.path) set.checked = 1;
+  CHECK(kept_share(edge, edge.path[0]) == 1);
 }
 
 TEST_CASE("scores are rounded to what a profile holds, so that both select the same layers") {

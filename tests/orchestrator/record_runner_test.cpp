@@ -139,6 +139,13 @@ TEST_CASE("an agent that names no layers where a search was asked for is named")
   CHECK_THROWS_WITH(scene.take("a", 0), Contains("agent solver") && Contains("same kvmesh"));
 }
 
+TEST_CASE("recalibrate searches by loss a bounded number of times, and says which is the last") {
+  Scene scene("medium: kv, layers: {ratio: 0.5}, recalibrate: {every: 1}");
+  for (std::uint64_t i = 0; i < 40; ++i) scene.take("a", i);
+  CHECK(scene.calibrating.size() == 1 + kMostSearchesAnew);
+  CHECK_THAT(scene.logged, Contains("for the last time"));
+}
+
 TEST_CASE("by attention no search is asked for") {
   Scene scene("medium: kv, layers: {ratio: 0.5, by: attention}");
   scene.take("a", 0);

@@ -7,6 +7,7 @@
 #include <boost/process.hpp>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -89,8 +90,16 @@ class Program {
   static bool exists(pid_t pid) { return ::kill(pid, 0) == 0; }
 
  private:
+  /// What a program keeps for the next stands in a folder of its own, unless a test names one for several.
+  boost::process::environment environment() const {
+    boost::process::environment all = boost::this_process::environment();
+    const char* cache = std::getenv("KVMESH_TEST_CACHE");
+    all["XDG_CACHE_HOME"] = cache != nullptr ? cache : (folder_.path() / "cache").string();
+    return all;
+  }
+
   Program(const std::string& program, std::vector<std::string> arguments, const std::string& input)
-      : child_(program, boost::process::args = std::move(arguments),
+      : child_(program, environment(), boost::process::args = std::move(arguments),
                boost::process::std_in<folder_.write("in", input).string(), boost::process::std_out>(folder_.path() /
                                                                                                     "out")
                    .string(),
