@@ -10,11 +10,11 @@
 #include "agents/media/text.hpp"
 #include "agents/outbox.hpp"
 #include "agents/turns/prompt_input.hpp"
+#include "agents/turns/search_turn.hpp"
 #include "agents/turns/targets.hpp"
 #include "agents/turns/turn_plan.hpp"
 #include "base/error.hpp"
 #include "kvcodec/decode.hpp"
-#include "kvcodec/wire/search_cost.hpp"
 #include "llm/decode/answer_text.hpp"
 #include "llm/decode/generate.hpp"
 #include "llm/model/flops.hpp"
@@ -266,49 +266,17 @@ class RunningTurn::Steps {
     if (!turn_.task.search.empty()) search();
   }
 
-  /// What a search of layers needs of this record; with the last of them the search itself.
   void search() {
-    if (!injections_.empty())
-      fail_input(
-          "layers cannot be chosen by loss where an activation edge leads to the same agent; write by: attention");
-    std::vector<std::int64_t> target = target_of_search();
-    const auto own_rows = own_rows_ + static_cast<std::int64_t>(target.size()) - 1;
-    std::vector<llm::LayerCache> layers;
-    for (int l = 0; l < cache_.layers(); ++l) layers.push_back(cache_.layer(l).shared_alone(own_rows));
-    SearchSample sample{.shared = llm::KvCache(std::move(layers)), .prompt = prompt_, .target = std::move(target)};
-    for (std::size_t i = 0; i < kv_edges_.size(); ++i) {
-      sample.rows.push_back(kv_->rows(i));
-      sample.attention.push_back(result_.scores[i].scores);
-    }
-    hooks_.samples->add(turn_.task, std::move(sample));
-    if (!hooks_.samples->complete(turn_.task)) return;
-    const std::vector<SearchSample> samples = hooks_.samples->take();
-    SearchHooks hooks{.refuse_if_over = [this] { refuse_if_over(); }, .progress = nullptr};
-    if (hooks_.progress)
-      hooks.progress = [this](bus::Progress progress) {
-        progress.request = turn_.task.request;
-        hooks_.progress(progress);
-      };
-    for (std::size_t i = 0; i < kv_edges_.size(); ++i) {
-      const std::vector<std::string>& wanted = turn_.task.search;
-      if (std::find(wanted.begin(), wanted.end(), kv_edges_[i]->spec.from) == wanted.end()) continue;
-      bus::EdgeScores found = search_layers(model_, kv_edges_, i, samples, hooks);
-      found.scores = std::move(result_.scores[i].scores);
-      result_.scores[i] = std::move(found);
-    }
-  }
-
-  /// Of the right answer's spellings the one that costs least when everything is shared; without a right answer what
-  /// this agent says then.
-  std::vector<std::int64_t> target_of_search() {
-    if (!search_target_.empty()) return search_target_;
-    std::vector<std::int64_t> said = generator_ ? generator_->tokens() : std::vector<std::int64_t>();
-    if (said.empty())
-      fail_input(
-          "layers are to be chosen by loss on a record without an answer, and when everything is shared this "
-          "agent says nothing; give the record an \"answer\", or write by: attention");
-    said.resize(std::min<std::size_t>(said.size(), wire::kOwnTargetTokens));
-    return said;
+    SearchHooks hooks{.refuse_if_over = [this] { refuse_if_over(); }, .progress = hooks_.progress};
+    gather_or_search({.model = model_,
+                      .task = turn_.task,
+                      .edges = kv_edges_,
+                      .kv = *kv_,
+                      .injected = !injections_.empty(),
+                      .prompt = prompt_,
+                      .right_answer = search_target_,
+                      .said = generator_ ? generator_->tokens() : std::vector<std::int64_t>()},
+                     *hooks_.samples, hooks, result_.scores);
   }
 
   const llm::Host& host_;
