@@ -47,6 +47,8 @@ void Outbox::offer(std::span<const std::int64_t> prompt) {
   const wire::Offer offer{.request = task_.request, .blocks = wire::name_blocks(prompt, seed_)};
   for (std::size_t i = 0; i < edges_.size(); ++i) {
     if (wiring_.outbound[i].spec.medium != wire::Medium::kKv) continue;
+    // What is measured on travels in another form than what comes after: it would be kept for nothing.
+    if (task_.calibrate && wiring_.outbound[i].spec.wire == wire::WireDtype::kAuto) continue;
     const std::size_t bytes = reuse_.offer(i, offer);
     edges_[i].bytes += bytes;
     edges_[i].offers = bytes > 0;

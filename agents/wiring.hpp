@@ -21,6 +21,9 @@ struct OutboundEdge {
   wire::EdgeSpec spec;
   wire::Manifest receiver;
   bool carries_sink = true;  ///< kv: this sender is the receiver's first, its first token is the sink everywhere
+  /// kv: what numbers travel as on an edge that says `wire: auto`, once that was measured.
+  wire::WireDtype chosen_wire = wire::WireDtype::kSame;
+  wire::WireDtype wire() const { return spec.wire == wire::WireDtype::kAuto ? chosen_wire : spec.wire; }
   kvcodec::EdgeMeasures measured = {};  ///< kv: what layers are chosen by; of the bytes the sender knows itself
 };
 

@@ -124,6 +124,13 @@ struct SharedLayers {
   bool operator==(const SharedLayers&) const = default;
 };
 
+/// What shared rows cost in a form of fewer bits.
+struct WireLoss {
+  std::string wire;  ///< "int4"
+  double loss = 0;   ///< as SharedLayers::checked, or, where no record checks, as SharedLayers::loss
+  bool operator==(const WireLoss&) const = default;
+};
+
 /// What was measured on one kv edge (docs/method.md).
 struct EdgeScores {
   std::string from;
@@ -133,8 +140,10 @@ struct EdgeScores {
   /// To compare with `path`, and empty as that: the best layers by attention, each time with layer 0, of about ten
   /// sizes.
   std::vector<SharedLayers> by_attention = {};
-  int checks = 0;          ///< records that check, the last of those that were measured on
-  double layer_bytes = 0;  ///< of one token at one layer, as it travels on this edge; with `path`
+  int checks = 0;                    ///< records that check, the last of those that were measured on
+  double layer_bytes = 0;            ///< of one token at one layer, as it travels on this edge
+  std::string wire = {};             ///< of an edge that says `wire: auto`: what numbers are to travel as; else empty
+  std::vector<WireLoss> wires = {};  ///< what that was chosen by, "same" first
 };
 
 struct Result {

@@ -53,10 +53,11 @@ std::string loss_summary(const Topology& topology) {
   const std::optional<orchestrator::Profile> profile = profile_of(topology);
   std::string lines;
   for (const orchestrator::Edge& edge : topology.edges) {
-    if (!orchestrator::needs_scores(edge) || !edge.spec.layers.by_loss()) continue;
-    lines +=
-        cat(wire::describe(edge.spec), ": layers are chosen by what it costs to say ",
-            target_of(topology, edge.spec.to, record), profile ? kept_of(topology, *profile, edge.spec) : "", "\n");
+    if (!orchestrator::needs_search(edge)) continue;
+    const bool bits = edge.spec.wire == wire::WireDtype::kAuto, layers = edge.spec.layers.by_loss();
+    lines += cat(wire::describe(edge.spec), ": ", layers ? "layers" : "", layers && bits ? " and " : "",
+                 bits ? "bits" : "", " are chosen by what it costs to say ", target_of(topology, edge.spec.to, record),
+                 profile ? kept_of(topology, *profile, edge.spec) : "", "\n");
   }
   return lines;
 }

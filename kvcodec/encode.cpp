@@ -117,6 +117,7 @@ PackedRows pack_rows(const LayerKv& layer, wire::WireDtype wire, const MakeRoom&
   check_layer(layer);
   PackedRows rows;
   switch (wire) {
+    case wire::WireDtype::kAuto:  // until it has been measured
     case wire::WireDtype::kSame: pack_plain(layer, layer.keys.scalar_type(), room, rows); break;
     case wire::WireDtype::kBFloat16: pack_plain(layer, at::kBFloat16, room, rows); break;
     case wire::WireDtype::kFloat16: pack_plain(layer, at::kHalf, room, rows); break;

@@ -137,6 +137,7 @@ double row_bytes(wire::WireDtype wire, std::int64_t kv_heads, std::int64_t head_
     return heads * (2 * dim * bits / 8 + kScaleAndZero * (key_groups + value_groups));
   };
   switch (wire) {
+    case wire::WireDtype::kAuto:  // until it has been measured
     case wire::WireDtype::kSame: return 2 * heads * dim * static_cast<double>(element_bytes);
     case wire::WireDtype::kBFloat16:
     case wire::WireDtype::kFloat16: return 2 * heads * dim * 2;

@@ -87,6 +87,16 @@ std::vector<bus::SharedLayers> sets_from_json(const json& object, const char* ke
   return sets;
 }
 
+std::vector<bus::WireLoss> wires_from_json(const json& object, const std::string& what) {
+  std::vector<bus::WireLoss> wires;
+  if (!object.contains("wires")) return wires;
+  for (const json& entry : ProfileFields(object, what).array("wires")) {
+    const ProfileFields fields(entry, cat(what, ": \"wires\", entry ", wires.size() + 1));
+    wires.push_back({fields.text("wire"), fields.number("loss")});
+  }
+  return wires;
+}
+
 ordered_json sets_to_json(const std::vector<bus::SharedLayers>& sets, bool checked) {
   ordered_json all = ordered_json::array();
   for (const bus::SharedLayers& set : sets) {
@@ -111,7 +121,9 @@ EdgeProfile edge_from_json(const json& object, const std::string& what) {
           .path = sets_from_json(object, "path", what),
           .by_attention = sets_from_json(object, "by_attention", what),
           .checks = object.contains("checks") ? fields.whole("checks") : 0,
-          .layer_bytes = object.contains("layer_bytes") ? fields.number("layer_bytes") : 0};
+          .layer_bytes = object.contains("layer_bytes") ? fields.number("layer_bytes") : 0,
+          .wire = object.contains("wire") ? fields.text("wire") : std::string(),
+          .wires = wires_from_json(object, what)};
 }
 
 const EdgeProfile* find_edge(const Profile& profile, const wire::EdgeSpec& spec) {
@@ -127,7 +139,13 @@ std::string profile_name(const Topology& topology) {
 
 const EdgeProfile& get_edge(const Topology& topology, const Profile& profile, const Edge& edge) {
   if (const EdgeProfile* found = find_edge(profile, edge.spec)) {
-    if (!found->path.empty() || !edge.spec.layers.by_loss()) return *found;
+    const bool layers = !found->path.empty() || !(edge.spec.layers.by_loss() && edge.spec.layers.calibrated());
+    const bool wire = !found->wire.empty() || edge.spec.wire != wire::WireDtype::kAuto;
+    if (layers && wire) return *found;
+    if (layers)
+      fail_input(profile_name(topology), ": does not say what numbers travel as on edge ", wire::describe(edge.spec),
+                 " of ", where(topology, edge.line), ", which says wire: auto; measure it with kvmesh calibrate ",
+                 topology.file.string(), ", or write the form");
     fail_input(profile_name(topology), ": was measured by attention alone, and the layers of edge ",
                wire::describe(edge.spec), " of ", where(topology, edge.line),
                " are chosen by loss; measure it with kvmesh calibrate ", topology.file.string(),
@@ -155,7 +173,9 @@ EdgeProfile profile_of(const bus::EdgeScores& scores) {
           .path = scores.path,
           .by_attention = scores.by_attention,
           .checks = scores.checks,
-          .layer_bytes = scores.layer_bytes};
+          .layer_bytes = scores.layer_bytes,
+          .wire = scores.wire,
+          .wires = scores.wires};
 }
 
 bus::EdgeScores scores_of(const EdgeProfile& edge) {
@@ -165,7 +185,9 @@ bus::EdgeScores scores_of(const EdgeProfile& edge) {
           .path = edge.path,
           .by_attention = edge.by_attention,
           .checks = edge.checks,
-          .layer_bytes = edge.layer_bytes};
+          .layer_bytes = edge.layer_bytes,
+          .wire = edge.wire,
+          .wires = edge.wires};
 }
 
 std::vector<double> rounded_scores(std::vector<double> scores) {
@@ -187,6 +209,9 @@ std::string to_json(const Profile& profile) {
       line["path"] = sets_to_json(edge.path, edge.checks > 0);
       line["by_attention"] = sets_to_json(edge.by_attention, edge.checks > 0);
     }
+    if (!edge.wire.empty()) line["wire"] = edge.wire;
+    for (const bus::WireLoss& one : edge.wires)
+      line["wires"].push_back(ordered_json{{"wire", one.wire}, {"loss", one.loss}});
     text += cat(&edge == &profile.edges.front() ? "\n" : ",\n", "  ", line.dump());
   }
   return text + "\n]}\n";

@@ -25,6 +25,8 @@ struct EdgeProfile {
   std::vector<bus::SharedLayers> by_attention = {};  ///< the same
   int checks = 0;                                    ///< of `samples`, the last that checked
   double layer_bytes = 0;                            ///< of one token at one layer, as it travelled
+  std::string wire = {};                             ///< with `wire: auto`, as bus::EdgeScores; else empty
+  std::vector<bus::WireLoss> wires = {};             ///< the same
   bool operator==(const EdgeProfile&) const = default;
 };
 

@@ -126,16 +126,17 @@ std::vector<bus::EdgeScores> RecordRunner::calibrate(const std::vector<nlohmann:
   std::set<EdgeEnds> search;
   for (const Edge& edge : topology_.edges) {
     const bool by_attention = edge.spec.layers.ranked() && !edge.spec.layers.by_loss();
-    if (edge.spec.medium == wire::Medium::kKv && !by_attention) search.insert({edge.spec.from, edge.spec.to});
+    if (edge.spec.medium == wire::Medium::kKv && (!by_attention || needs_search(edge)))
+      search.insert({edge.spec.from, edge.spec.to});
   }
   return calibrate(records, search);
 }
 
-/// Of `edges` those whose layers are chosen by loss.
+/// Of `edges` those that are searched by loss.
 std::set<EdgeEnds> RecordRunner::by_loss(const std::set<EdgeEnds>& edges) const {
   std::set<EdgeEnds> search;
   for (const Edge& edge : topology_.edges)
-    if (needs_scores(edge) && edge.spec.layers.by_loss() && edges.contains({edge.spec.from, edge.spec.to}))
+    if (needs_search(edge) && edges.contains({edge.spec.from, edge.spec.to}))
       search.insert({edge.spec.from, edge.spec.to});
   return search;
 }
@@ -186,7 +187,7 @@ RecordRunner::Measured RecordRunner::measure(const std::vector<nlohmann::json>& 
   }
   Measured measured{.scores = average.mean(), .failed = std::nullopt};
   for (const bus::EdgeScores& edge : measured.scores)
-    if (edge.path.empty() && search.contains({edge.from, edge.to}))
+    if (edge.path.empty() && edge.wire.empty() && search.contains({edge.from, edge.to}))
       throw Error(ErrorKind::kGiveUp,
                   cat("agent ", edge.to, " was asked for the best layers of edge ", edge.from, " -> ", edge.to,
                       " by loss and named none; run the same kvmesh on both sides"));
@@ -203,7 +204,7 @@ std::optional<std::vector<bus::EdgeScores>> RecordRunner::searched_before(const 
   if (!found) return std::nullopt;
   for (const auto& [from, to] : search)
     if (std::none_of(found->begin(), found->end(), [&, &from = from, &to = to](const bus::EdgeScores& edge) {
-          return edge.from == from && edge.to == to && !edge.path.empty();
+          return edge.from == from && edge.to == to && !(edge.path.empty() && edge.wire.empty());
         }))
       return std::nullopt;
   port_.log(cat("layers were chosen by loss before, for these models, prompts and records: ",

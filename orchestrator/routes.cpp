@@ -131,6 +131,13 @@ bool carries_sink(const Topology& topology, const Edge& edge) {
   return false;
 }
 
-bool needs_scores(const Edge& edge) { return edge.spec.medium == wire::Medium::kKv && edge.spec.layers.calibrated(); }
+bool needs_scores(const Edge& edge) {
+  return edge.spec.medium == wire::Medium::kKv && (edge.spec.layers.calibrated() || needs_search(edge));
+}
+
+bool needs_search(const Edge& edge) {
+  const bool layers = edge.spec.layers.by_loss() && edge.spec.layers.calibrated();
+  return edge.spec.medium == wire::Medium::kKv && (layers || edge.spec.wire == wire::WireDtype::kAuto);
+}
 
 }  // namespace kvmesh::orchestrator

@@ -37,7 +37,9 @@ int answer_tokens(const Topology& topology, const AgentSpec& agent);
 /// True for the first kv edge of its receiver: its sender's first token is the attention sink.
 bool carries_sink(const Topology& topology, const Edge& edge);
 
-/// True for a kv edge whose layers somebody has to measure.
+/// True for a kv edge whose layers, or whose form of numbers, somebody has to measure.
 bool needs_scores(const Edge& edge);
+/// True where that is measured by loss: its receiver is asked for a search.
+bool needs_search(const Edge& edge);
 
 }  // namespace kvmesh::orchestrator

@@ -106,10 +106,12 @@ std::string search_identity(const Topology& topology, const Fingerprints& models
   for (const Edge& edge : topology.edges) {
     wire::EdgeSpec spec = edge.spec;
     const wire::LayerChoice& choice = edge.spec.layers;
-    spec.layers = {.by = choice.ranked() ? choice.by : wire::By::kLoss,
-                   .alpha = choice.alpha,
-                   .mu = choice.mu,
-                   .sigma = choice.sigma};
+    // One search serves every ratio; what numbers travel as is chosen for the layers that are shared.
+    if (spec.wire != wire::WireDtype::kAuto)
+      spec.layers = {.by = choice.ranked() ? choice.by : wire::By::kLoss,
+                     .alpha = choice.alpha,
+                     .mu = choice.mu,
+                     .sigma = choice.sigma};
     spec.recalibrate_every = 0;
     spec.transport = wire::Transport::kAuto;
     all["edges"].push_back(wire::to_json(spec));

@@ -24,7 +24,7 @@ std::vector<int> chosen_layers(const wire::LayerChoice& choice, const OutboundEd
   kvcodec::EdgeMeasures measured = edge.measured;
   const at::Tensor keys = cache.layer(0).keys();
   measured.layer_bytes =
-      kvcodec::row_bytes(edge.spec.wire, keys.size(1), keys.size(2), static_cast<std::int64_t>(keys.element_size()));
+      kvcodec::row_bytes(edge.wire(), keys.size(1), keys.size(2), static_cast<std::int64_t>(keys.element_size()));
   return kvcodec::select_layers(choice, static_cast<int>(edge.receiver.num_hidden_layers), measured, record_index);
 }
 
@@ -58,9 +58,9 @@ kvcodec::LayerKv rows_of(const llm::LayerCache& cache, std::int64_t begin, std::
 KvSender::KvSender(const OutboundEdge& edge, const llm::KvCache& cache, const Plan& plan)
     : forward_(edge.spec.forward),
       carries_sink_(edge.carries_sink),
-      wire_(edge.spec.wire),
+      wire_(plan.calibrate && edge.spec.wire == wire::WireDtype::kAuto ? wire::WireDtype::kSame : edge.wire()),
       own_rows_(plan.own_rows),
-      piece_rows_(rows_in_a_piece(cache, quantizes(edge.spec.wire))) {
+      piece_rows_(rows_in_a_piece(cache, quantizes(wire_))) {
   const int sender_layers = cache.layers();
   const auto receiver_layers = static_cast<int>(edge.receiver.num_hidden_layers);
   const kvcodec::LayerMap map(sender_layers, receiver_layers);
@@ -68,6 +68,7 @@ KvSender::KvSender(const OutboundEdge& edge, const llm::KvCache& cache, const Pl
   const std::vector<int> selected = chosen_layers(choice, edge, cache, plan.record_index);
   const bool first_besides = !choice.by_loss();
   description_ = kvcodec::describe_selection(selected, receiver_layers, first_besides);
+  if (edge.spec.wire == wire::WireDtype::kAuto) description_ += cat(", ", wire::to_string(wire_));
   by_sender_layer_.resize(static_cast<std::size_t>(sender_layers));
   to_come_.resize(static_cast<std::size_t>(receiver_layers));
   for (int layer = 0; layer < receiver_layers; ++layer) {

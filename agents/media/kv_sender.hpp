@@ -54,7 +54,8 @@ class KvSender {
   /// The pieces whose rows have come to stand in `cache`, the sender's layer `sender_layer`, since the last call. What
   /// others shared must stand there.
   std::vector<Piece> pieces_of(int sender_layer, const llm::LayerCache& cache);
-  /// "2 of 8 + layer 0"; "2 of 8" where layers are chosen by loss, and layer 0 does not travel besides.
+  /// "2 of 8 + layer 0"; "2 of 8" where layers are chosen by loss, and layer 0 does not travel besides; with
+  /// `wire: auto` also what numbers travel as: "2 of 8, int4".
   const std::string& description() const { return description_; }
 
  private:

@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "agents/turns/wire_search.hpp"
 #include "base/error.hpp"
 #include "kvcodec/layer_map.hpp"
 #include "kvcodec/layer_score.hpp"
@@ -236,6 +237,10 @@ bus::EdgeScores search_layers(const llm::Model& model, const std::vector<const I
   bus::EdgeScores found{.from = spec.from, .to = spec.to, .scores = {}, .checks = search.checks()};
   found.layer_bytes =
       kvcodec::row_bytes(spec.wire, keys.size(1), keys.size(2), static_cast<std::int64_t>(keys.element_size()));
+  if (spec.wire == wire::WireDtype::kAuto && !spec.layers.by_loss()) {
+    choose_wire(model, *edges[number], number, samples, hooks, found);
+    return found;
+  }
   for (const kvcodec::SharedSet& set : search.path(tokens))
     found.path.push_back({.layers = search.layers_of(set.units), .loss = set.loss});
   found.by_attention = sets_by_attention(*edges[number], number, samples);
@@ -245,6 +250,7 @@ bus::EdgeScores search_layers(const llm::Model& model, const std::vector<const I
     const std::vector<double> checked = search.checked_on(*sets);
     for (std::size_t i = 0; i < checked.size(); ++i) (*sets)[i].checked = checked[i];
   }
+  if (spec.wire == wire::WireDtype::kAuto) choose_wire(model, *edges[number], number, samples, hooks, found);
   return found;
 }
 

@@ -83,12 +83,13 @@ inline constexpr auto kFields<SharedLayers> = std::tuple(field("layers", &Shared
                                                          field("loss", &SharedLayers::loss),
                                                          field("checked", &SharedLayers::checked));
 template <>
-inline constexpr auto kFields<EdgeScores> = std::tuple(field("from", &EdgeScores::from), field("to", &EdgeScores::to),
-                                                       field("scores", &EdgeScores::scores),
-                                                       field("path", &EdgeScores::path),
-                                                       field("by_attention", &EdgeScores::by_attention),
-                                                       field("checks", &EdgeScores::checks),
-                                                       field("layer_bytes", &EdgeScores::layer_bytes));
+inline constexpr auto kFields<WireLoss> = std::tuple(field("wire", &WireLoss::wire), field("loss", &WireLoss::loss));
+template <>
+inline constexpr auto kFields<EdgeScores> =
+    std::tuple(field("from", &EdgeScores::from), field("to", &EdgeScores::to), field("scores", &EdgeScores::scores),
+               field("path", &EdgeScores::path), field("by_attention", &EdgeScores::by_attention),
+               field("checks", &EdgeScores::checks), field("layer_bytes", &EdgeScores::layer_bytes),
+               field("wire", &EdgeScores::wire), field("wires", &EdgeScores::wires));
 template <>
 inline constexpr auto kFields<Result> = std::tuple(required("request", &Result::request),
                                                    required("answer", &Result::answer), field("edges", &Result::edges),

@@ -71,9 +71,10 @@ void Evaluation::check(const Method& method, Look look) const {
 
 void Evaluation::calibrate(const orchestrator::Topology& topology, const DatasetGroup& group, Mesh& mesh) {
   auto profile = profiles_.find(group.contexts);
-  const bool by_loss = std::any_of(topology.edges.begin(), topology.edges.end(),
-                                   [](const orchestrator::Edge& edge) { return edge.spec.layers.by_loss(); });
-  if (profile == profiles_.end() || (by_loss && profile->second.edges.front().path.empty())) {
+  const wire::EdgeSpec& spec = topology.edges.front().spec;
+  const bool bits = spec.wire == wire::WireDtype::kAuto;  // are chosen anew for each method's layers
+  const bool lacks = profile != profiles_.end() && spec.layers.by_loss() && profile->second.edges.front().path.empty();
+  if (profile == profiles_.end() || lacks || bits) {
     std::size_t samples = options_.samples > 0           ? static_cast<std::size_t>(options_.samples)
                           : group.calibration_from_items ? group.calibration.size()
                                                          : 1;
@@ -115,7 +116,8 @@ MethodResult Evaluation::run(const Method& method, const std::function<void(cons
 void Evaluation::emit(const Method& method, const MethodResult& result, const std::filesystem::path& folder) const {
   std::size_t next = 0;
   for (const DatasetGroup& group : groups_) {
-    const std::string profile = file_stem("profile", group) + ".json";
+    const std::string profile =
+        file_stem(method.chooses_bits() ? method.name + "-profile" : "profile", group) + ".json";
     if (method.calibrated()) write(folder / profile, orchestrator::to_json(profiles_.at(group.contexts)));
     write(folder / (file_stem(method.name, group) + ".yaml"),
           topology_of(method, comparison_, group.contexts, profile));

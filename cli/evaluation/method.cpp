@@ -75,7 +75,7 @@ void check_arguments(const Method& method) {
   const auto by = method.options.find("by");
   const bool attention = by != method.options.end() && by->second == "attention";
   for (const auto& [key, value] : method.options) {
-    if (method.calibrated() && !attention && (key == "alpha" || key == "mu" || key == "sigma"))
+    if (method.ranked() && !attention && (key == "alpha" || key == "mu" || key == "sigma"))
       refuse(method.name, cat("has \"", key, "\", which belongs to by=attention, and its layers are chosen by loss"));
     if (key == "tokens") {
       if (number_of<int>(method.name, value, "tokens, a whole number") < 1)
@@ -84,7 +84,7 @@ void check_arguments(const Method& method) {
       if (!wire::find_by(value)) refuse(method.name, cat("has \"", value, "\" for by; there are loss and attention"));
     } else if (key == "wire") {
       if (!wire::find_wire_dtype(value))
-        refuse(method.name, cat("has \"", value, "\" for wire; there are same, bf16, fp16, int8 and int4"));
+        refuse(method.name, cat("has \"", value, "\" for wire; there are same, bf16, fp16, int8, int4 and auto"));
     } else if (!(number_of<double>(method.name, value, key + ", a number") >= 0)) {
       refuse(method.name, cat("has ", key, " ", value, "; it cannot be below 0"));
     }

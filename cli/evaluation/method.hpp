@@ -38,8 +38,15 @@ struct Method {
   std::vector<std::string> arguments;
   std::map<std::string, std::string> options;
 
-  /// True where layers are chosen by calibrated scores.
-  bool calibrated() const { return (kind == "kv" && arguments.front() != "all") || kind == "top"; }
+  /// True where the best layers are shared.
+  bool ranked() const { return (kind == "kv" && arguments.front() != "all") || kind == "top"; }
+  /// True where what numbers travel as is measured.
+  bool chooses_bits() const {
+    const auto wire = options.find("wire");
+    return wire != options.end() && wire->second == "auto";
+  }
+  /// True where something is measured first.
+  bool calibrated() const { return ranked() || chooses_bits(); }
 };
 
 /// Takes a method's name apart. Throws Error{kFixInput} that quotes one which is not known and lists those that are:

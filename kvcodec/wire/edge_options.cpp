@@ -59,7 +59,7 @@ std::vector<EdgeOption> make_options() {
       {.key = "wire",
        .field = "wire",
        .media = kv,
-       .value = choice(&EdgeSpec::wire, {"same", "bf16", "fp16", "int8", "int4"}),
+       .value = choice(&EdgeSpec::wire, {"same", "bf16", "fp16", "int8", "int4", "auto"}),
        .words = "wire {}"},
       {.key = "transport",
        .field = "transport",
@@ -206,7 +206,7 @@ std::vector<EdgeProblem> edge_problems(const EdgeSpec& edge) {
     problems.push_back({edge.mask != Mask::kCausal ? "reproduce.mask" : "reproduce.positions",
                         "\"reproduce\" is for comparison with the paper's code, and these layers are chosen by loss",
                         "remove it or add by: attention to layers"});
-  if (edge.recalibrate_every > 0 && !edge.layers.calibrated())
+  if (edge.recalibrate_every > 0 && !edge.layers.calibrated() && edge.wire != WireDtype::kAuto)
     problems.push_back({"recalibrate.every", "\"recalibrate\" measures for a ranking, and this edge's layers need none",
                         "remove it, or choose layers by {ratio: r}, {top: n} or {bytes_per_token: n}"});
   return problems;

@@ -61,12 +61,13 @@ enum class Share { kPrompt, kPromptAndOutput };
 /// Which mask and positions a kv edge has. The authors' and the two others exist to compare with the released code.
 enum class Mask { kCausal, kAuthors };
 enum class Positions { kContinue, kCompact, kOverlap };
-/// What the numbers of a kv edge travel as: as they are computed, or in fewer bits.
-enum class WireDtype { kSame, kBFloat16, kFloat16, kInt8, kInt4 };
+/// What the numbers of a kv edge travel as: as they are computed, or in fewer bits; kAuto: in the fewest that cost the
+/// right answer next to nothing, which is measured with the layers (docs/method.md).
+enum class WireDtype { kSame, kBFloat16, kFloat16, kInt8, kInt4, kAuto };
 /// How a kv edge's payload travels: shared memory where both ends are on one host, or ZeroMQ.
 enum class Transport { kAuto, kShm, kZmq };
 
-/// "same", "bf16", "fp16", "int8", "int4".
+/// "same", "bf16", "fp16", "int8", "int4", "auto".
 std::string to_string(WireDtype dtype);
 std::optional<WireDtype> find_wire_dtype(const std::string& name);
 

@@ -42,8 +42,8 @@ class Scene {
 
   std::string passed, logged;
   std::map<std::string, std::vector<std::string>> targets;  ///< that each agent was last given
-  std::vector<bus::Task> calibrating;  ///< the solver's
-  bool finds_layers = true;            ///< where a search is asked for
+  std::vector<bus::Task> calibrating;                       ///< the solver's
+  bool finds_layers = true;                                 ///< where a search is asked for
   bool calibration_fails = false;
   std::string report_fails_at;
   std::string fails_at;  ///< the mesh fails when it is waited for and this record is on its way
