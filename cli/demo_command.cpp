@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <limits>
 #include <map>
 #include <ostream>
 #include <utility>
@@ -19,6 +18,9 @@
 
 namespace kvmesh::cli {
 namespace {
+
+/// Calibration records, six to choose layers on and two to check.
+constexpr int kSamples = 8;
 
 struct Arguments {
   std::string sender = "models/reader", receiver = "models/solver", data = "models/data";
@@ -112,7 +114,7 @@ int demo(const Arguments& arguments, std::ostream& out) {
                         .max_tokens = 16};
   fit_contexts(groups, comparison);
   Evaluation evaluation(comparison, std::move(groups),
-                        {.samples = std::numeric_limits<int>::max(), .start = arguments.start});
+                        {.samples = kSamples, .start = arguments.start});
 
   out << "A reader process reads the context; a solver process gets the question and, over the bus, the reader's\n"
          "keys and values of a few layers. It never sees the context's text.\n";
