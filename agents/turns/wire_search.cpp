@@ -27,6 +27,7 @@ using wire::WireDtype;
 kvcodec::LayerKv through_codec(const kvcodec::LayerKv& rows, WireDtype wire) {
   wire::Envelope envelope;
   envelope.mesh = envelope.from = envelope.to = envelope.request = "trial";
+  envelope.layer = 0;
   envelope.count = 1;
   envelope.context_end = rows.positions.back().first + rows.positions.back().count;
   const auto frames = kvcodec::address_rows(kvcodec::pack_rows(rows, wire), envelope).sealed();

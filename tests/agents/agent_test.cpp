@@ -323,6 +323,6 @@ TEST_CASE("a request whose deadline passes while it waits fails with the edges t
 TEST_CASE("scores reach the outbound edge they are for, and those for another edge are an error") {
   Fixture fixture({});
   fixture.agent.on_scores({"solver", "judge", {0.25, 0.75}});
-  CHECK(fixture.agent.wiring().outbound.at(0).scores == std::vector<double>{0.25, 0.75});
+  CHECK(fixture.agent.wiring().outbound.at(0).measured.importances == std::vector<double>{0.25, 0.75});
   CHECK_THROWS_WITH(fixture.agent.on_scores({"solver", "nobody", {1}}), Catch::Contains("solver -> nobody"));
 }

@@ -262,7 +262,7 @@ TEST_CASE("what a kv edge cannot do with the edges around it is refused") {
       {graph(edge("a", "b") + edge("a", "d", "medium: kv, forward: true")),
        12,
        {"forward: true", "given nothing over kv"}},
-      {graph(edge("a", "d") + edge("b", "d", "medium: kv, reproduce: {mask: authors}")),
+      {graph(edge("a", "d") + edge("b", "d", "medium: kv, layers: all, reproduce: {mask: authors}")),
        12,
        {"different masks", "mesh.yaml:11)"}},
   });
