@@ -21,7 +21,7 @@ at::Tensor vectors_of(const llm::Model& model, const InboundEdge& edge, const wi
 ExpectedEmbeddings generate_embeddings(const llm::Model& model, llm::KvCache& cache, const at::Tensor& logits,
                                        const ExpectedEmbeddingOptions& options) {
   c10::InferenceMode guard;
-  const at::Tensor table = model.embedding_table().to(at::kFloat);
+  const at::Tensor table = model.embedding_table().widened();
   const at::Tensor lengths = table.norm(2, 1).clamp_min(1e-12);
   ExpectedEmbeddings result;
   std::vector<at::Tensor> steps;

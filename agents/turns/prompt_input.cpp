@@ -50,7 +50,7 @@ PromptInput read_prompt(const llm::Host& host, const bus::Task& task, const Said
                                              /*add_special=*/!task.chat && i == 0);
     input.ids.insert(input.ids.end(), ids.begin(), ids.end());
     if (!ids.empty()) parts.push_back(host.model().embed(ids));
-    if (i < prompt.vectors.size()) parts.push_back(prompt.vectors[i].to(host.model().embedding_table().options()));
+    if (i < prompt.vectors.size()) parts.push_back(prompt.vectors[i].to(host.model().options()));
     begin = end + kVectorsHere.size();
   }
   if (parts.empty()) fail_input("the prompt is empty: it has no tokens");

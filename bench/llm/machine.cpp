@@ -125,11 +125,12 @@ LinearRun linear_run(const llm::Model& model, std::int64_t tokens) {
   const llm::LayerWeights& layer = model.weights().layers.front();
   std::vector<std::pair<at::Tensor, at::Tensor>> products;  // input and weight
   double flops = 0;
-  for (const at::Tensor& weight : {layer.qkv, layer.out, layer.gate_up, layer.down}) {
+  for (const llm::Matrix& weight : {layer.qkv, layer.out, layer.gate_up, layer.down}) {
     c10::InferenceMode guard;
-    const at::Tensor taken = weight.to(llm::product_type(weight.scalar_type()));
-    products.emplace_back(at::ones({tokens, weight.size(1)}, taken.options()), taken);
-    flops += 2.0 * static_cast<double>(tokens) * static_cast<double>(weight.numel());
+    const at::Tensor dense = weight.dense().defined() ? weight.dense() : weight.widened();
+    const at::Tensor taken = dense.to(llm::product_type(dense.scalar_type()));
+    products.emplace_back(at::ones({tokens, taken.size(1)}, taken.options()), taken);
+    flops += 2.0 * static_cast<double>(tokens) * static_cast<double>(taken.numel());
   }
   auto run = [products] {
     c10::InferenceMode guard;
@@ -140,10 +141,9 @@ LinearRun linear_run(const llm::Model& model, std::int64_t tokens) {
 
 double weight_bytes(const llm::Model& model) {
   const llm::Weights& weights = model.weights();
-  double bytes = static_cast<double>(weights.lm_head.nbytes());
+  double bytes = weights.lm_head.bytes();
   for (const llm::LayerWeights& layer : weights.layers)
-    for (const at::Tensor& weight : {layer.qkv, layer.out, layer.gate_up, layer.down})
-      bytes += static_cast<double>(weight.nbytes());
+    for (const llm::Matrix& weight : {layer.qkv, layer.out, layer.gate_up, layer.down}) bytes += weight.bytes();
   return bytes;
 }
 

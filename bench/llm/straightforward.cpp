@@ -22,7 +22,13 @@ at::Tensor rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& 
 Straightforward::Straightforward(const llm::Model& model) : model_(model) {
   const llm::ModelConfig& c = model.config();
   const std::int64_t q = c.num_attention_heads * c.head_dim, kv = c.num_key_value_heads * c.head_dim;
-  const auto taken = [&](const at::Tensor& weight) { return weight.to(llm::product_type(model.dtype())); };
+  struct Taken {
+    at::ScalarType type;
+    at::Tensor operator()(const at::Tensor& weight) const { return weight.to(type); }
+    at::Tensor operator()(const llm::Matrix& weight) const {
+      return (weight.dense().defined() ? weight.dense() : weight.widened()).to(type);
+    }
+  } taken{llm::product_type(model.dtype())};
   for (const llm::LayerWeights& own : model.weights().layers) {
     const at::Tensor qkv = taken(own.qkv), gate_up = taken(own.gate_up);
     layers_.push_back({taken(own.attention_norm), qkv.narrow(0, 0, q), qkv.narrow(0, q, kv), qkv.narrow(0, q + kv, kv),

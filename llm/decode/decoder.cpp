@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
-#include "llm/kernels/ops.hpp"
+#include "llm/kernels/linear.hpp"
 
 namespace kvmesh::llm {
 

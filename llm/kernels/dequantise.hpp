@@ -63,7 +63,7 @@ KVMESH_INLINE void dequantise_row(StoredDtype dtype, const std::uint8_t* from, s
 inline void dequantise(const Dequantise& task, Range rows) {
   for (std::int64_t r = rows.begin; r < rows.end; ++r)
     dequantise_row(task.dtype, reinterpret_cast<const std::uint8_t*>(task.rows) + r * task.row_bytes, task.width,
-                   task.output + r * task.width);
+                   task.output + place_of(r, task.interleaved) * task.width);
 }
 
 }  // namespace kvmesh::llm::kernels::KVMESH_KERNELS

@@ -3,9 +3,9 @@
 #include "llm/kernels/kernel_sets.hpp"
 
 #include "llm/kernels/attention.hpp"
-#include "llm/kernels/dequantise.hpp"
 #include "llm/kernels/elementwise.hpp"
 #include "llm/kernels/few_rows.hpp"
+#include "llm/kernels/stored_rows.hpp"
 
 KVMESH_BEGIN_KERNELS
 namespace kvmesh::llm::kernels::KVMESH_KERNELS {
@@ -15,8 +15,12 @@ constexpr KernelsOf<T> kernels_of() {
   return {few_rows<T>, rms_norm<T>, rotate<T>, gate<T>, add<T>, widen<T>, narrow<T>, attend<T>};
 }
 
-constexpr KernelSet kKernels{InstructionSet::KVMESH_INSTRUCTION_SET, kernels_of<Bf16>(), kernels_of<Fp16>(),
-                             kernels_of<float>(), dequantise};
+constexpr KernelSet kKernels{InstructionSet::KVMESH_INSTRUCTION_SET,
+                             kernels_of<Bf16>(),
+                             kernels_of<Fp16>(),
+                             kernels_of<float>(),
+                             dequantise,
+                             stored_rows};
 
 }  // namespace kvmesh::llm::kernels::KVMESH_KERNELS
 KVMESH_END_KERNELS

@@ -1,54 +1,15 @@
 #include "llm/kernels/ops.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <new>
 
-#include "llm/kernels/kernel_sets.hpp"
-#include "llm/kernels/parallel.hpp"
-#include "llm/runtime.hpp"
+#include "llm/kernels/launch.hpp"
 
 namespace kvmesh::llm::kernels {
-namespace {
 
-/// Memory that a thread must have to read or write before it is worth waking: some microseconds' worth.
-constexpr std::int64_t kBytesPerThread = 128 * 1024;
-
-template <class T>
-T* data(const at::Tensor& tensor) {
-  return tensor.defined() ? static_cast<T*>(tensor.data_ptr()) : nullptr;
-}
-
-/// Calls f with a null T*, T being what the kernels call `x`'s elements.
-template <class F>
-void with_element_of(const at::Tensor& x, const F& f) {
-  if (x.scalar_type() == at::kFloat) f(static_cast<float*>(nullptr));
-  else if (x.scalar_type() == at::kHalf) f(static_cast<Fp16*>(nullptr));
-  else f(static_cast<Bf16*>(nullptr));
-}
-
-/// Runs a task's parts [0, count), `bytes` of memory each.
-template <class Task>
-void share(void (*kernel)(const Task&, Range), const Task& task, std::int64_t count, std::int64_t bytes,
-           std::int64_t step = 1) {
-  struct Job {
-    void (*kernel)(const Task&, Range);
-    const Task& task;
-  };
-  const Job job{kernel, task};
-  share_ranges(
-      at::get_num_threads(), count, kBytesPerThread / std::max<std::int64_t>(bytes, 1) + 1, step,
-      [](const void* context, Range part) {
-        const auto& own = *static_cast<const Job*>(context);
-        own.kernel(own.task, part);
-      },
-      &job);
-}
-
-/// A thread's scratch; grows, never shrinks.
 void* scratch(std::int64_t bytes) {
   struct Memory {
     ~Memory() { ::operator delete (data, std::align_val_t{64}); }
@@ -64,6 +25,8 @@ void* scratch(std::int64_t bytes) {
   }
   return memory.data;
 }
+
+namespace {
 
 bool is_wide(const at::Tensor& weight, const at::Tensor& x) {
   return weight.defined() && weight.scalar_type() == at::kFloat && x.scalar_type() != at::kFloat;
@@ -81,62 +44,6 @@ at::Tensor normalised(const at::Tensor& input, const at::Tensor& weight, double 
 bool ours(const at::Tensor& x) {
   return x.is_cpu() &&
          (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16 || x.scalar_type() == at::kHalf);
-}
-
-namespace {
-
-void few_rows(at::Tensor& out, const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
-  const std::int64_t rows = input.size(0), width = input.size(1), outputs = weight.size(0);
-  TORCH_INTERNAL_ASSERT(weight.is_contiguous() && weight.scalar_type() == input.scalar_type());
-  with_element_of(input, [&]<class T>(T*) {
-    const FewRows<T> task{.input = data<T>(input),
-                          .weight = data<T>(weight),
-                          .bias = data<T>(bias),
-                          .output = data<T>(out),
-                          .rows = rows,
-                          .width = width,
-                          .outputs = outputs};
-    share(best_set().of<T>().few_rows, task, outputs, width * static_cast<std::int64_t>(sizeof(T)), /*step=*/4);
-  });
-}
-
-/// The product in fp32 of inputs and weights that are not, for processors without instructions for their type: weights
-/// are widened a panel at a time, into memory that the processor's caches hold until the panel has met every row.
-void in_fp32(at::Tensor& out, const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
-  const std::int64_t rows = input.size(0), width = input.size(1), outputs = weight.size(0);
-  constexpr std::int64_t kPanelBytes = 4 << 20;
-  constexpr auto kFloatBytes = static_cast<std::int64_t>(sizeof(float));
-  const std::int64_t panel = std::min(outputs, std::max<std::int64_t>(kPanelBytes / (width * kFloatBytes), 64));
-  const at::TensorOptions fp32 = input.options().dtype(at::kFloat);
-  at::Tensor wide_input = at::empty({rows, width}, fp32);
-  widen(wide_input, input, /*soft_cap=*/0);
-  const at::Tensor wide_weights = at::empty({panel, width}, fp32), products = at::empty({panel * rows}, fp32);
-  for (std::int64_t first = 0; first < outputs; first += panel) {
-    const std::int64_t count = std::min(panel, outputs - first);
-    at::Tensor wide_weight = wide_weights.narrow(0, 0, count);
-    widen(wide_weight, weight.narrow(0, first, count), /*soft_cap=*/0);
-    at::Tensor product = products.narrow(0, 0, rows * count).view({rows, count});
-    at::mm_out(product, wide_input, wide_weight.t());
-    with_element_of(out, [&]<class T>(T*) {
-      const Narrow<T> task{.input = data<float>(product),
-                           .bias = bias.defined() ? data<T>(bias) + first : nullptr,
-                           .output = data<T>(out) + first,
-                           .width = count,
-                           .output_width = outputs};
-      share(best_set().of<T>().narrow, task, rows, count * (kFloatBytes + static_cast<std::int64_t>(sizeof(T))));
-    });
-  }
-}
-
-}  // namespace
-
-void linear(at::Tensor& out, const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
-  TORCH_INTERNAL_ASSERT(weight.size(1) == input.size(1) && out.size(0) == input.size(0) &&
-                        out.size(1) == weight.size(0));
-  if (ours(input) && input.size(0) <= kFewRows) return few_rows(out, input, weight, bias);
-  if (ours(input) && product_type(input.scalar_type()) != input.scalar_type()) return in_fp32(out, input, weight, bias);
-  if (bias.defined()) at::addmm_out(out, bias, input, weight.t());
-  else at::mm_out(out, input, weight.t());
 }
 
 void rms_norm(at::Tensor& out, const at::Tensor& input, const at::Tensor& weight, double epsilon) {

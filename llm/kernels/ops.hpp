@@ -10,21 +10,12 @@
 namespace kvmesh::llm::kernels {
 
 /// The steps of a decoder over tensors that the caller has allocated. On the CPU they run the kernels of
-/// tasks.hpp, on as many threads as at::set_num_threads gave, and allocate nothing but what linear() says; elsewhere
+/// tasks.hpp, on as many threads as at::set_num_threads gave, and allocate nothing; elsewhere
 /// (CUDA) the same formulas out of ATen's operators. Tensors are contiguous, of one dtype and device; shapes are
 /// asserted.
 
 /// Whether tensors like `x` go through our kernels.
 bool ours(const at::Tensor& x);
-
-/// Up to as many rows the weights are read once, at the rate of memory. Products of more rows are bound by arithmetic,
-/// and the library's are faster from there.
-constexpr std::int64_t kFewRows = 8;
-
-/// out [rows, outputs] = input [rows, width] x weight^T [outputs, width] + bias [outputs], which may be undefined. Many
-/// rows are multiplied in product_type (llm/runtime.hpp): where that is wider than what they are in, inputs are widened
-/// whole and weights 4 MiB at a time.
-void linear(at::Tensor& out, const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias);
 
 /// out = RMSNorm(input) [rows, width] with weight [width]; see RmsNorm for what an fp32 weight of a bf16 model means.
 /// `out` may be `input`.

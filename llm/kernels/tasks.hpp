@@ -112,8 +112,38 @@ struct Dequantise {
   StoredDtype dtype = StoredDtype::kFloat;  ///< floating-point or quantised
   const std::byte* rows = nullptr;
   std::int64_t row_bytes = 0;
-  std::int64_t width = 0;   ///< whole blocks of the dtype
-  float* output = nullptr;  ///< [rows, width]
+  std::int64_t width = 0;        ///< whole blocks of the dtype
+  float* output = nullptr;       ///< [rows, width]
+  std::int64_t interleaved = 0;  ///< row r goes to place_of(r, interleaved)
+};
+
+/// Where row `row` of a stored matrix stands among its products: of each head of `interleaved` rows, row 2i is number i
+/// and row 2i + 1 stands half a head behind it. 0: every row stands where it is.
+inline std::int64_t place_of(std::int64_t row, std::int64_t interleaved) {
+  if (interleaved == 0) return row;
+  const std::int64_t within = row % interleaved;
+  return row - within + within / 2 + within % 2 * (interleaved / 2);
+}
+
+/// Rows of a stored matrix that are alike.
+struct StoredPiece {
+  StoredDtype dtype = StoredDtype::kFloat;  ///< floating-point or quantised
+  const std::byte* data = nullptr;
+  std::int64_t row_bytes = 0;
+  std::int64_t rows = 0;
+  std::int64_t interleaved = 0;  ///< see place_of
+};
+
+/// output[r, n] = sum over k of input[r, k] * weight[n, k], of weights that lie as they are stored, piece under piece,
+/// computed in fp32. Its parts are outputs, as they are stored. The weights are read once.
+struct StoredRows {
+  const float* input = nullptr;  ///< [rows, width]; 8 rows at most
+  const StoredPiece* pieces = nullptr;
+  std::int64_t piece_count = 0;
+  float* output = nullptr;  ///< [rows, outputs]
+  std::int64_t rows = 0;
+  std::int64_t width = 0;
+  std::int64_t outputs = 0;
 };
 
 /// Grouped-query attention with a softmax in fp32 that never holds more than a block of scores (the running maximum of
@@ -183,6 +213,7 @@ struct KernelSet {
   KernelsOf<Fp16> fp16;
   KernelsOf<float> fp32;
   void (*dequantise)(const Dequantise&, Range rows) = nullptr;
+  void (*stored_rows)(const StoredRows&, Range outputs) = nullptr;
 
   template <class T>
   const KernelsOf<T>& of() const {

@@ -66,41 +66,38 @@ Model Model::of(ModelConfig config, Weights weights) {
 Model::Model(ModelConfig config, Weights weights)
     : config_(std::move(config)),
       weights_(std::move(weights)),
-      dtype_(weights_.embed_tokens.scalar_type()),
-      device_(weights_.embed_tokens.device()) {
+      dtype_(weights_.embed_tokens.options().dtype().toScalarType()),
+      device_(weights_.embed_tokens.options().device()) {
   for (const RopeConfig& rope : config_.ropes)
     inverse_frequencies_.push_back(llm::inverse_frequencies(rope, config_.head_dim).to(device_));
 }
 
 KvCache Model::make_cache(std::int64_t capacity, const MakeRoom& room) const {
   return KvCache(config_.num_hidden_layers, std::max<std::int64_t>(capacity, 1), config_.num_key_value_heads,
-                 config_.head_dim, at::TensorOptions().dtype(dtype_).device(device_), room);
+                 config_.head_dim, options(), room);
 }
 
 at::Tensor Model::embed(std::span<const std::int64_t> ids) const {
   c10::InferenceMode guard;
-  at::Tensor rows =
-      at::empty({static_cast<std::int64_t>(ids.size()), config_.hidden_size}, embedding_table().options());
+  at::Tensor rows = at::empty({static_cast<std::int64_t>(ids.size()), config_.hidden_size}, options());
   embed_into(rows, ids);
   return rows;
 }
 
 void Model::embed_into(at::Tensor& out, std::span<const std::int64_t> ids) const {
-  const at::Tensor& table = embedding_table();
   TORCH_INTERNAL_ASSERT(out.is_contiguous() && out.size(0) == static_cast<std::int64_t>(ids.size()));
   for (std::int64_t id : ids)
     if (id < 0 || id >= config_.vocab_size)
       fail_input("token id ", id, " is outside the embedding table of ", config_.vocab_size, " rows");
   if (!device_.is_cpu()) {
     const at::Tensor index = at::tensor(at::ArrayRef<std::int64_t>(ids.data(), ids.size()), at::kLong);
-    at::index_select_out(out, table, 0, index.to(device_));
+    at::index_select_out(out, embedding_table().dense(), 0, index.to(device_));
     return;
   }
-  const std::size_t bytes = static_cast<std::size_t>(config_.hidden_size) * table.element_size();
   auto* to = static_cast<char*>(out.data_ptr());
   for (std::int64_t id : ids) {
-    std::memcpy(to, static_cast<const char*>(table.data_ptr()) + static_cast<std::size_t>(id) * bytes, bytes);
-    to += bytes;
+    embedding_table().copy_row(id, to);
+    to += static_cast<std::size_t>(config_.hidden_size) * out.element_size();
   }
 }
 

@@ -55,7 +55,8 @@ class Model {
  public:
   struct Options {
     /// What weights, activations, keys and values are in: "fp32", "bf16", "fp16"; "auto": what the weights are stored
-    /// in. What products are computed in is the processor's to say: product_type (llm/runtime.hpp).
+    /// in, fp32 where they are quantised (docs/decisions/0018-gguf-in-place.md). What products are computed in is the
+    /// processor's to say: product_type (llm/runtime.hpp). Matrices of GGUF files stay as they are stored.
     std::string dtype = "auto";
     std::string device = "cpu";  ///< or "cuda:0"
     std::stop_token stop;        ///< asked between pieces of 1 MiB while weights are read
@@ -72,8 +73,10 @@ class Model {
   const Weights& weights() const { return weights_; }
   at::ScalarType dtype() const { return dtype_; }
   at::Device device() const { return device_; }
+  /// dtype() and device() together.
+  at::TensorOptions options() const { return at::TensorOptions(dtype_).device(device_); }
   /// [vocab_size, hidden_size], a row a token, before the scale that some families multiply it by.
-  const at::Tensor& embedding_table() const { return weights_.embed_tokens; }
+  const Matrix& embedding_table() const { return weights_.embed_tokens; }
   /// Rotary frequencies of a layer, [head_dim/2]; under `dynamic` scaling those of a sequence that is not too long.
   const at::Tensor& inverse_frequencies(int layer) const {
     return inverse_frequencies_.at(config_.layers.at(static_cast<std::size_t>(layer)).rope);

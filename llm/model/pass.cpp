@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "llm/kernels/linear.hpp"
 #include "llm/kernels/ops.hpp"
 #include "llm/model/rope.hpp"
 
@@ -9,12 +10,12 @@ namespace kvmesh::llm {
 
 Pass::Pass(const Model& model) : model_(model) {
   const double scale = model.config().embedding_scale;
-  if (scale != 1) embedding_scale_ = at::scalar_tensor(scale, model.embedding_table().options());
+  if (scale != 1) embedding_scale_ = at::scalar_tensor(scale, model.options());
 }
 
 void Pass::allocate(std::int64_t rows) {
   const ModelConfig& c = model_.config();
-  const at::TensorOptions compute = model_.embedding_table().options(), wide = compute.dtype(at::kFloat);
+  const at::TensorOptions compute = model_.options(), wide = compute.dtype(at::kFloat);
   const std::int64_t heads = c.num_attention_heads, kv_heads = c.num_key_value_heads, d = c.head_dim;
   rows_ = rows;
   hidden_ = at::empty({rows, c.hidden_size}, compute);
@@ -108,8 +109,7 @@ void Pass::keys_and_values_only(int index, const PassHooks& hooks) {
   at::Tensor kv = at::empty({rows_, 2 * kv_heads * d}, hidden_.options());
   at::Tensor no_queries = queries_.narrow(1, 0, 0);
   kernels::rms_norm(normed_, hidden_, layer.attention_norm, config.rms_norm_eps);
-  kernels::linear(kv, normed_, behind_queries(layer.qkv, heads * d, 2 * kv_heads * d),
-                  behind_queries(layer.qkv_bias, heads * d, 2 * kv_heads * d));
+  kernels::linear(kv, normed_, layer.qkv.from(heads * d), behind_queries(layer.qkv_bias, heads * d, 2 * kv_heads * d));
   std::int64_t row = 0;
   for (std::size_t p = 0; p < parts_.size(); ++p) {
     const std::int64_t cache_row = enter_cache(index, p, row);

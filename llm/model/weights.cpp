@@ -36,8 +36,8 @@ at::Tensor dequantised(std::span<const std::byte> blocks, std::int64_t count, St
 }
 
 /// Makes weights of tensors, in the compute dtype, and keeps the digests of what it read. Where stored and computed
-/// dtype are the same and nothing is stacked, the mapped file itself is the weight; what has to be made stands in a
-/// block of memory, one weight behind the other.
+/// dtype are the same and nothing is stacked, the mapped file itself is the weight, and so are matrices of GGUF files;
+/// what has to be made stands in a block of memory, one weight behind the other.
 class WeightMaker {
  public:
   enum class Step {
@@ -71,6 +71,17 @@ class WeightMaker {
     return as_tensor(first);
   }
 
+  /// A weight that activations are multiplied by.
+  Matrix matrix(const WeightSource& source) {
+    if (!checkpoint_.is_gguf() || !options_.device().is_cpu()) return (*this)(source);
+    std::vector<Matrix::Piece> pieces;
+    for (const SourceTensor& tensor : source) {
+      const StoredTensor stored = checkpoint_.get(tensor.name, tensor.shape);
+      pieces.push_back({stored.dtype, stored.bytes, tensor.shape[0], tensor.interleaved});
+    }
+    return Matrix(std::move(pieces), source[0].shape[1], options_.dtype().toScalarType());
+  }
+
   at::Tensor norm(const WeightSource& source) {
     if (source.empty() || !norms_apart()) return (*this)(source);
     const at::Tensor made = take(source[0].shape, at::kFloat);
@@ -82,7 +93,8 @@ class WeightMaker {
   /// A row per head: `queries` times that of queries, then that of keys.
   at::Tensor head_norms(const LayerSources& from) {
     const std::int64_t heads = config_.num_attention_heads, kv_heads = config_.num_key_value_heads;
-    const at::Tensor norms = take({heads + kv_heads, config_.head_dim}, norms_apart() ? at::kFloat : options_.dtype().toScalarType());
+    const at::Tensor norms =
+        take({heads + kv_heads, config_.head_dim}, norms_apart() ? at::kFloat : options_.dtype().toScalarType());
     if (!makes_) return norms;
     copy(from.q_norm[0], norms[0]);
     copy(from.k_norm[0], norms[heads]);
@@ -163,24 +175,24 @@ LayerWeights make_layer(WeightMaker& make, const ModelConfig& config, const Laye
   layer.after_attention_norm = make.norm(from.after_attention_norm);
   layer.mlp_norm = make.norm(from.mlp_norm);
   layer.after_mlp_norm = make.norm(from.after_mlp_norm);
-  layer.qkv = make(from.qkv);
+  layer.qkv = make.matrix(from.qkv);
   layer.qkv_bias = make(from.qkv_bias);
   if (config.qk_norm) layer.qk_norm = make.head_norms(from);
-  layer.out = make(from.out);
+  layer.out = make.matrix(from.out);
   layer.out_bias = make(from.out_bias);
-  layer.gate_up = make(from.gate_up);
+  layer.gate_up = make.matrix(from.gate_up);
   layer.gate_up_bias = make(from.gate_up_bias);
-  layer.down = make(from.down);
+  layer.down = make.matrix(from.down);
   layer.down_bias = make(from.down_bias);
   return layer;
 }
 
 Weights make_weights(WeightMaker& make, const WeightSources& sources, const ModelConfig& config) {
   Weights weights;
-  weights.embed_tokens = make(sources.embed_tokens);
+  weights.embed_tokens = make.matrix(sources.embed_tokens);
   weights.final_norm = make.norm(sources.final_norm);
   const bool tied = sources.lm_head[0].name == sources.embed_tokens[0].name;
-  weights.lm_head = tied ? weights.embed_tokens : make(sources.lm_head);
+  weights.lm_head = tied ? weights.embed_tokens : make.matrix(sources.lm_head);
   for (const LayerSources& layer : sources.layers) weights.layers.push_back(make_layer(make, config, layer));
   weights.unused = sources.unused;
   weights.notes = sources.notes;

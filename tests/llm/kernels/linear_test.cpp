@@ -5,7 +5,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "llm/kernels/ops.hpp"
+#include "llm/kernels/linear.hpp"
 #include "llm/runtime.hpp"
 
 using namespace kvmesh::llm;

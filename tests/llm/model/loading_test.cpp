@@ -153,7 +153,7 @@ TEST_CASE("weights in fp16 stay in fp16 in memory, and so do keys and values") {
   const TinyCheckpoint checkpoint(tiny_config("LlamaForCausalLM", {}), "F16");
   checkpoint.write(folder.path());
   const llm::Model model = llm::Model::load(folder.path(), {});
-  CHECK(model.weights().layers[0].gate_up.scalar_type() == at::kHalf);
+  CHECK(model.weights().layers[0].gate_up.dense().scalar_type() == at::kHalf);
   const std::vector<std::int64_t> ids = {1, 2, 3};
   llm::KvCache cache = model.make_cache(1);
   CHECK(model.forward({.embeddings = model.embed(ids)}, cache).logits.isfinite().all().item<bool>());

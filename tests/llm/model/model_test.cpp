@@ -87,8 +87,9 @@ TEST_CASE("without logits, keys and values are those of a run with them, and not
   const Model whole = Model::load(golden_llama(), {.dtype = "fp32"});
   Weights weights = whole.weights();
   LayerWeights& last = weights.layers.back();
-  weights.lm_head = weights.final_norm = at::Tensor();
-  last.out = last.mlp_norm = last.gate_up = last.down = at::Tensor();
+  weights.lm_head = {};
+  weights.final_norm = last.mlp_norm = at::Tensor();
+  last.out = last.gate_up = last.down = {};
   const Model headless = Model::of(whole.config(), weights);
   std::vector<std::int64_t> ids;
   for (std::int64_t i = 0; i < Model::kPrefillChunk + 30; ++i) ids.push_back((i * 37 + 11) % whole.config().vocab_size);

@@ -2,10 +2,10 @@
 
 #include <ATen/ATen.h>
 
-#include "llm/decode/generate.hpp"
 #include "llm/model/model.hpp"
 #include "tests/support/golden.hpp"
 #include "tests/support/real_models.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 using namespace kvmesh::llm;
 using namespace kvmesh::test;
@@ -19,6 +19,14 @@ double worst(const at::Tensor& row, const nlohmann::json& kept, std::int64_t ste
   for (std::size_t i = 0; i < some.size(); ++i)
     worst = std::max(worst, std::abs(row[static_cast<std::int64_t>(i) * step].item<double>() - some[i]));
   return worst;
+}
+
+/// Bytes of this process's memory that belong to no file.
+double own_memory() {
+  std::ifstream in("/proc/self/status");
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with("RssAnon:")) return std::stod(line.substr(8)) * 1024;
+  return 0;
 }
 
 struct Case {
@@ -55,4 +63,35 @@ TEST_CASE("real models: logits of prefill and decode are those of transformers w
       CHECK(worst(row, golden["decode"][std::to_string(i)], step) < 1e-3);
     }
   }
+}
+
+TEST_CASE("real models: the mapped file is the weights, so that a model takes next to no memory of its own") {
+  const auto path = find_real_model(kSmolLm2);
+  if (!path) return;
+  const double before = own_memory();
+  const Model model = Model::load(*path, {});
+  CHECK(model.dtype() == at::kFloat);
+  CHECK(own_memory() - before < 16e6);
+  double pieces = model.embedding_table().bytes();
+  for (const LayerWeights& layer : model.weights().layers)
+    for (const Matrix& matrix : {layer.qkv, layer.out, layer.gate_up, layer.down}) {
+      CHECK_FALSE(matrix.dense().defined());
+      pieces += matrix.bytes();
+    }
+  CHECK(pieces > 0.9 * static_cast<double>(std::filesystem::file_size(*path)));
+}
+
+TEST_CASE("real models: a file that changed has another fingerprint, a copy of it the same") {
+  const auto path = find_real_model(kSmolLm2);
+  if (!path) return;
+  const std::string fingerprint = Checkpoint::open(*path).fingerprint();
+  const TemporaryFolder folder;
+  const std::filesystem::path copy = folder.path() / "copy.gguf";
+  std::filesystem::copy_file(*path, copy);
+  CHECK(Checkpoint::open(copy).fingerprint() == fingerprint);
+  const Checkpoint checkpoint = Checkpoint::open(copy);
+  std::fstream file(copy, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(checkpoint.files()[0].entries().at("blk.3.ffn_up.weight").begin + 9));
+  file.put('x').flush();
+  CHECK(Checkpoint::open(copy).fingerprint() != fingerprint);
 }
