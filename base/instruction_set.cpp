@@ -25,7 +25,9 @@ InstructionSet processor_instruction_set() {
   if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
       !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
     return InstructionSet::kAvx2;
-  return __builtin_cpu_supports("avx512bf16") ? InstructionSet::kAvx512Bf16 : InstructionSet::kAvx512;
+  // Every processor with products of bf16 has those of 8-bit numbers.
+  const bool products = __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+  return products ? InstructionSet::kAvx512Bf16 : InstructionSet::kAvx512;
 #else
   return InstructionSet::kPortable;
 #endif

@@ -11,7 +11,7 @@ enum class InstructionSet {
   kPortable,    ///< what every processor of the build's architecture has; on arm64 there is nothing else
   kAvx2,        ///< AVX2, FMA, F16C: x86-64 of 2013 and later
   kAvx512,      ///< AVX-512 F, BW, DQ, VL
-  kAvx512Bf16,  ///< and products of bf16
+  kAvx512Bf16,  ///< and products of bf16 and of 8-bit numbers (VNNI)
 };
 inline constexpr std::array kInstructionSets{InstructionSet::kPortable, InstructionSet::kAvx2, InstructionSet::kAvx512,
                                              InstructionSet::kAvx512Bf16};

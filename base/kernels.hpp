@@ -5,6 +5,7 @@
 //   KVMESH_KERNELS         is the name of the instruction set, and of the namespace that everything stands in
 //   KVMESH_LANES           fp32 numbers of a vector
 //   KVMESH_DOT_BF16        is defined where vdpbf16ps is there
+//   KVMESH_DOT_INT8        is defined where vpdpbusd is there
 //   KVMESH_BEGIN_KERNELS,  enclose the functions that may use the instruction set. Other headers are included before
 //   KVMESH_END_KERNELS     them: a function that other sources share must be compiled for every processor.
 //   KVMESH_INLINE          for the functions inside that must not become calls
@@ -15,7 +16,8 @@
 #define KVMESH_INSTRUCTION_SET kAvx512Bf16
 #define KVMESH_LANES 16
 #define KVMESH_DOT_BF16
-#define KVMESH_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma,f16c"
+#define KVMESH_DOT_INT8
+#define KVMESH_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx512vnni,fma,f16c"
 #elif defined(KVMESH_KERNELS_avx512)
 #define KVMESH_INSTRUCTION_SET kAvx512
 #define KVMESH_LANES 16

@@ -10,6 +10,7 @@
 #include "cli/commands.hpp"
 #include "cli/number_checks.hpp"
 #include "cli/programs.hpp"
+#include "llm/model/gguf.hpp"
 #include "orchestrator/model_path.hpp"
 
 namespace kvmesh::cli {
@@ -54,12 +55,16 @@ void add_bench_llm_command(Command bench) {
   auto arguments = std::make_shared<Arguments>();
   Command command =
       bench.subcommand("llm", "Measure prefill, decode, first token and memory beside a plain libtorch loop");
-  command.option("model", arguments->options.model_dir, "The small model, a plain Llama (docs/cli.md)").show_default();
+  command.option("model", arguments->options.model_dir, "The small model, a plain Llama; a GGUF file is measured alone")
+      .show_default();
+  command.option("--llama-cpp", arguments->options.llama_cpp,
+                 "Where npm has installed node-llama-cpp: what a GGUF file is measured beside");
   command.flag("--quick", arguments->options.quick, "Take about a minute: fewer runs, and no prompts of 8,192 tokens");
   command.flag("--json", arguments->json, "Print one JSON object per row");
   command.option("--threads", arguments->options.threads, kOwnThreadsHelp).check(thread_count());
   command.runs([arguments](std::ostream& out) {
     arguments->options.model_dir = orchestrator::resolve_model(arguments->options.model_dir.string());
+    if (llm::is_gguf(arguments->options.model_dir)) arguments->options.gguf = {arguments->options.model_dir};
     arguments->options.more = [arguments](const bench::Emit& emit) { measure_demo(arguments->options.quick, emit); };
     return bench::run_llm(arguments->options, arguments->json, out) ? kExitOk : kExitRecordFailed;
   });

@@ -10,6 +10,7 @@
 #include <ostream>
 
 #include "base/error.hpp"
+#include "bench/llm/gguf.hpp"
 #include "bench/llm/machine.hpp"
 #include "bench/llm/straightforward.hpp"
 #include "llm/decode/decoder.hpp"
@@ -304,6 +305,11 @@ bool run_llm(const LlmOptions& options, bool json, std::ostream& out) {
     met = met && row.met();
     json ? print_json(row, out) : print(row, out);
   };
+  if (!options.gguf.empty()) {
+    if (!json) print_head(out);
+    for (const std::filesystem::path& file : options.gguf) measure_gguf(file, options.llama_cpp, options.quick, emit);
+    return met;
+  }
   const llm::Model small = llm::Model::load(options.model_dir, {});
   if (!json) print_head(out);
   measure_model("small", small, /*large=*/false, options.quick, emit);

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <iosfwd>
+#include <vector>
 
 #include "bench/row.hpp"
 #include "llm/model/model.hpp"
@@ -13,6 +14,8 @@ struct LlmOptions {
   std::filesystem::path model_dir = "models/tiny";  ///< the small model
   bool quick = false;                               ///< no prompts of 8,192 tokens, fewer runs
   int threads = 0;                                  ///< 0: every core
+  std::vector<std::filesystem::path> gguf;          ///< files that measure_gguf() takes, and none of the rest then
+  std::filesystem::path llama_cpp;                  ///< where npm has installed node-llama-cpp; empty: nowhere
   std::function<void(const Emit&)> more;            ///< the caller's own rows, behind the others; may be empty
 };
 

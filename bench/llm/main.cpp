@@ -1,6 +1,7 @@
-// bench_llm [--quick] [--json] [MODEL_DIR]: what `kvmesh bench llm` measures, in a program without the mesh's
-// libraries.
+// bench_llm [--quick] [--json] [--threads N] [--llama-cpp FOLDER] [MODEL_DIR | FILE.gguf...]: what `kvmesh bench llm`
+// measures, in a program without the mesh's libraries.
 
+#include <cstdlib>
 #include <iostream>
 #include <string_view>
 
@@ -15,6 +16,9 @@ int main(int argc, char** argv) {
     const std::string_view argument = argv[i];
     if (argument == "--quick") options.quick = true;
     else if (argument == "--json") json = true;
+    else if (argument == "--threads" && i + 1 < argc) options.threads = std::atoi(argv[++i]);
+    else if (argument == "--llama-cpp" && i + 1 < argc) options.llama_cpp = argv[++i];
+    else if (argument.ends_with(".gguf")) options.gguf.emplace_back(argument);
     else options.model_dir = argument;
   }
   try {

@@ -20,7 +20,8 @@ constexpr KernelSet kKernels{InstructionSet::KVMESH_INSTRUCTION_SET,
                              kernels_of<Fp16>(),
                              kernels_of<float>(),
                              dequantise,
-                             stored_rows};
+                             stored_rows,
+                             round_activations};
 
 }  // namespace kvmesh::llm::kernels::KVMESH_KERNELS
 KVMESH_END_KERNELS

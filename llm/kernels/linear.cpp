@@ -104,18 +104,40 @@ void many_rows_of_pieces(at::Tensor& out, const at::Tensor& input, const Matrix&
   }
 }
 
+/// Rounds a task's input into `room`, for which rounding_bytes() says how much is needed.
+constexpr std::int64_t kGroup = 32;
+std::int64_t rounding_bytes(std::int64_t numbers) { return 2 * numbers + numbers / kGroup * 4 * kFloatBytes; }
+void round_input(StoredRows& task, float* room) {
+  const std::int64_t groups = task.rows * task.width / kGroup;
+  float *scales = room, *sums = scales + groups, *half_sums = sums + groups;
+  auto* high = reinterpret_cast<std::int8_t*>(half_sums + 2 * groups);
+  std::int8_t* low = high + task.rows * task.width;
+  const RoundActivations rounding{
+      .input = task.input, .high = high, .low = low, .scales = scales, .sums = sums, .half_sums = half_sums};
+  best_set().round_activations(rounding, {0, groups});
+  task.high = high;
+  task.low = low;
+  task.scales = scales;
+  task.sums = sums;
+  task.half_sums = half_sums;
+}
+
 void few_rows_of_pieces(at::Tensor& out, const at::Tensor& input, const Matrix& weight, const at::Tensor& bias) {
   const std::int64_t rows = input.size(0), width = input.size(1), outputs = weight.rows();
   const bool wide = input.scalar_type() == at::kFloat;
+  bool rounds = false;  // what is bf16 or fp16 loses nothing that counts
   c10::SmallVector<StoredPiece, 3> pieces;
-  for (const Matrix::Piece& piece : weight.pieces())
+  for (const Matrix::Piece& piece : weight.pieces()) {
+    rounds = rounds || (!wide && is_quantised(piece.dtype));
     pieces.push_back({.dtype = piece.dtype,
                       .data = piece.bytes.data(),
                       .row_bytes = static_cast<std::int64_t>(piece.bytes.size()) / piece.rows,
                       .rows = piece.rows,
                       .interleaved = piece.interleaved});
+  }
   // Activations that are not fp32 go through memory that is.
-  auto* room = static_cast<float*>(wide ? nullptr : scratch(rows * (width + outputs) * kFloatBytes));
+  const std::int64_t wide_bytes = wide ? 0 : rows * (width + outputs) * kFloatBytes;
+  auto* room = static_cast<float*>(scratch(wide_bytes + (rounds ? rounding_bytes(rows * width) : 0)));
   StoredRows task{.input = wide ? data<float>(input) : room,
                   .pieces = pieces.data(),
                   .piece_count = static_cast<std::int64_t>(pieces.size()),
@@ -127,6 +149,7 @@ void few_rows_of_pieces(at::Tensor& out, const at::Tensor& input, const Matrix& 
     with_element_of(input, [&]<class T>(T*) {
       best_set().of<T>().widen({.input = data<T>(input), .output = room}, {0, rows * width});
     });
+  if (rounds) round_input(task, room + wide_bytes / kFloatBytes);
   share(best_set().stored_rows, task, outputs, pieces[0].row_bytes, /*step=*/4);
   if (!wide || bias.defined()) put_columns(out, 0, task.output, outputs, bias);
 }

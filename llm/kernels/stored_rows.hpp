@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "llm/kernels/dequantise.hpp"
+#include "llm/kernels/rounded_rows.hpp"
 
 KVMESH_BEGIN_KERNELS
 namespace kvmesh::llm::kernels::KVMESH_KERNELS {
@@ -41,6 +42,7 @@ KVMESH_INLINE void add_products(Sums* sums, const float* weight, const float* in
 
 /// One weight row against every row of the input.
 inline void stored_row(const StoredRows& task, StoredDtype dtype, const std::uint8_t* row, float* output) {
+  if (task.high != nullptr && rounded_row(task, dtype, row, output)) return;
   constexpr std::int64_t kMost = 8;
   alignas(64) float wide[kRun];
   Sums sums[kMost];

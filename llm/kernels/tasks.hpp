@@ -144,6 +144,23 @@ struct StoredRows {
   std::int64_t rows = 0;
   std::int64_t width = 0;
   std::int64_t outputs = 0;
+  /// The input as RoundActivations makes it: quantised weights meet these. Null: all weights meet `input`.
+  const std::int8_t* high = nullptr;
+  const std::int8_t* low = nullptr;
+  const float* scales = nullptr;
+  const float* sums = nullptr;
+  const float* half_sums = nullptr;
+};
+
+/// Numbers as 16-bit ones, each 32 of them with a scale: number = (256 high + low) * scale, to within the scale, which
+/// is the greatest of them over 32512. Its parts are groups of 32.
+struct RoundActivations {
+  const float* input = nullptr;  ///< [groups, 32]
+  std::int8_t* high = nullptr;   ///< [groups, 32]
+  std::int8_t* low = nullptr;    ///< [groups, 32], above -128
+  float* scales = nullptr;       ///< [groups]
+  float* sums = nullptr;         ///< [groups]: of 256 high + low, times the scale
+  float* half_sums = nullptr;    ///< [groups, 2]: the same of each 16
 };
 
 /// Grouped-query attention with a softmax in fp32 that never holds more than a block of scores (the running maximum of
@@ -214,6 +231,7 @@ struct KernelSet {
   KernelsOf<float> fp32;
   void (*dequantise)(const Dequantise&, Range rows) = nullptr;
   void (*stored_rows)(const StoredRows&, Range outputs) = nullptr;
+  void (*round_activations)(const RoundActivations&, Range groups) = nullptr;
 
   template <class T>
   const KernelsOf<T>& of() const {

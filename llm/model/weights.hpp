@@ -6,12 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "llm/kernels/matrix.hpp"
+#include "llm/model/matrix.hpp"
 #include "llm/model/weight_sources.hpp"
 
 namespace kvmesh::llm {
-
-using kernels::Matrix;
 
 /// One layer's weights, tensors in the compute dtype. Undefined: the family has none. Projections of one input are one
 /// matrix, so that one product does for all of them. Norms of a (1 + w) family are fp32 and hold 1 + w; those of a GGUF

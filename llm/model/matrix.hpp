@@ -8,7 +8,7 @@
 #include "base/bytes.hpp"
 #include "llm/model/stored_dtype.hpp"
 
-namespace kvmesh::llm::kernels {
+namespace kvmesh::llm {
 
 /// A weight [rows, columns] that activations are multiplied by: either a tensor in the compute dtype, or pieces that
 /// lie where they were stored (a mapped GGUF file), each in a dtype of its own and never repacked. Products with pieces
@@ -58,4 +58,4 @@ class Matrix {
   std::vector<Piece> pieces_;
 };
 
-}  // namespace kvmesh::llm::kernels
+}  // namespace kvmesh::llm

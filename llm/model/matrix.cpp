@@ -1,4 +1,4 @@
-#include "llm/kernels/matrix.hpp"
+#include "llm/model/matrix.hpp"
 
 #include <ATen/ATen.h>
 
@@ -6,7 +6,7 @@
 
 #include "llm/kernels/launch.hpp"
 
-namespace kvmesh::llm::kernels {
+namespace kvmesh::llm {
 namespace {
 
 std::int64_t row_bytes(const Matrix::Piece& piece) {
@@ -58,34 +58,35 @@ void Matrix::copy_row(std::int64_t row, void* out) const {
   }
   TORCH_INTERNAL_ASSERT(pieces_.size() == 1 && pieces_[0].interleaved == 0);
   const at::ScalarType compute = options_.dtype().toScalarType();
-  auto* wide = static_cast<float*>(compute == at::kFloat ? out : scratch(columns_ * std::int64_t{sizeof(float)}));
-  const Dequantise task{.dtype = pieces_[0].dtype,
-                        .rows = pieces_[0].bytes.data(),
-                        .row_bytes = row_bytes(pieces_[0]),
-                        .width = columns_,
-                        .output = wide - row * columns_};
-  best_set().dequantise(task, {row, row + 1});
+  auto* wide =
+      static_cast<float*>(compute == at::kFloat ? out : kernels::scratch(columns_ * std::int64_t{sizeof(float)}));
+  const kernels::Dequantise task{.dtype = pieces_[0].dtype,
+                                 .rows = pieces_[0].bytes.data(),
+                                 .row_bytes = row_bytes(pieces_[0]),
+                                 .width = columns_,
+                                 .output = wide - row * columns_};
+  kernels::best_set().dequantise(task, {row, row + 1});
   if (compute == at::kFloat) return;
-  with_element_of(compute, [&]<class T>(T*) {
-    best_set().of<T>().narrow({.input = wide, .output = static_cast<T*>(out), .width = columns_}, {0, 1});
+  kernels::with_element_of(compute, [&]<class T>(T*) {
+    kernels::best_set().of<T>().narrow({.input = wide, .output = static_cast<T*>(out), .width = columns_}, {0, 1});
   });
 }
 
 at::Tensor Matrix::widened() const {
   if (dense_.defined()) return dense_.to(at::kFloat);
   const at::Tensor wide = at::empty({rows_, columns_}, at::kFloat);
-  float* to = data<float>(wide);
+  float* to = kernels::data<float>(wide);
   for (const Piece& piece : pieces_) {
-    const Dequantise task{.dtype = piece.dtype,
-                          .rows = piece.bytes.data(),
-                          .row_bytes = row_bytes(piece),
-                          .width = columns_,
-                          .output = to,
-                          .interleaved = piece.interleaved};
-    share(best_set().dequantise, task, piece.rows, columns_ * std::int64_t{sizeof(float)});
+    const kernels::Dequantise task{.dtype = piece.dtype,
+                                   .rows = piece.bytes.data(),
+                                   .row_bytes = row_bytes(piece),
+                                   .width = columns_,
+                                   .output = to,
+                                   .interleaved = piece.interleaved};
+    kernels::share(kernels::best_set().dequantise, task, piece.rows, columns_ * std::int64_t{sizeof(float)});
     to += piece.rows * columns_;
   }
   return wide;
 }
 
-}  // namespace kvmesh::llm::kernels
+}  // namespace kvmesh::llm
