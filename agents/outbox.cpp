@@ -44,11 +44,16 @@ void Outbox::plan_kv(wire::Share share, const llm::KvCache& cache, std::int64_t 
 
 void Outbox::offer(std::span<const std::int64_t> prompt) {
   if (!reuse_.offer) return;
-  const wire::Offer offer{.request = task_.request, .blocks = wire::name_blocks(prompt, seed_)};
+  const wire::Offer whole{.request = task_.request, .blocks = wire::name_blocks(prompt, seed_)};
   for (std::size_t i = 0; i < edges_.size(); ++i) {
-    if (wiring_.outbound[i].spec.medium != wire::Medium::kKv) continue;
+    const wire::EdgeSpec& spec = wiring_.outbound[i].spec;
+    if (spec.medium != wire::Medium::kKv) continue;
     // What is measured on travels in another form than what comes after: it would be kept for nothing.
-    if (task_.calibrate && wiring_.outbound[i].spec.wire == wire::WireDtype::kAuto) continue;
+    if (task_.calibrate && spec.wire == wire::WireDtype::kAuto) continue;
+    // Rows of some heads are no others' blocks: what they are is in their names.
+    const bool by_heads = spec.layers.kind == wire::LayerChoice::Kind::kHeads && !task_.calibrate;
+    const wire::Offer offer =
+        by_heads ? wire::Offer{whole.request, wire::name_blocks(prompt, cat(seed_, ' ', wire::to_json(spec)))} : whole;
     const std::size_t bytes = reuse_.offer(i, offer);
     edges_[i].bytes += bytes;
     edges_[i].offers = bytes > 0;
@@ -100,7 +105,7 @@ kvcodec::LayerKv Outbox::on_host(const kvcodec::LayerKv& rows) {
 
 kvcodec::PackedRows Outbox::pack(const Departing& departing) const {
   try {
-    return kvcodec::pack_rows(departing.rows, departing.piece.wire);
+    return kvcodec::pack_rows(kvcodec::only_heads(departing.rows, departing.piece.heads), departing.piece.wire);
   } catch (const Error& error) {
     throw Error(error.kind(), cat("edge ", wire::describe(wiring_.outbound[departing.edge].spec), ": layer ",
                                   departing.piece.receiver_layer, " cannot be sent: ", error.what()));
@@ -131,7 +136,8 @@ void Outbox::send_layer(int layer, const llm::LayerCache& cache, wire::Share sha
 void Outbox::finish_layers() {
   if (departing_.empty()) return;
   if (copies_) copies_->wait();
-  std::map<std::tuple<std::int64_t, std::int64_t, wire::WireDtype>, kvcodec::PackedRows> packed;
+  using Packing = std::tuple<std::int64_t, std::int64_t, wire::WireDtype, std::vector<std::int32_t>>;
+  std::map<Packing, kvcodec::PackedRows> packed;
   for (const Departing& departing : departing_) {
     const KvSender::Piece& piece = departing.piece;
     wire::Envelope envelope = envelope_for(departing.edge, edges_[departing.edge].kv->message_count());
@@ -139,11 +145,12 @@ void Outbox::finish_layers() {
     envelope.context_start = piece.context_start;
     envelope.context_end = piece.context_end;
     envelope.layers_complete = piece.layers_complete;
+    envelope.heads = piece.heads;
     if (piece.kept) {
       send_reference(departing, std::move(envelope));
       continue;
     }
-    auto [rows, fresh] = packed.try_emplace({piece.begin, piece.end, piece.wire});
+    auto [rows, fresh] = packed.try_emplace({piece.begin, piece.end, piece.wire, piece.heads});
     if (fresh) rows->second = pack(departing);
     send_rows(departing, rows->second, envelope);
   }
@@ -162,7 +169,8 @@ void Outbox::send_reference(const Departing& departing, wire::Envelope envelope)
   const KvSender::Piece& piece = departing.piece;
   reuse_.sent(departing.edge, task_.request, envelope.sequence, bytes_of(departing.rows),
               [rows = departing.rows, wire = piece.wire, envelope] {
-                return kvcodec::address_rows(kvcodec::pack_rows(rows, wire), envelope);
+                return kvcodec::address_rows(kvcodec::pack_rows(kvcodec::only_heads(rows, envelope.heads), wire),
+                                             envelope);
               });
   envelope.encoding = wire::Encoding::kKept;
   envelope.positions = {{.first = piece.begin, .count = piece.end - piece.begin}};

@@ -58,6 +58,12 @@ std::vector<int> explicit_layers(const LayerChoice& choice, int num_layers) {
   return choice.layers;
 }
 
+std::vector<int> layers_with_heads(const LayerChoice& choice, int num_layers) {
+  LayerChoice layers;
+  for (const wire::HeadsOfLayer& one : choice.heads) layers.layers.push_back(one.layer);
+  return explicit_layers(layers, num_layers);
+}
+
 /// A number below `bound`, each with the same chance. Not std::uniform_int_distribution, whose outcome is left to the
 /// library.
 std::uint64_t draw_below(std::mt19937_64& generator, std::uint64_t bound) {
@@ -106,6 +112,7 @@ std::vector<int> chosen_layers(const LayerChoice& choice, int num_layers, const 
     case LayerChoice::Kind::kAll: return all_layers(num_layers);
     case LayerChoice::Kind::kRandom: return random_layers(choice, num_layers, record_index);
     case LayerChoice::Kind::kContiguous: return contiguous_layers(choice, num_layers);
+    case LayerChoice::Kind::kHeads: return layers_with_heads(choice, num_layers);
   }
   throw Error(ErrorKind::kGiveUp, cat("a layer choice with the number ", static_cast<int>(choice.kind), " is unknown"));
 }
@@ -154,6 +161,25 @@ std::vector<int> select_layers(const LayerChoice& choice, int num_layers, const 
   std::sort(layers.begin(), layers.end());
   layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
   return layers;
+}
+
+std::vector<int> heads_at(const LayerChoice& choice, int layer, int num_heads) {
+  if (choice.kind != LayerChoice::Kind::kHeads) return {};
+  for (const wire::HeadsOfLayer& one : choice.heads) {
+    if (one.layer != layer) continue;
+    if (!one.heads.empty() && one.heads.back() >= num_heads)
+      fail_input("KV head ", one.heads.back(), " of layer ", layer, " is not one of the receiver's ", num_heads,
+                 " KV heads (0 to ", num_heads - 1, ")");
+    return one.heads.size() == static_cast<std::size_t>(num_heads) ? std::vector<int>() : one.heads;
+  }
+  return {};
+}
+
+std::string describe_heads(const LayerChoice& choice, int num_layers, int num_heads) {
+  std::size_t heads = 0;
+  for (const wire::HeadsOfLayer& one : choice.heads)
+    heads += one.heads.empty() ? static_cast<std::size_t>(num_heads) : one.heads.size();
+  return cat(heads, " of ", num_layers * num_heads, " heads");
 }
 
 std::string describe_selection(const std::vector<int>& selected, int num_layers, bool first_besides) {

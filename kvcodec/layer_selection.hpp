@@ -38,6 +38,13 @@ double row_bytes(wire::WireDtype wire, std::int64_t kv_heads, std::int64_t head_
 /// 0.29 of 100 layers are 29, though 0.29 * 100 is less in binary. Throws Error{kFixInput} on a ratio outside [0, 1].
 int layer_count(double ratio, int num_layers);
 
+/// Which of the receiver's `num_heads` KV heads `choice` shares at a layer that it selects, ascending; empty: all.
+/// Throws Error{kFixInput} with the numbers for a head that the receiver does not have.
+std::vector<int> heads_at(const wire::LayerChoice& choice, int layer, int num_heads);
+
+/// "18 of 90 heads": what a choice of single heads shares.
+std::string describe_heads(const wire::LayerChoice& choice, int num_layers, int num_heads);
+
 /// "2 of 8 + layer 0", or "2 of 8" where layer 0 is itself among the selected or does not travel besides.
 std::string describe_selection(const std::vector<int>& selected, int num_layers, bool first_besides = true);
 

@@ -25,6 +25,8 @@ std::string ranges(const std::vector<int>& layers) {
   return text.empty() ? "layer 0 only" : cat("layers ", text);
 }
 
+std::string counted(std::size_t number, const char* what) { return cat(number, ' ', what, number == 1 ? "" : "s"); }
+
 std::string choice(const wire::LayerChoice& layers) {
   const char* by = layers.ranked() && layers.by == wire::By::kAttention ? " by attention" : "";
   switch (layers.kind) {
@@ -35,11 +37,10 @@ std::string choice(const wire::LayerChoice& layers) {
     case wire::LayerChoice::Kind::kAll: return "all layers";
     case wire::LayerChoice::Kind::kRandom: return cat("random ", layers.ratio, " seed ", layers.seed);
     case wire::LayerChoice::Kind::kContiguous: return cat("contiguous ", layers.ratio);
+    case wire::LayerChoice::Kind::kHeads: return cat("heads of ", counted(layers.heads.size(), "layer"));
   }
   return {};
 }
-
-std::string counted(std::size_t number, const char* what) { return cat(number, ' ', what, number == 1 ? "" : "s"); }
 
 class Painter {
  public:

@@ -66,8 +66,11 @@ KvSender::KvSender(const OutboundEdge& edge, const llm::KvCache& cache, const Pl
   const kvcodec::LayerMap map(sender_layers, receiver_layers);
   const wire::LayerChoice choice = choice_of(edge, plan.calibrate);
   const std::vector<int> selected = chosen_layers(choice, edge, cache, plan.record_index);
-  const bool first_besides = !choice.by_loss();
-  description_ = kvcodec::describe_selection(selected, receiver_layers, first_besides);
+  const bool by_heads = choice.kind == wire::LayerChoice::Kind::kHeads;
+  const auto kv_heads = static_cast<int>(edge.receiver.num_key_value_heads);
+  const bool first_besides = !by_heads && !choice.by_loss();
+  description_ = by_heads ? kvcodec::describe_heads(choice, receiver_layers, kv_heads)
+                          : kvcodec::describe_selection(selected, receiver_layers, first_besides);
   if (edge.spec.wire == wire::WireDtype::kAuto) description_ += cat(", ", wire::to_string(wire_));
   by_sender_layer_.resize(static_cast<std::size_t>(sender_layers));
   to_come_.resize(static_cast<std::size_t>(receiver_layers));
@@ -78,6 +81,7 @@ KvSender::KvSender(const OutboundEdge& edge, const llm::KvCache& cache, const Pl
     const int source = whole ? *map.source(layer) : map.sink_source(layer);
     const std::int64_t held = whole && !plan.held.empty() ? plan.held.at(static_cast<std::size_t>(layer)) : 0;
     Outgoing outgoing{.receiver_layer = layer, .whole = whole, .held = held * wire::kBlockTokens, .sent = 0};
+    if (by_heads && whole) outgoing.heads = kvcodec::heads_at(choice, layer, kv_heads);
     // Where nothing is forwarded the number of pieces depends on whether others shared rows, not on how many.
     const std::int64_t shared_rows = forward_ ? cache.layer(source).shared_rows : plan.behind_others ? 1 : 0;
     const std::size_t pieces = cut(shared_rows, outgoing).size();
@@ -89,10 +93,13 @@ KvSender::KvSender(const OutboundEdge& edge, const llm::KvCache& cache, const Pl
     ++layers_complete_;
 }
 
+bool KvSender::sink_apart(const Outgoing& outgoing) const { return quantizes(wire_) || !outgoing.heads.empty(); }
+
 /// Pieces are counted from `start`, so that receivers that hold different blocks get the same pieces of the rest.
-std::int64_t KvSender::end_of_piece(std::int64_t begin, std::int64_t start, std::int64_t end) const {
+std::int64_t KvSender::end_of_piece(const Outgoing& outgoing, std::int64_t begin, std::int64_t start,
+                                    std::int64_t end) const {
   std::int64_t next = start + ((begin - start) / piece_rows_ + 1) * piece_rows_;
-  if (quantizes(wire_) && begin == 0) next = 1;
+  if (sink_apart(outgoing) && begin == 0) next = 1;
   // Without the sink the first block is no whole group: groups begin anew behind it.
   if (quantizes(wire_) && begin == 1 && start == 0) next = wire::kBlockTokens;
   return std::min(end, next);
@@ -104,8 +111,8 @@ std::vector<KvSender::Rows> KvSender::cut(std::int64_t shared_rows, const Outgoi
   const auto add = [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t start = begin;
     while (begin < end) {
-      const bool kept = begin < outgoing.held && !(quantizes(wire_) && begin == 0);
-      const std::int64_t next = kept ? outgoing.held : end_of_piece(begin, start, end);
+      const bool kept = begin < outgoing.held && !(sink_apart(outgoing) && begin == 0);
+      const std::int64_t next = kept ? outgoing.held : end_of_piece(outgoing, begin, start, end);
       pieces.push_back({begin, next, kept});
       begin = next;
     }
@@ -143,7 +150,8 @@ std::vector<KvSender::Piece> KvSender::pieces_of(int sender_layer, const llm::La
                         .context_start = cache.positions()[static_cast<std::size_t>(first_row)],
                         .context_end = cache.next_position + own_rows_to_come,
                         .layers_complete = layers_complete_,
-                        .kept = rows.kept});
+                        .kept = rows.kept,
+                        .heads = sink && carries_sink_ ? std::vector<std::int32_t>() : outgoing.heads});
     }
   }
   return pieces;

@@ -18,7 +18,8 @@ namespace kvmesh::agents {
 ///
 /// Rows leave in pieces: at most kPieceRows rows, so that a long prompt leaves chunk by chunk while it is prefilled,
 /// and at most kPieceBytes of keys, the frame size that moves fastest (docs/results.md). On an edge that quantises, the
-/// first row of all is a piece of its own and stays as it is: it is the attention sink. Pieces end where blocks end
+/// first row of all is a piece of its own and stays as it is: it is the attention sink. So it is at a layer of which
+/// single heads are shared, where it has all heads. Pieces end where blocks end
 /// (kvcodec/wire/reuse.hpp), so that each block stands in one of them; blocks that the receiver holds are one piece,
 /// without rows.
 class KvSender {
@@ -46,8 +47,9 @@ class KvSender {
     wire::WireDtype wire = wire::WireDtype::kSame;
     std::int64_t context_start = 0;  ///< position of the first row that is not only a sink
     std::int64_t context_end = 0;
-    int layers_complete = 0;  ///< see wire::Envelope
-    bool kept = false;        ///< the receiver has these rows
+    int layers_complete = 0;               ///< see wire::Envelope
+    bool kept = false;                     ///< the receiver has these rows
+    std::vector<std::int32_t> heads = {};  ///< that leave; empty: all
   };
 
   std::uint32_t message_count() const { return message_count_; }
@@ -61,9 +63,10 @@ class KvSender {
  private:
   struct Outgoing {
     int receiver_layer = 0;
-    bool whole = false;     ///< all rows; otherwise the sink alone
-    std::int64_t held = 0;  ///< rows that the receiver has
-    std::size_t sent = 0;   ///< pieces
+    bool whole = false;                    ///< all rows; otherwise the sink alone
+    std::int64_t held = 0;                 ///< rows that the receiver has
+    std::size_t sent = 0;                  ///< pieces
+    std::vector<std::int32_t> heads = {};  ///< empty: all
   };
   struct Rows {
     std::int64_t begin = 0, end = 0;
@@ -71,7 +74,8 @@ class KvSender {
   };
 
   std::vector<Rows> cut(std::int64_t shared_rows, const Outgoing& outgoing) const;
-  std::int64_t end_of_piece(std::int64_t begin, std::int64_t start, std::int64_t end) const;
+  std::int64_t end_of_piece(const Outgoing& outgoing, std::int64_t begin, std::int64_t start, std::int64_t end) const;
+  bool sink_apart(const Outgoing& outgoing) const;
   void count_off(int receiver_layer);
 
   bool forward_;

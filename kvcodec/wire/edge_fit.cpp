@@ -45,6 +45,16 @@ class EndsChecker {
     if (spec_.layers.kind == LayerChoice::Kind::kExplicit && !spec_.layers.layers.empty()) {
       check_layer("it shares layer", spec_.layers.layers.back(), spec_.to, depth);
     }
+    if (spec_.layers.kind == LayerChoice::Kind::kHeads) check_heads(depth);
+  }
+
+  void check_heads(std::int64_t depth) {
+    for (const HeadsOfLayer& one : spec_.layers.heads) {
+      check_layer("it shares heads of layer", one.layer, spec_.to, depth);
+      if (one.heads.empty() || one.heads.back() < receiver_.num_key_value_heads) continue;
+      add("it shares KV head ", one.heads.back(), " of layer ", one.layer, ", and the model of ", spec_.to,
+          " has KV heads 0 to ", receiver_.num_key_value_heads - 1, "; choose among those");
+    }
   }
 
   void check_embedding() {

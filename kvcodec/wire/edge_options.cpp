@@ -126,6 +126,23 @@ void add_number(std::vector<EdgeProblem>& problems, const char* name, double val
     problems.push_back({"layers", cat('"', name, "\" of layers is ", value), cat("write ", to_string(range))});
 }
 
+void add_head_problems(std::vector<EdgeProblem>& problems, const std::vector<HeadsOfLayer>& all) {
+  const auto rising = [](const auto& numbers, auto less) {
+    return std::adjacent_find(numbers.begin(), numbers.end(),
+                              [&](const auto& a, const auto& b) { return !less(a, b); }) == numbers.end();
+  };
+  bool sound = rising(all, [](const HeadsOfLayer& a, const HeadsOfLayer& b) { return a.layer < b.layer; });
+  for (const HeadsOfLayer& one : all) {
+    sound = sound && kLayerRange.holds(one.layer) && rising(one.heads, std::less<>());
+    for (const int head : one.heads) sound = sound && kLayerRange.holds(head);
+  }
+  if (!sound)
+    problems.push_back({"layers",
+                        "\"heads\" of layers names a layer or a head that no model has, or one twice, or not in "
+                        "rising order",
+                        "sort them and keep one of each"});
+}
+
 void add_layer_problems(std::vector<EdgeProblem>& problems, const LayerChoice& choice) {
   using Kind = LayerChoice::Kind;
   if (choice.kind == Kind::kRatio || choice.kind == Kind::kRandom || choice.kind == Kind::kContiguous)
@@ -145,6 +162,7 @@ void add_layer_problems(std::vector<EdgeProblem>& problems, const LayerChoice& c
                         "\"alpha\", \"mu\" and \"sigma\" belong to by: attention, and these layers are chosen "
                         "by loss",
                         "remove them or add by: attention"});
+  if (choice.kind == Kind::kHeads) return add_head_problems(problems, choice.heads);
   if (choice.kind != Kind::kExplicit) return;
   for (const int layer : choice.layers)
     if (!kLayerRange.holds(layer))
@@ -197,6 +215,13 @@ std::vector<EdgeProblem> edge_problems(const EdgeSpec& edge) {
   }
   if (edge.medium != Medium::kKv) return problems;
   add_layer_problems(problems, edge.layers);
+  const bool reproduces = edge.mask != Mask::kCausal || edge.positions != Positions::kContinue;
+  if (edge.layers.kind == LayerChoice::Kind::kHeads && reproduces)
+    problems.push_back(
+        {edge.mask != Mask::kCausal ? "reproduce.mask" : "reproduce.positions",
+         "\"reproduce\" is for comparison with the paper's code, which shares whole layers, and this edge "
+         "shares single heads",
+         "remove it, or write layers as a list"});
   if (edge.share == Share::kPrompt && edge.max_tokens != EdgeSpec{}.max_tokens)
     problems.push_back({"max_tokens",
                         "\"max_tokens\" on a kv edge bounds the output that it shares, and this one shares none",

@@ -21,13 +21,14 @@ constexpr Names<Medium, 4> kMediumNames{{{Medium::kKv, "kv"},
                                          {Medium::kText, "text"},
                                          {Medium::kEmbedding, "embedding"},
                                          {Medium::kActivation, "activation"}}};
-constexpr Names<LayerChoice::Kind, 7> kChoiceNames{{{LayerChoice::Kind::kRatio, "ratio"},
+constexpr Names<LayerChoice::Kind, 8> kChoiceNames{{{LayerChoice::Kind::kRatio, "ratio"},
                                                     {LayerChoice::Kind::kTop, "top"},
                                                     {LayerChoice::Kind::kBytesPerToken, "bytes_per_token"},
                                                     {LayerChoice::Kind::kExplicit, "explicit"},
                                                     {LayerChoice::Kind::kAll, "all"},
                                                     {LayerChoice::Kind::kRandom, "random"},
-                                                    {LayerChoice::Kind::kContiguous, "contiguous"}}};
+                                                    {LayerChoice::Kind::kContiguous, "contiguous"},
+                                                    {LayerChoice::Kind::kHeads, "heads"}}};
 constexpr Names<By, 2> kByNames{{{By::kLoss, "loss"}, {By::kAttention, "attention"}}};
 template <typename Enum, std::size_t Size>
 std::string name_of(const Names<Enum, Size>& names, Enum value) {
@@ -62,6 +63,24 @@ struct Overloaded : Functions... {
 /// What a reader must know who is to take layers by loss.
 constexpr const char* kNeedsLoss = "loss";
 
+constexpr std::size_t kMaxChosen = 65536;  // layers, or heads of one
+
+std::vector<int> numbers_from_json(const detail::JsonFields& fields, const char* key) {
+  std::vector<int> numbers;
+  for (const json& number : fields.array(key, kMaxChosen)) numbers.push_back(fields.to_integer<int>(key, number, 0));
+  return numbers;
+}
+
+std::vector<HeadsOfLayer> heads_from_json(const json& object) {
+  std::vector<HeadsOfLayer> all;
+  if (!object.contains("heads")) return all;
+  for (const json& element : detail::JsonFields(object, "layers of an edge").array("heads", kMaxChosen)) {
+    const detail::JsonFields fields(element, "heads of a layer");
+    all.push_back({.layer = fields.integer<int>("layer", 0), .heads = numbers_from_json(fields, "heads")});
+  }
+  return all;
+}
+
 json layers_to_json(const LayerChoice& choice) {
   json object{{"kind", name_of(kChoiceNames, choice.kind)},
               {"ratio", choice.ratio},
@@ -73,6 +92,7 @@ json layers_to_json(const LayerChoice& choice) {
               {"sigma", choice.sigma}};
   if (choice.by_loss()) object["by"] = to_string(choice.by);
   if (choice.kind == LayerChoice::Kind::kBytesPerToken) object["bytes_per_token"] = choice.bytes_per_token;
+  for (const HeadsOfLayer& one : choice.heads) object["heads"].push_back({{"layer", one.layer}, {"heads", one.heads}});
   return object;
 }
 
@@ -82,9 +102,8 @@ LayerChoice layers_from_json(const json& object) {
   choice.kind = value_of(kChoiceNames, fields, "kind");
   choice.ratio = fields.number("ratio");
   choice.top = fields.integer<int>("top", 0);
-  for (const json& layer : fields.array("layers", /*max_size=*/65536)) {
-    choice.layers.push_back(fields.to_integer<int>("layers", layer, 0));
-  }
+  choice.layers = numbers_from_json(fields, "layers");
+  choice.heads = heads_from_json(object);
   choice.seed = fields.integer<std::uint64_t>("seed");
   choice.alpha = fields.number("alpha");
   choice.mu = fields.number("mu");

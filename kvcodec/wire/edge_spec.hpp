@@ -16,6 +16,13 @@ enum class Medium { kKv, kText, kEmbedding, kActivation };
 std::string to_string(Medium medium);
 std::optional<Medium> find_medium(const std::string& name);
 
+/// KV heads of one receiver layer.
+struct HeadsOfLayer {
+  int layer = 0;
+  std::vector<int> heads;  ///< ascending; empty: all that the model has
+  bool operator==(const HeadsOfLayer&) const = default;
+};
+
 /// By what layers are chosen that somebody has to measure (docs/method.md).
 enum class By {
   kLoss,       ///< what the receiver's right answer costs behind exactly what would be shared
@@ -32,12 +39,14 @@ struct LayerChoice {
     kAll,
     kRandom,      ///< floor(ratio * L) drawn anew for each record from mt19937_64(seed, record index)
     kContiguous,  ///< floor(ratio * L) in a row around mu
+    kHeads,       ///< `heads`: single KV heads, and not layer 0 besides
   };
   Kind kind = Kind::kRatio;
   double ratio = 0.3;                          ///< kRatio, kRandom, kContiguous; in [0, 1]
   int top = 0;                                 ///< kTop
   int bytes_per_token = 0;                     ///< kBytesPerToken: of keys and values, as they travel
   std::vector<int> layers;                     ///< kExplicit: sorted, no duplicates; empty shares none besides layer 0
+  std::vector<HeadsOfLayer> heads;             ///< kHeads: by layer, ascending
   std::uint64_t seed = 0;                      ///< kRandom
   By by = By::kLoss;                           ///< kRatio, kTop, kBytesPerToken
   double alpha = 1.0, mu = 0.5, sigma = 10.0;  ///< the prior: the same, by attention; mu also kContiguous

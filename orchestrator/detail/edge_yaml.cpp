@@ -79,6 +79,28 @@ void read_by(const YamlFields& fields, LayerChoice& choice) {
                   "remove it or add by: attention");
 }
 
+int number_in(const YamlValue& value, const std::string& text) {
+  int number = -1;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (status != std::errc() || end != text.data() + text.size() || !wire::kLayerRange.holds(number))
+    value.fail(cat("\"", text, "\" is no number of a layer"), "write heads as {8: [0, 2], 17: all}");
+  return number;
+}
+
+/// {8: [0, 2], 17: all}
+std::vector<wire::HeadsOfLayer> read_heads(const YamlValue& value) {
+  std::vector<wire::HeadsOfLayer> all;
+  for (const auto& [layer, heads] : YamlFields(value).all()) {
+    wire::HeadsOfLayer& one = all.emplace_back();
+    one.layer = number_in(heads, layer);
+    if (heads.is_list()) one.heads = read_layer_list(heads);
+    if (one.heads.empty() && (heads.is_list() || heads.text() != "all"))
+      heads.fail(cat(heads.what(), " names no KV head"), "write all, or a list of heads as [0, 2]");
+  }
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.layer < b.layer; });
+  return all;
+}
+
 void read_prior(const YamlFields& fields, LayerChoice& choice) {
   if (const auto alpha = fields.find("alpha")) choice.alpha = alpha->number(wire::kLayerAlphaRange);
   if (const auto mu = fields.find("mu")) choice.mu = mu->number(wire::kLayerMuRange);
@@ -87,7 +109,7 @@ void read_prior(const YamlFields& fields, LayerChoice& choice) {
 
 LayerChoice read_layer_rule(const YamlFields& fields) {
   LayerChoice choice;
-  const std::vector<std::string> rules{"ratio", "top", "bytes_per_token", "random", "contiguous"};
+  const std::vector<std::string> rules{"ratio", "top", "bytes_per_token", "random", "contiguous", "heads"};
   std::vector<std::string> named;
   for (const std::string& rule : rules) {
     if (fields.find(rule)) named.push_back(rule);
@@ -95,7 +117,7 @@ LayerChoice read_layer_rule(const YamlFields& fields) {
   if (named.empty()) {
     // A mistyped rule is an unknown key first.
     fields.refuse_others(
-        {"ratio", "top", "bytes_per_token", "random", "contiguous", "by", "seed", "alpha", "mu", "sigma"});
+        {"ratio", "top", "bytes_per_token", "random", "contiguous", "heads", "by", "seed", "alpha", "mu", "sigma"});
     fields.map().fail(cat(fields.map().what(), " names no rule"), cat("add one of ", joined(rules, " or ")));
   }
   if (named.size() > 1) {
@@ -108,6 +130,10 @@ LayerChoice read_layer_rule(const YamlFields& fields) {
   } else if (named.front() == "bytes_per_token") {
     choice.kind = LayerChoice::Kind::kBytesPerToken;
     choice.bytes_per_token = static_cast<int>(value.integer(wire::kLayerBytesRange));
+  } else if (named.front() == "heads") {
+    fields.refuse_others({"heads"});
+    choice.kind = LayerChoice::Kind::kHeads;
+    choice.heads = read_heads(value);
   } else {
     choice.ratio = value.number(wire::kLayerRatioRange);
     if (named.front() == "ratio") {
@@ -140,7 +166,7 @@ LayerChoice read_layers(const YamlValue& value) {
   } else {
     value.fail(cat(value.what(), " is ", value.is_scalar() ? cat("\"", value.text(), "\"") : std::string("empty")),
                "write all, a list as [0, 4-9], or a rule as {ratio: 0.3}, {top: 2}, {random: 0.3, seed: 1}, "
-               "{contiguous: 0.3}");
+               "{contiguous: 0.3}, {heads: {8: [0, 2], 17: all}}");
   }
   return choice;
 }

@@ -40,6 +40,10 @@ wire::EdgeSpec unusual_edge() {
 
 TEST_CASE("an edge comes back as it went") {
   CHECK(wire::edge_spec_from_json(wire::to_json(unusual_edge())) == unusual_edge());
+  wire::EdgeSpec heads{.from = "a", .to = "b"};
+  heads.layers.kind = wire::LayerChoice::Kind::kHeads;
+  heads.layers.heads = {{.layer = 8, .heads = {0, 2}}, {.layer = 17, .heads = {}}};
+  CHECK(wire::edge_spec_from_json(wire::to_json(heads)) == heads);
   const wire::EdgeSpec plain{.from = "a", .to = "b"};
   CHECK(wire::edge_spec_from_json(wire::to_json(plain)) == plain);
 }

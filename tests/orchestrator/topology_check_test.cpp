@@ -52,6 +52,11 @@ TEST_CASE("text needs no agreement") {
 TEST_CASE("layers beyond the receiver's depth are refused with the numbers") {
   const auto shallow = [](wire::Manifest& m) { m.num_hidden_layers = 4; };
   CHECK_THAT(problems("medium: kv, layers: [0, 4]", shallow).at(0), Contains("layer 4") && Contains("0 to 3"));
+  CHECK_THAT(problems("medium: kv, layers: {heads: {4: [0]}}", shallow).at(0),
+             Contains("heads of layer 4") && Contains("0 to 3"));
+  const auto two_heads = [](wire::Manifest& m) { m.num_key_value_heads = 2; };
+  CHECK_THAT(problems("medium: kv, layers: {heads: {1: [0, 2], 2: all}}", two_heads).back(),
+             Contains("KV head 2 of layer 1") && Contains("KV heads 0 to 1"));
   CHECK_THAT(problems("medium: kv, layers: {top: 5}", shallow).at(0), Contains("top 5") && Contains("has 4"));
   CHECK_THAT(problems("medium: activation, from_layer: 7, to_layer: 4", shallow).at(0),
              Contains("to_layer is 4") && Contains("solver") && Contains("0 to 3"));

@@ -90,6 +90,9 @@ TEST_CASE("every form of a kv edge's layers is read") {
   const auto random = edge_of("medium: kv, layers: {random: 0.5, seed: 18446744073709551615}").layers;
   CHECK((random.kind == LayerChoice::Kind::kRandom && random.ratio == 0.5 && random.seed == ~std::uint64_t{0}));
   const auto contiguous = edge_of("medium: kv, layers: {contiguous: 0.25, mu: 0.75}").layers;
+  const auto heads = edge_of("medium: kv, layers: {heads: {17: all, 8: [2, 0], 3: [0-1]}}").layers;
+  CHECK(heads.kind == LayerChoice::Kind::kHeads);
+  CHECK(heads.heads == std::vector<wire::HeadsOfLayer>{{3, {0, 1}}, {8, {0, 2}}, {17, {}}});
   CHECK((contiguous.kind == LayerChoice::Kind::kContiguous && contiguous.ratio == 0.25 && contiguous.mu == 0.75));
 }
 
@@ -257,8 +260,22 @@ TEST_CASE("prompts and edges have to agree on who is read where") {
   });
 }
 
+TEST_CASE("heads that cannot be meant are refused") {
+  check_all({
+      {pair("medium: kv, layers: {heads: {8: []}}"), 9, {"names no KV head", "write all, or a list"}},
+      {pair("medium: kv, layers: {heads: {8: some}}"), 9, {"names no KV head"}},
+      {pair("medium: kv, layers: {heads: {eight: [0]}}"), 9, {"\"eight\" is no number of a layer"}},
+      {pair("medium: kv, layers: {heads: {8: [0, 0]}}"), 9, {"twice"}},
+      {pair("medium: kv, layers: {heads: {8: [0]}, ratio: 0.3}"), 9, {"ratio", "heads", "keep one of them"}},
+      {pair("medium: kv, layers: {heads: {8: [0]}}, reproduce: {mask: authors}"), 9, {"shares single heads"}},
+  });
+}
+
 TEST_CASE("what a kv edge cannot do with the edges around it is refused") {
   check_all({
+      {graph(edge("a", "b", "medium: kv, layers: {heads: {1: [0]}}") + edge("b", "d", "medium: kv, forward: true")),
+       12,
+       {"forward: true", "single heads are missing"}},
       {graph(edge("a", "b") + edge("a", "d", "medium: kv, forward: true")),
        12,
        {"forward: true", "given nothing over kv"}},

@@ -48,6 +48,14 @@ wire::EdgeSpec edge_to(const std::string& receiver, wire::WireDtype dtype = wire
   return spec;
 }
 
+/// The same of single KV heads.
+wire::EdgeSpec heads_to(const std::string& receiver, std::vector<wire::HeadsOfLayer> heads,
+                        wire::WireDtype dtype = wire::WireDtype::kSame) {
+  wire::EdgeSpec spec = edge_to(receiver, dtype);
+  spec.layers = {.kind = wire::LayerChoice::Kind::kHeads, .layers = {}, .heads = std::move(heads)};
+  return spec;
+}
+
 constexpr std::size_t kPlenty = std::size_t{1} << 28;
 
 /// A receiver, without the sockets.
@@ -237,6 +245,34 @@ TEST_CASE("on quantising edges the same bits arrive, reused or not") {
     scene.read("r1", second);
     CHECK(scene.bytes("r1") < scene.bytes("r0"));
     CHECK(distance(scene.receivers[0]->ask("r1"), fresh(options, second)) == 0);
+  }
+}
+
+TEST_CASE("of single heads too only what is new travels, and the same bits arrive, reused or not") {
+  for (const auto dtype : {wire::WireDtype::kSame, wire::WireDtype::kInt4}) {
+    Scene::Options options;
+    options.dtype = "bf16";
+    options.edges = {heads_to("solver", {{1, {0}}, {2, {}}, {5, {1}}}, dtype)};
+    Scene scene(options);
+    scene.read("r0", story(15));
+    scene.receivers[0]->ask("r0");
+    const std::string second = story(15) + story(9, "Omar");
+    scene.read("r1", second);
+    CHECK(scene.bytes("r1") < scene.bytes("r0"));
+    CHECK(distance(scene.receivers[0]->ask("r1"), fresh(options, second)) == 0);
+  }
+}
+
+TEST_CASE("receivers of different heads of one sender are each sent their own") {
+  Scene::Options options;
+  options.edges = {heads_to("solver", {{1, {0}}, {5, {1}}}), heads_to("second", {{1, {1}}, {5, {1}}}),
+                   edge_to("third")};
+  Scene scene(options);
+  scene.read("r0", story(8));
+  for (std::size_t i = 0; i < options.edges.size(); ++i) {
+    Scene::Options alone;
+    alone.edges = {options.edges[i]};
+    CHECK(distance(scene.receivers[i]->ask("r0"), fresh(alone, story(8))) == 0);
   }
 }
 
