@@ -148,7 +148,7 @@ void Agent::on_scores(const bus::EdgeScores& scores) {
   bool found = false;
   for (OutboundEdge& edge : wiring_.outbound) {
     if (edge.spec.medium != wire::Medium::kKv || edge.spec.to != scores.to || edge.spec.from != scores.from) continue;
-    edge.measured = {.importances = scores.scores, .best_sets = {}};
+    edge.measured = {.importances = scores.scores, .best_sets = {}, .heads = scores.heads};
     edge.chosen_wire = wire::find_wire_dtype(scores.wire).value_or(wire::WireDtype::kSame);
     for (const bus::SharedLayers& set : scores.path) edge.measured.best_sets.push_back(set.layers);
     found = true;

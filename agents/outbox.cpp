@@ -23,7 +23,8 @@ Outbox::Outbox(const llm::Model& model, const Wiring& wiring, const bus::Task& t
       publish_(publish),
       reuse_(reuse),
       manifest_(llm::manifest_of(model.config()).hash()),
-      seed_(cat(model.fingerprint(), ' ', c10::toString(model.dtype()))) {
+      seed_(cat(model.fingerprint(), ' ', c10::toString(model.dtype()))),
+      element_bytes_(c10::elementSize(model.dtype())) {
   edges_.resize(wiring.outbound.size());
   if (!model.device().is_cpu()) copies_.emplace(model.device());
 }
@@ -46,14 +47,16 @@ void Outbox::offer(std::span<const std::int64_t> prompt) {
   if (!reuse_.offer) return;
   const wire::Offer whole{.request = task_.request, .blocks = wire::name_blocks(prompt, seed_)};
   for (std::size_t i = 0; i < edges_.size(); ++i) {
-    const wire::EdgeSpec& spec = wiring_.outbound[i].spec;
+    wire::EdgeSpec spec = wiring_.outbound[i].spec;
     if (spec.medium != wire::Medium::kKv) continue;
     // What is measured on travels in another form than what comes after: it would be kept for nothing.
     if (task_.calibrate && spec.wire == wire::WireDtype::kAuto) continue;
     // Rows of some heads are no others' blocks: what they are is in their names.
-    const bool by_heads = spec.layers.kind == wire::LayerChoice::Kind::kHeads && !task_.calibrate;
+    spec.layers = choice_of(wiring_.outbound[i], element_bytes_, task_.calibrate);
     const wire::Offer offer =
-        by_heads ? wire::Offer{whole.request, wire::name_blocks(prompt, cat(seed_, ' ', wire::to_json(spec)))} : whole;
+        spec.layers.by_heads()
+            ? wire::Offer{whole.request, wire::name_blocks(prompt, cat(seed_, ' ', wire::to_json(spec)))}
+            : whole;
     const std::size_t bytes = reuse_.offer(i, offer);
     edges_[i].bytes += bytes;
     edges_[i].offers = bytes > 0;

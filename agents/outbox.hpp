@@ -84,6 +84,7 @@ class Outbox {
   const KvReuse& reuse_;
   std::string manifest_;                 ///< hash of our model's
   std::string seed_;                     ///< of our blocks' names
+  std::size_t element_bytes_;            ///< of a number in our cache
   const llm::KvCache* cache_ = nullptr;  ///< that was planned for
   std::vector<Edge> edges_;
   std::optional<llm::DeviceCopies> copies_;  ///< where the model is on a device

@@ -141,6 +141,7 @@ struct EdgeScores {
   /// sizes.
   std::vector<SharedLayers> by_attention = {};
   int checks = 0;                    ///< records that check, the last of those that were measured on
+  int heads = 0;                     ///< not 0: the numbers in `path` are KV heads, layer * heads + head; else layers
   double layer_bytes = 0;            ///< of one token at one layer, as it travels on this edge
   std::string wire = {};             ///< of an edge that says `wire: auto`: what numbers are to travel as; else empty
   std::vector<WireLoss> wires = {};  ///< what that was chosen by, "same" first

@@ -50,27 +50,31 @@ std::vector<nlohmann::json> first_records(const orchestrator::Topology& topology
   return std::move(records.all);
 }
 
+/// A layer's number, or that of a head of it: "8.2".
+std::string name_of(const orchestrator::EdgeProfile& edge, int number) {
+  return edge.heads == 0 ? std::to_string(number) : cat(number / edge.heads, '.', number % edge.heads);
+}
+
 /// What each number of layers keeps of everything's worth.
 void print_path(const orchestrator::EdgeProfile& edge, std::ostream& out) {
   const bool checked = edge.checks > 0;
-  std::vector<std::string> head{"layers", "bytes a token", "loss"};
+  std::vector<std::string> head{edge.heads != 0 ? "heads" : "layers", "bytes a token", "loss"};
   if (checked) head.push_back("checked");
   head.insert(head.end(), {"kept", "which"});
   Table table(head);
   for (const bus::SharedLayers& set : edge.path) {
-    std::vector<std::string> row{std::to_string(set.layers.size()),
-                                 human_bytes(static_cast<double>(set.layers.size()) * edge.layer_bytes),
+    std::vector<std::string> row{std::to_string(set.layers.size()), human_bytes(orchestrator::bytes_of(edge, set)),
                                  fixed(set.loss, 3)};
     if (checked) row.push_back(fixed(set.checked, 3));
     std::string which;
-    for (const int layer : set.layers) which += cat(which.empty() ? "" : ",", layer);
+    for (const int number : set.layers) which += cat(which.empty() ? "" : ",", name_of(edge, number));
     row.insert(row.end(), {fixed(orchestrator::kept_share(edge, set), 2), which});
     table.add(row);
   }
   table.print(out);
   const bus::SharedLayers &enough = orchestrator::smallest_that_keeps(edge, 0.95), &knee = orchestrator::knee(edge);
-  out << "\n95% of what everything gains: " << enough.layers.size() << " layers; knee: " << knee.layers.size()
-      << " layers\n\n";
+  out << "\n95% of what everything gains: " << orchestrator::describe_set(edge, enough)
+      << "; knee: " << orchestrator::describe_set(edge, knee) << "\n\n";
 }
 
 void print_table(const orchestrator::Profile& profile, std::ostream& out) {

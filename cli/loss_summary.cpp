@@ -39,8 +39,7 @@ std::string kept_of(const Topology& topology, const orchestrator::Profile& profi
   for (const orchestrator::EdgeProfile& edge : profile.edges) {
     if (edge.from != spec.from || edge.to != spec.to || edge.path.empty()) continue;
     const bus::SharedLayers& enough = orchestrator::smallest_that_keeps(edge, 0.95);
-    const auto layers = static_cast<double>(enough.layers.size());
-    return cat("; ", layers, " of ", edge.scores.size(), " layers (", human_bytes(layers * edge.layer_bytes),
+    return cat("; ", orchestrator::describe_set(edge, enough), " (", human_bytes(orchestrator::bytes_of(edge, enough)),
                " a token) keep 95% of what everything gains, says ", topology.profile->filename().string());
   }
   return "";

@@ -37,7 +37,7 @@ std::vector<int> best_by_loss(int count, const std::vector<std::vector<int>>& be
   });
   if (larger == best_sets.begin())
     fail_input("layers are to be chosen by loss, but no search has been made for ", count,
-               " layers: calibrate the edge first");
+               " of them: calibrate the edge first");
   return *(larger - 1);
 }
 
@@ -45,7 +45,11 @@ std::vector<int> best_layers(const LayerChoice& choice, int num_layers, const Ed
   const int count = ranked_count(choice, num_layers, measured.layer_bytes);
   if (count == 0) return {};
   if (count == num_layers) return all_layers(num_layers);
-  if (choice.by == wire::By::kLoss) return best_by_loss(count, measured.best_sets);
+  if (choice.by == wire::By::kLoss) {
+    if (measured.heads != 0)
+      fail_input("layers are to be chosen, and single heads were measured: calibrate the edge again");
+    return best_by_loss(count, measured.best_sets);
+  }
   return best_by_attention(choice, count, num_layers, measured.importances);
 }
 
@@ -132,7 +136,8 @@ int ranked_count(const LayerChoice& choice, int num_layers, double layer_bytes) 
     return static_cast<int>(std::min(std::floor(choice.bytes_per_token / layer_bytes), 1.0 * num_layers));
   }
   if (choice.top < 0 || choice.top > num_layers)
-    fail_input("layers: {top: ", choice.top, "} does not fit a receiver of ", num_layers, " layers");
+    fail_input("layers: {top: ", choice.top, "} does not fit a receiver of ", num_layers,
+               choice.unit == wire::Unit::kHead ? " KV heads" : " layers");
   return choice.top;
 }
 
@@ -161,6 +166,28 @@ std::vector<int> select_layers(const LayerChoice& choice, int num_layers, const 
   std::sort(layers.begin(), layers.end());
   layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
   return layers;
+}
+
+LayerChoice with_heads_named(const LayerChoice& choice, int num_layers, int num_heads, const EdgeMeasures& measured) {
+  if (choice.kind == LayerChoice::Kind::kHeads || !choice.by_heads()) return choice;
+  const int all = num_layers * num_heads, count = ranked_count(choice, all, measured.layer_bytes / num_heads);
+  std::vector<int> heads(static_cast<std::size_t>(all));
+  std::iota(heads.begin(), heads.end(), 0);
+  if (count == 0) heads.clear();
+  if (count > 0 && count < all) {
+    if (measured.heads != num_heads)
+      fail_input("single heads are to be chosen, and those of ", num_heads,
+                 " KV heads a layer were not measured: calibrate the edge first");
+    heads = best_by_loss(count, measured.best_sets);
+  }
+  LayerChoice named;
+  named.kind = LayerChoice::Kind::kHeads;
+  for (const int head : heads) {
+    if (named.heads.empty() || named.heads.back().layer != head / num_heads)
+      named.heads.push_back({.layer = head / num_heads, .heads = {}});
+    named.heads.back().heads.push_back(head % num_heads);
+  }
+  return named;
 }
 
 std::vector<int> heads_at(const LayerChoice& choice, int layer, int num_heads) {

@@ -12,8 +12,10 @@ namespace kvmesh::kvcodec {
 struct EdgeMeasures {
   /// By attention: a number for each receiver layer, as layer_scores() takes them; empty until somebody measured.
   std::vector<double> importances;
-  /// By loss: the best layers of each size, ascending, the smallest set first (search_shares()); the same.
+  /// By loss: the best layers of each size, ascending, the smallest set first (search_shares()); the same. Of single KV
+  /// heads they hold layer * heads + head.
   std::vector<std::vector<int>> best_sets;
+  int heads = 0;           ///< what best_sets count: 0: layers, else KV heads, of which a layer has so many
   double layer_bytes = 0;  ///< of one token at one layer, as it travels; see row_bytes()
 };
 
@@ -37,6 +39,11 @@ double row_bytes(wire::WireDtype wire, std::int64_t kv_heads, std::int64_t head_
 /// floor(ratio * num_layers), where a product that misses a whole number by rounding alone counts as that number:
 /// 0.29 of 100 layers are 29, though 0.29 * 100 is less in binary. Throws Error{kFixInput} on a ratio outside [0, 1].
 int layer_count(double ratio, int num_layers);
+
+/// A choice that counts single heads as one that names them, of a receiver of so many layers and KV heads a layer; any
+/// other as it is. Throws as select_layers().
+wire::LayerChoice with_heads_named(const wire::LayerChoice& choice, int num_layers, int num_heads,
+                                   const EdgeMeasures& measured);
 
 /// Which of the receiver's `num_heads` KV heads `choice` shares at a layer that it selects, ascending; empty: all.
 /// Throws Error{kFixInput} with the numbers for a head that the receiver does not have.

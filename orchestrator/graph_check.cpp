@@ -128,7 +128,7 @@ class GraphCheck {
         add(edge.line, "edge ", wire::describe(edge.spec), " has forward: true, and ", edge.spec.from,
             " is given nothing over kv that it could pass on; remove it");
       for (const Edge* one : into_sender)
-        if (one->spec.layers.kind == wire::LayerChoice::Kind::kHeads)
+        if (one->spec.layers.by_heads())
           add(edge.line, "edge ", wire::describe(edge.spec), " has forward: true, and of what comes over edge ",
               wire::describe(one->spec), " single heads are missing; remove it, or share whole layers there");
     }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/error.hpp"
+
 namespace kvmesh::orchestrator {
 
 double loss_of(const EdgeProfile& edge, const bus::SharedLayers& set) {
@@ -16,6 +18,15 @@ double kept_share(const EdgeProfile& edge, const bus::SharedLayers& set) {
 const bus::SharedLayers& smallest_that_keeps(const EdgeProfile& edge, double share) {
   return *std::find_if(edge.path.begin(), edge.path.end() - 1,
                        [&](const bus::SharedLayers& set) { return kept_share(edge, set) >= share; });
+}
+
+double bytes_of(const EdgeProfile& edge, const bus::SharedLayers& set) {
+  return static_cast<double>(set.layers.size()) * edge.layer_bytes / std::max(edge.heads, 1);
+}
+
+std::string describe_set(const EdgeProfile& edge, const bus::SharedLayers& set) {
+  const std::size_t all = edge.scores.size() * static_cast<std::size_t>(std::max(edge.heads, 1));
+  return cat(set.layers.size(), " of ", all, edge.heads != 0 ? " heads" : " layers");
 }
 
 const bus::SharedLayers& knee(const EdgeProfile& edge) {

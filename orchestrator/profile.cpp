@@ -120,6 +120,7 @@ EdgeProfile edge_from_json(const json& object, const std::string& what) {
           .ranking = fields.numbers<int>("ranking"),
           .path = sets_from_json(object, "path", what),
           .by_attention = sets_from_json(object, "by_attention", what),
+          .heads = object.contains("heads") ? fields.whole("heads") : 0,
           .checks = object.contains("checks") ? fields.whole("checks") : 0,
           .layer_bytes = object.contains("layer_bytes") ? fields.number("layer_bytes") : 0,
           .wire = object.contains("wire") ? fields.text("wire") : std::string(),
@@ -139,6 +140,11 @@ std::string profile_name(const Topology& topology) {
 
 const EdgeProfile& get_edge(const Topology& topology, const Profile& profile, const Edge& edge) {
   if (const EdgeProfile* found = find_edge(profile, edge.spec)) {
+    if (edge.spec.layers.by_loss() && !found->path.empty() && edge.spec.layers.by_heads() != (found->heads != 0))
+      fail_input(profile_name(topology), ": edge ", wire::describe(edge.spec), " was searched ",
+                 found->heads != 0 ? "head by head" : "layer by layer", ", and ", where(topology, edge.line),
+                 edge.spec.layers.by_heads() ? " says unit: head" : " chooses layers",
+                 "; measure it with kvmesh calibrate ", topology.file.string());
     const bool layers = !found->path.empty() || !(edge.spec.layers.by_loss() && edge.spec.layers.calibrated());
     const bool wire = !found->wire.empty() || edge.spec.wire != wire::WireDtype::kAuto;
     if (layers && wire) return *found;
@@ -172,6 +178,7 @@ EdgeProfile profile_of(const bus::EdgeScores& scores) {
           .scores = rounded_scores(scores.scores),
           .path = scores.path,
           .by_attention = scores.by_attention,
+          .heads = scores.heads,
           .checks = scores.checks,
           .layer_bytes = scores.layer_bytes,
           .wire = scores.wire,
@@ -185,6 +192,7 @@ bus::EdgeScores scores_of(const EdgeProfile& edge) {
           .path = edge.path,
           .by_attention = edge.by_attention,
           .checks = edge.checks,
+          .heads = edge.heads,
           .layer_bytes = edge.layer_bytes,
           .wire = edge.wire,
           .wires = edge.wires};
@@ -205,6 +213,7 @@ std::string to_json(const Profile& profile) {
                       {"scores", edge.scores},   {"ranking", edge.ranking}};
     if (!edge.path.empty()) {
       line["checks"] = edge.checks;
+      if (edge.heads != 0) line["heads"] = edge.heads;
       line["layer_bytes"] = edge.layer_bytes;
       line["path"] = sets_to_json(edge.path, edge.checks > 0);
       line["by_attention"] = sets_to_json(edge.by_attention, edge.checks > 0);

@@ -23,6 +23,7 @@ struct EdgeProfile {
   std::vector<int> ranking;  ///< receiver layers, best first; for whoever reads the file, edges rank the scores anew
   std::vector<bus::SharedLayers> path = {};          ///< by loss, as bus::EdgeScores; empty: by attention alone
   std::vector<bus::SharedLayers> by_attention = {};  ///< the same
+  int heads = 0;                                     ///< what `path` counts, the same
   int checks = 0;                                    ///< of `samples`, the last that checked
   double layer_bytes = 0;                            ///< of one token at one layer, as it travelled
   std::string wire = {};                             ///< with `wire: auto`, as bus::EdgeScores; else empty

@@ -4,6 +4,7 @@
 #include <exception>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <tuple>
 #include <utility>
 
 #include "base/error.hpp"
@@ -173,10 +174,14 @@ RecordRunner::Measured RecordRunner::measure(const std::vector<nlohmann::json>& 
   if (records.empty()) fail_input("there is no record to calibrate on; give at least one");
   const auto samples = static_cast<int>(records.size());
   if (auto before = searched_before(records, search)) return {.scores = *std::move(before), .failed = std::nullopt};
-  for (const auto& [from, to] : search)
-    port_.log(cat("choosing the layers of ", from, " -> ", to, " by what ",
-                  describe_target(topology_, to, &records.front()), " costs, on ", samples,
-                  " record(s): about the work of reading ", wire::search_tokens(samples), " tokens"));
+  for (const Edge& edge : topology_.edges) {
+    const auto& [from, to] = std::tie(edge.spec.from, edge.spec.to);
+    if (!search.contains({from, to})) continue;
+    const wire::Unit unit = edge.spec.layers.unit;
+    port_.log(cat("choosing the ", unit == wire::Unit::kHead ? "KV heads" : "layers", " of ", from, " -> ", to,
+                  " by what ", describe_target(topology_, to, &records.front()), " costs, on ", samples,
+                  " record(s): about the work of reading ", wire::search_tokens(samples, unit), " tokens"));
+  }
   ScoreAverage average;
   for (std::size_t i = 0; i < records.size(); ++i) {
     RecordTasks tasks = tasks_for(records[i], i, /*calibrate=*/true);

@@ -109,6 +109,7 @@ std::string search_identity(const Topology& topology, const Fingerprints& models
     // One search serves every ratio; what numbers travel as is chosen for the layers that are shared.
     if (spec.wire != wire::WireDtype::kAuto)
       spec.layers = {.by = choice.ranked() ? choice.by : wire::By::kLoss,
+                     .unit = choice.unit,
                      .alpha = choice.alpha,
                      .mu = choice.mu,
                      .sigma = choice.sigma};

@@ -13,19 +13,11 @@
 namespace kvmesh::agents {
 namespace {
 
-wire::LayerChoice choice_of(const OutboundEdge& edge, bool calibrate) {
-  wire::LayerChoice choice = edge.spec.layers;
-  if (calibrate) choice.kind = wire::LayerChoice::Kind::kAll;
-  return choice;
-}
-
-std::vector<int> chosen_layers(const wire::LayerChoice& choice, const OutboundEdge& edge, const llm::KvCache& cache,
-                               std::uint64_t record_index) {
+kvcodec::EdgeMeasures measures_of(const OutboundEdge& edge, std::size_t element_bytes) {
   kvcodec::EdgeMeasures measured = edge.measured;
-  const at::Tensor keys = cache.layer(0).keys();
-  measured.layer_bytes =
-      kvcodec::row_bytes(edge.wire(), keys.size(1), keys.size(2), static_cast<std::int64_t>(keys.element_size()));
-  return kvcodec::select_layers(choice, static_cast<int>(edge.receiver.num_hidden_layers), measured, record_index);
+  measured.layer_bytes = kvcodec::row_bytes(edge.wire(), edge.receiver.num_key_value_heads, edge.receiver.head_dim,
+                                            static_cast<std::int64_t>(element_bytes));
+  return measured;
 }
 
 bool contains(const std::vector<int>& sorted, int value) {
@@ -55,6 +47,14 @@ kvcodec::LayerKv rows_of(const llm::LayerCache& cache, std::int64_t begin, std::
                   .subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)))};
 }
 
+wire::LayerChoice choice_of(const OutboundEdge& edge, std::size_t element_bytes, bool calibrate) {
+  wire::LayerChoice choice = edge.spec.layers;
+  if (calibrate) choice.kind = wire::LayerChoice::Kind::kAll;
+  return kvcodec::with_heads_named(choice, static_cast<int>(edge.receiver.num_hidden_layers),
+                                   static_cast<int>(edge.receiver.num_key_value_heads),
+                                   measures_of(edge, element_bytes));
+}
+
 KvSender::KvSender(const OutboundEdge& edge, const llm::KvCache& cache, const Plan& plan)
     : forward_(edge.spec.forward),
       carries_sink_(edge.carries_sink),
@@ -64,8 +64,10 @@ KvSender::KvSender(const OutboundEdge& edge, const llm::KvCache& cache, const Pl
   const int sender_layers = cache.layers();
   const auto receiver_layers = static_cast<int>(edge.receiver.num_hidden_layers);
   const kvcodec::LayerMap map(sender_layers, receiver_layers);
-  const wire::LayerChoice choice = choice_of(edge, plan.calibrate);
-  const std::vector<int> selected = chosen_layers(choice, edge, cache, plan.record_index);
+  const std::size_t element_bytes = cache.layer(0).keys().element_size();
+  const wire::LayerChoice choice = choice_of(edge, element_bytes, plan.calibrate);
+  const std::vector<int> selected =
+      kvcodec::select_layers(choice, receiver_layers, measures_of(edge, element_bytes), plan.record_index);
   const bool by_heads = choice.kind == wire::LayerChoice::Kind::kHeads;
   const auto kv_heads = static_cast<int>(edge.receiver.num_key_value_heads);
   const bool first_besides = !by_heads && !choice.by_loss();

@@ -90,6 +90,10 @@ class KvSender {
   int layers_complete_ = 0;
 };
 
+/// What leaves on a kv edge: its own choice, single heads named, or, with `calibrate`, every layer. `element_bytes`: of
+/// a number in the sender's cache. Throws as kvcodec::select_layers().
+wire::LayerChoice choice_of(const OutboundEdge& edge, std::size_t element_bytes, bool calibrate);
+
 /// Rows [begin, end) of a layer, as views of the cache.
 kvcodec::LayerKv rows_of(const llm::LayerCache& cache, std::int64_t begin, std::int64_t end);
 

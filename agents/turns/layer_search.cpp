@@ -73,28 +73,32 @@ llm::TrialPrompt trial_of(const llm::Model& model, const SearchSample& sample, s
   at::Tensor embeddings = sample.prompt;
   if (!said.empty()) embeddings = at::cat({embeddings, model.embed(said)});
   std::vector<llm::LayerCache> whole, reduced;
+  std::vector<llm::RowRange> left_out_of;
   for (int l = 0; l < sample.shared.layers(); ++l) {
     const llm::LayerCache& all = sample.shared.layer(l);
     const llm::RowRange out = left_out(sample, edge, l);
+    left_out_of.push_back(out);
     whole.push_back(all.view());
     reduced.push_back(all.shared_alone(embeddings.size(0), out.begin, out.end));
   }
-  return {llm::KvCache(std::move(whole)), llm::KvCache(std::move(reduced)), embeddings, sample.target};
+  return {llm::KvCache(std::move(whole)), llm::KvCache(std::move(reduced)), embeddings, sample.target,
+          std::move(left_out_of)};
 }
 
-/// The search of one edge: layers that can be shared at all are its units.
+/// The search of one edge: layers that can be shared at all, or their KV heads, are its units.
 class EdgeSearch {
  public:
-  EdgeSearch(const llm::Model& model, std::size_t edge, const std::vector<SearchSample>& samples,
+  EdgeSearch(const llm::Model& model, std::size_t edge, wire::Unit unit, const std::vector<SearchSample>& samples,
              std::function<void(std::int64_t)> before_layer)
       : samples_(samples.size()),
         checks_(static_cast<std::size_t>(wire::checking_records(static_cast<int>(samples_)))),
         choosing_(samples_ - checks_),
         rough_(std::max<std::size_t>(1, choosing_ / 3)),
         layers_(samples.front().shared.layers()),
+        of_a_layer_(unit == wire::Unit::kHead ? static_cast<int>(model.config().num_key_value_heads) : 1),
         trials_(model, trials_of(model, edge, samples), std::move(before_layer)) {
-    for (int l = 0; l < layers_; ++l)
-      if (left_out(samples.front(), edge, l).count() > 0) units_.push_back(l);
+    for (int part = 0; part < layers_ * of_a_layer_; ++part)
+      if (left_out(samples.front(), edge, part / of_a_layer_).count() > 0) units_.push_back(part);
   }
 
   /// Of `tokens` in all, what is left for choosing, in losses of all choosing records.
@@ -117,29 +121,45 @@ class EdgeSearch {
          .progress = {}});
   }
 
-  /// What sets of layers cost on the records that choose, and on those that check.
-  std::vector<double> chosen_on(const std::vector<bus::SharedLayers>& sets) { return losses_of(sets, 0, choosing_); }
-  std::vector<double> checked_on(const std::vector<bus::SharedLayers>& sets) {
-    return losses_of(sets, choosing_, checks_);
+  /// What sets cost on the records that choose, and on those that check: of layers, or of the search's own parts.
+  std::vector<double> chosen_on(const std::vector<bus::SharedLayers>& layers) {
+    return losses_of(layers, /*of_a_layer=*/1, 0, choosing_);
+  }
+  std::vector<double> checked_on(const std::vector<bus::SharedLayers>& layers) {
+    return losses_of(layers, /*of_a_layer=*/1, choosing_, checks_);
+  }
+  std::vector<double> path_checked_on(const std::vector<bus::SharedLayers>& path) {
+    return losses_of(path, of_a_layer_, choosing_, checks_);
   }
 
-  std::vector<int> layers_of(const std::vector<int>& units) const {
-    std::vector<int> layers;
-    for (const int unit : units) layers.push_back(units_.at(static_cast<std::size_t>(unit)));
-    return layers;
+  /// Layers, or heads as layer * heads + head.
+  std::vector<int> parts_of(const std::vector<int>& units) const {
+    std::vector<int> parts;
+    for (const int unit : units) parts.push_back(units_.at(static_cast<std::size_t>(unit)));
+    return parts;
   }
+  int heads() const { return of_a_layer_ == 1 ? 0 : of_a_layer_; }
   int checks() const { return static_cast<int>(checks_); }
 
  private:
-  std::vector<double> losses_of(const std::vector<bus::SharedLayers>& sets, std::size_t first, std::size_t count) {
+  /// Of sets whose numbers count `of_a_layer` parts a layer.
+  std::vector<double> losses_of(const std::vector<bus::SharedLayers>& sets, int of_a_layer, std::size_t first,
+                                std::size_t count) {
     if (count == 0) return std::vector<double>(sets.size(), 0.0);
     std::vector<Mask> masks;
+    const int each = of_a_layer_ / of_a_layer;
     for (const bus::SharedLayers& set : sets) {
-      masks.emplace_back(static_cast<std::size_t>(layers_));
-      for (const int layer : set.layers) masks.back()[static_cast<std::size_t>(layer)] = true;
+      masks.push_back(none());
+      for (const int number : set.layers)
+        for (int part = number * each; part < (number + 1) * each; ++part)
+          masks.back()[static_cast<std::size_t>(part)] = true;
     }
-    return mean(trials_.nats(Mask(static_cast<std::size_t>(layers_), true), masks, first, count));
+    Mask all = none();
+    all.flip();
+    return mean(trials_.nats(all, masks, first, count));
   }
+
+  Mask none() const { return Mask(static_cast<std::size_t>(layers_ * of_a_layer_)); }
 
   static std::vector<llm::TrialPrompt> trials_of(const llm::Model& model, std::size_t edge,
                                                  const std::vector<SearchSample>& samples) {
@@ -160,21 +180,22 @@ class EdgeSearch {
   }
 
   Mask mask_of(const kvcodec::UnitMask& units) const {
-    Mask mask(static_cast<std::size_t>(layers_));
+    Mask mask = none();
     for (std::size_t u = 0; u < units.size(); ++u) mask[static_cast<std::size_t>(units_[u])] = units[u];
     return mask;
   }
 
   std::vector<double> losses(const kvcodec::UnitMask& base, std::span<const kvcodec::UnitMask> masks, std::size_t first,
                              std::size_t count) {
-    std::vector<Mask> layers;
-    for (const kvcodec::UnitMask& mask : masks) layers.push_back(mask_of(mask));
-    return mean(trials_.nats(mask_of(base), layers, first, count));
+    std::vector<Mask> parts;
+    for (const kvcodec::UnitMask& mask : masks) parts.push_back(mask_of(mask));
+    return mean(trials_.nats(mask_of(base), parts, first, count));
   }
 
   const std::size_t samples_, checks_, choosing_, rough_;
   const int layers_;
-  std::vector<int> units_;
+  const int of_a_layer_;    ///< parts that are shared or not: 1, or KV heads
+  std::vector<int> units_;  ///< those that can be
   llm::ShareTrials trials_;
 };
 
@@ -230,11 +251,12 @@ std::vector<SearchSample> SearchSamples::take() {
 bus::EdgeScores search_layers(const llm::Model& model, const std::vector<const InboundEdge*>& edges, std::size_t number,
                               const std::vector<SearchSample>& samples, const SearchHooks& hooks) {
   const wire::EdgeSpec& spec = edges.at(number)->spec;
-  const auto tokens = static_cast<double>(wire::search_tokens(static_cast<int>(samples.size())));
+  const auto tokens = static_cast<double>(wire::search_tokens(static_cast<int>(samples.size()), spec.layers.unit));
   Work work(hooks, wire::describe(spec), tokens, static_cast<int>(model.config().num_hidden_layers));
-  EdgeSearch search(model, number, samples, [&](std::int64_t rows) { work.before_layer(rows); });
+  EdgeSearch search(model, number, spec.layers.unit, samples, [&](std::int64_t rows) { work.before_layer(rows); });
   const at::Tensor keys = samples.front().shared.layer(0).keys();
-  bus::EdgeScores found{.from = spec.from, .to = spec.to, .scores = {}, .checks = search.checks()};
+  bus::EdgeScores found{
+      .from = spec.from, .to = spec.to, .scores = {}, .checks = search.checks(), .heads = search.heads()};
   found.layer_bytes =
       kvcodec::row_bytes(spec.wire, keys.size(1), keys.size(2), static_cast<std::int64_t>(keys.element_size()));
   if (spec.wire == wire::WireDtype::kAuto && !spec.layers.by_loss()) {
@@ -242,14 +264,14 @@ bus::EdgeScores search_layers(const llm::Model& model, const std::vector<const I
     return found;
   }
   for (const kvcodec::SharedSet& set : search.path(tokens))
-    found.path.push_back({.layers = search.layers_of(set.units), .loss = set.loss});
+    found.path.push_back({.layers = search.parts_of(set.units), .loss = set.loss});
   found.by_attention = sets_by_attention(*edges[number], number, samples);
   const std::vector<double> attention = search.chosen_on(found.by_attention);
   for (std::size_t i = 0; i < attention.size(); ++i) found.by_attention[i].loss = attention[i];
-  for (std::vector<bus::SharedLayers>* sets : {&found.path, &found.by_attention}) {
-    const std::vector<double> checked = search.checked_on(*sets);
-    for (std::size_t i = 0; i < checked.size(); ++i) (*sets)[i].checked = checked[i];
-  }
+  const std::vector<double> checked = search.path_checked_on(found.path);
+  for (std::size_t i = 0; i < checked.size(); ++i) found.path[i].checked = checked[i];
+  const std::vector<double> attention_checked = search.checked_on(found.by_attention);
+  for (std::size_t i = 0; i < attention_checked.size(); ++i) found.by_attention[i].checked = attention_checked[i];
   if (spec.wire == wire::WireDtype::kAuto) choose_wire(model, *edges[number], number, samples, hooks, found);
   return found;
 }

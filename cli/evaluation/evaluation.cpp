@@ -69,8 +69,10 @@ void Evaluation::check(const Method& method, Look look) const {
   for (const DatasetGroup& group : groups_) orchestrator::throw_problems(model_problems(topology(method, group), look));
 }
 
-void Evaluation::calibrate(const orchestrator::Topology& topology, const DatasetGroup& group, Mesh& mesh) {
-  auto profile = profiles_.find(group.contexts);
+void Evaluation::calibrate(const Method& method, const orchestrator::Topology& topology, const DatasetGroup& group,
+                           Mesh& mesh) {
+  const std::pair key(group.contexts, method.by_heads());
+  auto profile = profiles_.find(key);
   const wire::EdgeSpec& spec = topology.edges.front().spec;
   const bool bits = spec.wire == wire::WireDtype::kAuto;  // are chosen anew for each method's layers
   const bool lacks = profile != profiles_.end() && spec.layers.by_loss() && profile->second.edges.front().path.empty();
@@ -86,8 +88,8 @@ void Evaluation::calibrate(const orchestrator::Topology& topology, const Dataset
     }
     calibrating_ = true;
     profile = profiles_
-                  .insert_or_assign(group.contexts, measured_profile(topology, mesh.models(), mesh.calibrate(records),
-                                                                     static_cast<int>(samples)))
+                  .insert_or_assign(key, measured_profile(topology, mesh.models(), mesh.calibrate(records),
+                                                          static_cast<int>(samples)))
                   .first;
     calibrating_ = false;
   }
@@ -104,7 +106,7 @@ MethodResult Evaluation::run(const Method& method, const std::function<void(cons
     const std::unique_ptr<Mesh> mesh = options_.in_process
                                            ? start_in_process(graph, options_.threads, shelf_, log)
                                            : start_processes(graph, options_.threads, options_.start, log);
-    if (method.calibrated()) calibrate(graph, group, *mesh);
+    if (method.calibrated()) calibrate(method, graph, group, *mesh);
     for (std::size_t i = 0; i < group.items.size(); ++i) {
       result.items.push_back(result_of(group.items[i], mesh->run(group.items[i].record, i, group.items[i].answers)));
       if (on_item) on_item(result.items.back());
@@ -116,9 +118,11 @@ MethodResult Evaluation::run(const Method& method, const std::function<void(cons
 void Evaluation::emit(const Method& method, const MethodResult& result, const std::filesystem::path& folder) const {
   std::size_t next = 0;
   for (const DatasetGroup& group : groups_) {
+    const char* shared = method.by_heads() ? "profile-heads" : "profile";
     const std::string profile =
-        file_stem(method.chooses_bits() ? method.name + "-profile" : "profile", group) + ".json";
-    if (method.calibrated()) write(folder / profile, orchestrator::to_json(profiles_.at(group.contexts)));
+        file_stem(method.chooses_bits() ? method.name + "-profile" : shared, group) + ".json";
+    if (method.calibrated())
+      write(folder / profile, orchestrator::to_json(profiles_.at({group.contexts, method.by_heads()})));
     write(folder / (file_stem(method.name, group) + ".yaml"),
           topology_of(method, comparison_, group.contexts, profile));
     std::string input, answers;

@@ -48,13 +48,14 @@ class Evaluation {
 
  private:
   orchestrator::Topology topology(const Method& method, const DatasetGroup& group) const;
-  void calibrate(const orchestrator::Topology& topology, const DatasetGroup& group, Mesh& mesh);
+  void calibrate(const Method& method, const orchestrator::Topology& topology, const DatasetGroup& group, Mesh& mesh);
 
   const Comparison comparison_;
   const std::vector<DatasetGroup> groups_;
   const EvaluationOptions options_;
   ModelShelf shelf_;
-  std::map<std::size_t, orchestrator::Profile> profiles_;  ///< by number of contexts
+  std::map<std::pair<std::size_t, bool>, orchestrator::Profile>
+      profiles_;  ///< by number of contexts, and by heads or not
   std::atomic<bool> calibrating_ = false;
 };
 

@@ -40,8 +40,8 @@ struct Grammar {
 const Grammar* find_grammar(const std::string& kind) {
   static const std::vector<Grammar> all{{"baseline", 0, 0, {}},
                                         {"skyline", 0, 0, {}},
-                                        {"kv", 1, 1, {"by", "alpha", "mu", "sigma", "wire"}},
-                                        {"top", 1, 1, {"by", "alpha", "mu", "sigma", "wire"}},
+                                        {"kv", 1, 1, {"by", "unit", "alpha", "mu", "sigma", "wire"}},
+                                        {"top", 1, 1, {"by", "unit", "alpha", "mu", "sigma", "wire"}},
                                         {"random", 1, 2, {"wire"}},
                                         {"contiguous", 1, 1, {"mu", "wire"}},
                                         {"nld", 0, 1, {"tokens"}},
@@ -82,6 +82,9 @@ void check_arguments(const Method& method) {
         refuse(method.name, "needs 1 token at least");
     } else if (key == "by") {
       if (!wire::find_by(value)) refuse(method.name, cat("has \"", value, "\" for by; there are loss and attention"));
+    } else if (key == "unit") {
+      if (value != "layer" && value != "head")
+        refuse(method.name, cat("has \"", value, "\" for unit; there are layer and head"));
     } else if (key == "wire") {
       if (!wire::find_wire_dtype(value))
         refuse(method.name, cat("has \"", value, "\" for wire; there are same, bf16, fp16, int8, int4 and auto"));

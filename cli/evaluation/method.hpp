@@ -47,13 +47,18 @@ struct Method {
   }
   /// True where something is measured first.
   bool calibrated() const { return ranked() || chooses_bits(); }
+  /// True where single KV heads are chosen.
+  bool by_heads() const {
+    const auto unit = options.find("unit");
+    return unit != options.end() && unit->second == "head";
+  }
 };
 
 /// Takes a method's name apart. Throws Error{kFixInput} that quotes one which is not known and lists those that are:
 /// - baseline: the receiver with the question alone
 /// - skyline: one model that reads everything
-/// - kv:R, top:N: shared KV, the share R or the N best of the layers; by=loss (the default), or by=attention, with
-///   alpha=, mu=, sigma=
+/// - kv:R, top:N: shared KV, the share R or the N best of the layers; by=loss (the default), with unit=head
+///   of the KV heads, or by=attention, with alpha=, mu=, sigma=
 /// - kv:all: shared KV, every layer
 /// - random:R[:SEED]: shared KV, random layers, drawn anew for each record
 /// - contiguous:R: shared KV, one run of layers; mu=

@@ -16,15 +16,30 @@ constexpr double kLeft = 60, kPanel = 240, kBars = 140, kTop = 50, kWidth = 560;
 
 double bar_width(std::size_t layers) { return std::clamp(640.0 / static_cast<double>(layers), 6.0, 48.0); }
 
+/// The heads that a choice of heads comes to, numbered as the path numbers them.
+std::vector<int> heads_of(const wire::LayerChoice& choice, const orchestrator::EdgeProfile& measured,
+                          const kvcodec::EdgeMeasures& measures) {
+  std::vector<int> heads;
+  const wire::LayerChoice named = kvcodec::with_heads_named(choice, static_cast<int>(measured.scores.size()),
+                                                            std::max(measured.heads, 1), measures);
+  for (const wire::HeadsOfLayer& one : named.heads)
+    for (const int head : one.heads) heads.push_back(one.layer * measured.heads + head);
+  return heads;
+}
+
 /// The layers that the topology's edge shares by what was measured; by the profile's own ranking nothing is chosen.
 std::vector<int> chosen_by(const orchestrator::Topology& topology, const orchestrator::EdgeProfile& measured) {
-  kvcodec::EdgeMeasures measures{.importances = measured.scores, .best_sets = {}, .layer_bytes = measured.layer_bytes};
+  kvcodec::EdgeMeasures measures{.importances = measured.scores,
+                                 .best_sets = {},
+                                 .heads = measured.heads,
+                                 .layer_bytes = measured.layer_bytes};
   for (const bus::SharedLayers& set : measured.path) measures.best_sets.push_back(set.layers);
   for (const orchestrator::Edge& edge : topology.edges) {
     const bool same = edge.spec.from == measured.from && edge.spec.to == measured.to;
-    if (edge.spec.medium == wire::Medium::kKv && same)
-      return kvcodec::select_layers(edge.spec.layers, static_cast<int>(measured.scores.size()), measures,
-                                    /*record_index=*/0);
+    if (edge.spec.medium != wire::Medium::kKv || !same) continue;
+    if (edge.spec.layers.by_heads()) return heads_of(edge.spec.layers, measured, measures);
+    return kvcodec::select_layers(edge.spec.layers, static_cast<int>(measured.scores.size()), measures,
+                                  /*record_index=*/0);
   }
   return {};
 }
@@ -56,7 +71,7 @@ class LossPlot {
   LossPlot(Svg& svg, double top, const orchestrator::EdgeProfile& edge) : svg_(svg), top_(top), edge_(edge) {
     for (const Sets* sets : {&edge.path, &edge.by_attention})
       for (const bus::SharedLayers& set : *sets) most_loss_ = std::max(most_loss_, orchestrator::loss_of(edge, set));
-    most_bytes_ = std::max(bytes(edge.path.back()), 1.0);
+    most_bytes_ = std::max(orchestrator::bytes_of(edge, edge.path.back()), 1.0);
   }
 
   void draw(const std::vector<int>& chosen) {
@@ -68,19 +83,23 @@ class LossPlot {
     svg_.text({kLeft, top_ + 34}, "blue: by loss", "start", "steelblue");
     svg_.text({kLeft + 90, top_ + 34}, "orange: by attention, layer 0 besides", "start", "darkorange");
     axes();
-    curve(edge_.by_attention, "darkorange");
-    curve(edge_.path, "steelblue");
+    std::vector<Svg::Point> attention, path;
+    for (const bus::SharedLayers& set : edge_.by_attention) attention.push_back(by_layers(set));
+    for (const bus::SharedLayers& set : edge_.path) path.push_back(on_path(set));
+    curve(attention, "darkorange");
+    curve(path, "steelblue");
     mark(orchestrator::knee(edge_), "knee", "crimson", -8);
     for (const bus::SharedLayers& set : edge_.path)
       if (set.layers == chosen) mark(set, "shared", "black", 16);
   }
 
  private:
-  double bytes(const bus::SharedLayers& set) const {
-    return static_cast<double>(set.layers.size()) * edge_.layer_bytes;
+  Svg::Point point(const bus::SharedLayers& set, double bytes) const {
+    return {kLeft + kWidth * bytes / most_bytes_, y(orchestrator::loss_of(edge_, set))};
   }
-  Svg::Point point(const bus::SharedLayers& set) const {
-    return {kLeft + kWidth * bytes(set) / most_bytes_, y(orchestrator::loss_of(edge_, set))};
+  Svg::Point on_path(const bus::SharedLayers& set) const { return point(set, orchestrator::bytes_of(edge_, set)); }
+  Svg::Point by_layers(const bus::SharedLayers& set) const {
+    return point(set, static_cast<double>(set.layers.size()) * edge_.layer_bytes);
   }
   double y(double loss) const { return top_ + kTop + kBars * (1 - loss / most_loss_); }
 
@@ -94,18 +113,16 @@ class LossPlot {
     }
   }
 
-  void curve(const Sets& sets, const std::string& colour) {
-    std::vector<Svg::Point> points;
-    for (const bus::SharedLayers& set : sets) points.push_back(point(set));
+  void curve(const std::vector<Svg::Point>& points, const std::string& colour) {
     svg_.polyline(points, colour);
     for (const Svg::Point& at : points) svg_.circle(at, 2, colour);
   }
 
   void mark(const bus::SharedLayers& set, const std::string& name, const std::string& colour, double above) {
-    const Svg::Point at = point(set);
+    const Svg::Point at = on_path(set);
     svg_.circle(at, 5, colour);
-    svg_.text({at.first + 6, at.second + above},
-              cat(name, ": ", set.layers.size(), " of ", edge_.scores.size(), " layers"), "start", colour);
+    svg_.text({at.first + 6, at.second + above}, cat(name, ": ", orchestrator::describe_set(edge_, set)), "start",
+              colour);
   }
 
   Svg& svg_;

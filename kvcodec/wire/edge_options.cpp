@@ -155,6 +155,9 @@ void add_layer_problems(std::vector<EdgeProblem>& problems, const LayerChoice& c
   if (choice.kind == Kind::kBytesPerToken && !kLayerBytesRange.holds(choice.bytes_per_token))
     problems.push_back({"layers", cat("\"bytes_per_token\" of layers is ", choice.bytes_per_token),
                         cat("write ", to_string(kLayerBytesRange))});
+  if (choice.unit == Unit::kHead && !choice.by_loss())
+    problems.push_back({"layers", "\"unit: head\" of layers is for heads that are chosen by loss, and these are not",
+                        "remove it, or choose by {ratio: r}, {top: n} or {bytes_per_token: n} without by: attention"});
   const LayerChoice standard;
   if (choice.by_loss() &&
       (choice.alpha != standard.alpha || choice.mu != standard.mu || choice.sigma != standard.sigma))
@@ -215,8 +218,11 @@ std::vector<EdgeProblem> edge_problems(const EdgeSpec& edge) {
   }
   if (edge.medium != Medium::kKv) return problems;
   add_layer_problems(problems, edge.layers);
+  if (edge.layers.by_heads() && edge.wire == WireDtype::kAuto)
+    problems.push_back({"wire", "\"wire: auto\" chooses bits for whole layers, and this edge shares single heads",
+                        "write the form, as wire: int8"});
   const bool reproduces = edge.mask != Mask::kCausal || edge.positions != Positions::kContinue;
-  if (edge.layers.kind == LayerChoice::Kind::kHeads && reproduces)
+  if (edge.layers.by_heads() && reproduces)
     problems.push_back(
         {edge.mask != Mask::kCausal ? "reproduce.mask" : "reproduce.positions",
          "\"reproduce\" is for comparison with the paper's code, which shares whole layers, and this edge "

@@ -60,8 +60,8 @@ struct Overloaded : Functions... {
   using Functions::operator()...;
 };
 
-/// What a reader must know who is to take layers by loss.
-constexpr const char* kNeedsLoss = "loss";
+/// What a reader must know who is to take layers by loss, or single heads.
+constexpr const char *kNeedsLoss = "loss", *kNeedsHeads = "heads";
 
 constexpr std::size_t kMaxChosen = 65536;  // layers, or heads of one
 
@@ -81,6 +81,8 @@ std::vector<HeadsOfLayer> heads_from_json(const json& object) {
   return all;
 }
 
+constexpr const char* kUnitHead = "head";
+
 json layers_to_json(const LayerChoice& choice) {
   json object{{"kind", name_of(kChoiceNames, choice.kind)},
               {"ratio", choice.ratio},
@@ -91,6 +93,7 @@ json layers_to_json(const LayerChoice& choice) {
               {"mu", choice.mu},
               {"sigma", choice.sigma}};
   if (choice.by_loss()) object["by"] = to_string(choice.by);
+  if (choice.by_loss() && choice.unit == Unit::kHead) object["unit"] = kUnitHead;
   if (choice.kind == LayerChoice::Kind::kBytesPerToken) object["bytes_per_token"] = choice.bytes_per_token;
   for (const HeadsOfLayer& one : choice.heads) object["heads"].push_back({{"layer", one.layer}, {"heads", one.heads}});
   return object;
@@ -112,13 +115,14 @@ LayerChoice layers_from_json(const json& object) {
     choice.bytes_per_token = fields.integer<int>("bytes_per_token", 0);
   // Builds that knew nothing else wrote nothing, and meant attention.
   if (choice.ranked()) choice.by = object.contains("by") ? value_of(kByNames, fields, "by") : By::kAttention;
+  if (object.contains("unit") && fields.string("unit") == kUnitHead) choice.unit = Unit::kHead;
   return choice;
 }
 
 void check_needs(const json& object, const detail::JsonFields& fields) {
   if (!object.contains("needs")) return;
   for (const json& need : fields.array("needs", /*max_size=*/64))
-    if (need != kNeedsLoss)
+    if (need != kNeedsLoss && need != kNeedsHeads)
       fields.refuse(cat("it needs ", need.dump().substr(0, 60), ", which this build does not know"));
 }
 
@@ -172,7 +176,8 @@ std::string to_json(const EdgeSpec& edge) {
                           [&](const EdgeOption::Layers&) { field = layers_to_json(edge.layers); }},
                option.value);
   }
-  if (edge.medium == Medium::kKv && edge.layers.by_loss()) object["needs"] = json::array({kNeedsLoss});
+  if (edge.medium == Medium::kKv && edge.layers.by_loss()) object["needs"].push_back(kNeedsLoss);
+  if (edge.medium == Medium::kKv && edge.layers.by_heads()) object["needs"].push_back(kNeedsHeads);
   return detail::dump_json(object);
 }
 

@@ -16,6 +16,9 @@ enum class Medium { kKv, kText, kEmbedding, kActivation };
 std::string to_string(Medium medium);
 std::optional<Medium> find_medium(const std::string& name);
 
+/// What is shared or not: a layer, or a single KV head of one.
+enum class Unit { kLayer, kHead };
+
 /// KV heads of one receiver layer.
 struct HeadsOfLayer {
   int layer = 0;
@@ -49,12 +52,15 @@ struct LayerChoice {
   std::vector<HeadsOfLayer> heads;             ///< kHeads: by layer, ascending
   std::uint64_t seed = 0;                      ///< kRandom
   By by = By::kLoss;                           ///< kRatio, kTop, kBytesPerToken
+  Unit unit = Unit::kLayer;                    ///< the same, by loss: what they count
   double alpha = 1.0, mu = 0.5, sigma = 10.0;  ///< the prior: the same, by attention; mu also kContiguous
   bool operator==(const LayerChoice&) const = default;
 
   /// The best of what somebody measures: kRatio, kTop and kBytesPerToken.
   bool ranked() const { return kind == Kind::kRatio || kind == Kind::kTop || kind == Kind::kBytesPerToken; }
   bool by_loss() const { return ranked() && by == By::kLoss; }
+  /// Single heads, written out or to be chosen.
+  bool by_heads() const { return kind == Kind::kHeads || (by_loss() && unit == Unit::kHead); }
   /// True where somebody has to measure: ranked(), unless nothing is left to choose because no layer is shared, or all.
   bool calibrated() const {
     return ranked() && !(kind == Kind::kRatio && (ratio <= 0 || ratio >= 1)) && !(kind == Kind::kTop && top == 0);

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "kvcodec/wire/edge_spec.hpp"
+
 namespace kvmesh::wire {
 
 /// What a search of one edge's layers by loss may cost, in tokens that go through the receiver's model, on so many
 /// records: those beyond the first are used sparingly. Prompts of several hundred tokens take more.
-inline constexpr std::int64_t search_tokens(int samples) {
+inline constexpr std::int64_t search_tokens(int samples, Unit unit) {
   constexpr std::int64_t kOneRecord = 12'000;
-  return kOneRecord * std::max(samples, 2) / 2;
+  const std::int64_t layers = kOneRecord * std::max(samples, 2) / 2;
+  return unit == Unit::kHead ? 3 * layers : layers;
 }
 
 /// Of so many records, the last that do not choose but check what was chosen.

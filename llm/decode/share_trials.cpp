@@ -36,7 +36,8 @@ int ShareTrials::first_difference(std::size_t prompt, const Mask& mask) const {
   const Mask& base = bases_[prompt].mask;
   if (base.empty()) return 0;
   const auto differs = std::mismatch(mask.begin(), mask.end(), base.begin()).first - mask.begin();
-  return std::min(static_cast<int>(differs), layers_ - 1);
+  const auto of_a_layer = static_cast<std::ptrdiff_t>(mask.size()) / layers_;
+  return std::min(static_cast<int>(differs / of_a_layer), layers_ - 1);
 }
 
 std::vector<std::vector<double>> ShareTrials::nats(const Mask& base, std::span<const Mask> masks, std::size_t first,
@@ -90,10 +91,18 @@ void ShareTrials::run(std::vector<Job*> jobs) {
 
 KvCache ShareTrials::cache_of(const Job& job) const {
   const TrialPrompt& prompt = prompts_[job.prompt];
+  const auto heads = static_cast<std::ptrdiff_t>(job.mask->size()) / layers_;
   std::vector<LayerCache> layers;
-  for (int l = 0; l < layers_; ++l)
-    layers.push_back((*job.mask)[static_cast<std::size_t>(l)] ? prompt.whole.layer(l).view()
-                                                              : prompt.reduced.layer(l).view());
+  for (int l = 0; l < layers_; ++l) {
+    const auto first = job.mask->begin() + l * heads, end = first + heads;
+    if (std::find(first, end, true) == end) {
+      layers.push_back(prompt.reduced.layer(l).view());
+      continue;
+    }
+    LayerCache& layer = layers.emplace_back(prompt.whole.layer(l).view());
+    for (auto head = first; head != end; ++head)
+      if (!*head) layer.hide(head - first, prompt.left_out[static_cast<std::size_t>(l)]);
+  }
   return KvCache(std::move(layers));
 }
 

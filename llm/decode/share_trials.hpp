@@ -20,19 +20,21 @@ struct TrialPrompt {
   KvCache reduced;        ///< the same without what may be left out
   at::Tensor embeddings;  ///< [tokens, hidden_size] of the prompt, not yet scaled, and of `target` but its last
   std::vector<std::int64_t> target;  ///< not empty
+  std::vector<RowRange> left_out;    ///< of each layer, what `whole` has and `reduced` has not
 
   std::int64_t tokens() const { return embeddings.size(0); }
 };
 
-/// What prompts would cost their receiver if only some layers were shared: the nats of each target, teacher-forced,
-/// behind the whole cache at some layers and the reduced one at the others.
+/// What prompts would cost their receiver if only some layers, or KV heads, were shared: the nats of each target,
+/// teacher-forced, behind the whole cache at some layers or heads and the reduced one at the others.
 ///
 /// Several masks and prompts go through together, for products of many rows; each takes part from the first layer at
 /// which it differs from the base on, whose states at every layer are kept. The senders' rows lie in memory once: masks
 /// write their own rows behind them in turn. A resource; one thread at a time.
 class ShareTrials {
  public:
-  /// Layers at which the whole cache is seen.
+  /// Where the whole cache is seen: a flag for each layer, or one for each KV head, layer after layer. All masks of one
+  /// ShareTrials are of the same kind.
   using Mask = std::vector<bool>;
 
   /// `model` outlives this. `before_layer` is called before `rows` rows go through a layer; what it throws ends nats().

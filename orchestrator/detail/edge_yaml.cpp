@@ -71,6 +71,12 @@ std::vector<int> read_layer_list(const YamlValue& value) {
 
 void read_by(const YamlFields& fields, LayerChoice& choice) {
   if (const auto by = fields.find("by")) choice.by = *wire::find_by(by->one_of({"loss", "attention"}));
+  if (const auto unit = fields.find("unit"); unit && unit->one_of({"layer", "head"}) == "head") {
+    choice.unit = wire::Unit::kHead;
+    if (choice.by != wire::By::kLoss)
+      unit->fail("\"unit: head\" belongs to by: loss, and these layers are chosen by attention",
+                 "remove one of the two");
+  }
   if (choice.by != wire::By::kLoss) return;
   // Written out, a standard value is a slip as well.
   for (const char* name : {"alpha", "mu", "sigma"})
@@ -116,8 +122,8 @@ LayerChoice read_layer_rule(const YamlFields& fields) {
   }
   if (named.empty()) {
     // A mistyped rule is an unknown key first.
-    fields.refuse_others(
-        {"ratio", "top", "bytes_per_token", "random", "contiguous", "heads", "by", "seed", "alpha", "mu", "sigma"});
+    fields.refuse_others({"ratio", "top", "bytes_per_token", "random", "contiguous", "heads", "by", "unit", "seed",
+                          "alpha", "mu", "sigma"});
     fields.map().fail(cat(fields.map().what(), " names no rule"), cat("add one of ", joined(rules, " or ")));
   }
   if (named.size() > 1) {
@@ -148,7 +154,7 @@ LayerChoice read_layer_rule(const YamlFields& fields) {
     }
   }
   if (choice.ranked()) {
-    fields.refuse_others({named.front(), "by", "alpha", "mu", "sigma"});
+    fields.refuse_others({named.front(), "by", "unit", "alpha", "mu", "sigma"});
     read_by(fields, choice);
   }
   read_prior(fields, choice);

@@ -6,8 +6,6 @@ namespace kvmesh::orchestrator::detail {
 
 const std::vector<NewerKey>& newer_keys() {
   static const std::vector<NewerKey> all{
-      // KV heads
-      {"unit", "0.2"},
       // reliability
       {"deadline", "0.3"},
       {"fallback", "0.3"},

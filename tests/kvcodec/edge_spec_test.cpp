@@ -44,6 +44,11 @@ TEST_CASE("an edge comes back as it went") {
   heads.layers.kind = wire::LayerChoice::Kind::kHeads;
   heads.layers.heads = {{.layer = 8, .heads = {0, 2}}, {.layer = 17, .heads = {}}};
   CHECK(wire::edge_spec_from_json(wire::to_json(heads)) == heads);
+  wire::EdgeSpec best{.from = "a", .to = "b"};
+  best.layers.unit = wire::Unit::kHead;
+  CHECK(wire::edge_spec_from_json(wire::to_json(best)) == best);
+  for (const wire::EdgeSpec& edge : {heads, best})
+    CHECK_THAT(wire::to_json(edge), holds("\"heads\"") && holds("\"needs\""));
   const wire::EdgeSpec plain{.from = "a", .to = "b"};
   CHECK(wire::edge_spec_from_json(wire::to_json(plain)) == plain);
 }

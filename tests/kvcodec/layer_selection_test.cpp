@@ -147,3 +147,36 @@ TEST_CASE("a selection is told as layers and layer 0") {
   CHECK(describe_selection({0, 1, 2}, 3) == "3 of 3");
   CHECK(describe_selection({4, 6}, 8, /*first_besides=*/false) == "2 of 8");
 }
+
+TEST_CASE("the best single heads are named layer by layer, as many as the choice asks for") {
+  // Of four layers with two KV heads each: head h of layer l is number 2 l + h.
+  const kvcodec::EdgeMeasures measured{.importances = {},
+                                       .best_sets = {{}, {5}, {2, 5}, {2, 3, 5}},
+                                       .heads = 2,
+                                       .layer_bytes = 100};
+  const auto named = [&](LayerChoice choice) {
+    choice.unit = wire::Unit::kHead;
+    return kvcodec::with_heads_named(choice, 4, 2, measured);
+  };
+  const LayerChoice three = named({.kind = Kind::kTop, .top = 3});
+  CHECK(three.kind == Kind::kHeads);
+  CHECK((three.heads == std::vector<wire::HeadsOfLayer>{{1, {0, 1}}, {2, {1}}}));
+  CHECK(kvcodec::heads_at(three, 1, 2).empty());  // all of them
+  CHECK(kvcodec::heads_at(three, 2, 2) == Layers{1});
+  CHECK(kvcodec::describe_heads(three, 4, 2) == "3 of 8 heads");
+  CHECK((named({.kind = Kind::kRatio, .ratio = 0.25}).heads == std::vector<wire::HeadsOfLayer>{{1, {0}}, {2, {1}}}));
+  CHECK((named({.kind = Kind::kBytesPerToken, .bytes_per_token = 99}).heads ==
+         std::vector<wire::HeadsOfLayer>{{2, {1}}}));
+  CHECK(named({.kind = Kind::kRatio, .ratio = 1}).heads.size() == 4);
+  CHECK(named({.kind = Kind::kTop, .top = 0}).heads.empty());
+  CHECK_THAT(error_of([&] { named({.kind = Kind::kTop, .top = 9}); }), holds("8 KV heads"));
+}
+
+TEST_CASE("heads that were measured choose no layers, and layers no heads") {
+  kvcodec::EdgeMeasures heads{.importances = {}, .best_sets = {{}, {5}}, .heads = 2, .layer_bytes = 100};
+  CHECK_THAT(error_of([&] { select_layers({.kind = Kind::kTop, .top = 1}, 4, heads, 0); }), holds("calibrate"));
+  LayerChoice choice{.kind = Kind::kTop, .top = 1};
+  choice.unit = wire::Unit::kHead;
+  heads.heads = 0;
+  CHECK_THAT(error_of([&] { kvcodec::with_heads_named(choice, 4, 2, heads); }), holds("calibrate"));
+}

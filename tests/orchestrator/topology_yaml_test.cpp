@@ -93,6 +93,9 @@ TEST_CASE("every form of a kv edge's layers is read") {
   const auto heads = edge_of("medium: kv, layers: {heads: {17: all, 8: [2, 0], 3: [0-1]}}").layers;
   CHECK(heads.kind == LayerChoice::Kind::kHeads);
   CHECK(heads.heads == std::vector<wire::HeadsOfLayer>{{3, {0, 1}}, {8, {0, 2}}, {17, {}}});
+  const auto unit = edge_of("medium: kv, layers: {ratio: 0.2, unit: head}").layers;
+  CHECK((unit.kind == LayerChoice::Kind::kRatio && unit.unit == wire::Unit::kHead && unit.by_heads()));
+  CHECK_FALSE(edge_of("medium: kv, layers: {top: 3, by: loss, unit: layer}").layers.by_heads());
   CHECK((contiguous.kind == LayerChoice::Kind::kContiguous && contiguous.ratio == 0.25 && contiguous.mu == 0.75));
 }
 
@@ -266,6 +269,10 @@ TEST_CASE("heads that cannot be meant are refused") {
       {pair("medium: kv, layers: {heads: {8: some}}"), 9, {"names no KV head"}},
       {pair("medium: kv, layers: {heads: {eight: [0]}}"), 9, {"\"eight\" is no number of a layer"}},
       {pair("medium: kv, layers: {heads: {8: [0, 0]}}"), 9, {"twice"}},
+      {pair("medium: kv, layers: {ratio: 0.2, unit: token}"), 9, {"layer or head"}},
+      {pair("medium: kv, layers: {ratio: 0.2, unit: head, by: attention}"), 9, {"belongs to by: loss"}},
+      {pair("medium: kv, layers: {ratio: 0.2, unit: head}, wire: auto"), 9, {"whole layers", "write the form"}},
+      {pair("medium: kv, layers: {random: 0.2, unit: head}"), 9, {"unit"}},
       {pair("medium: kv, layers: {heads: {8: [0]}, ratio: 0.3}"), 9, {"ratio", "heads", "keep one of them"}},
       {pair("medium: kv, layers: {heads: {8: [0]}}, reproduce: {mask: authors}"), 9, {"shares single heads"}},
   });
@@ -315,7 +322,6 @@ TEST_CASE("a key of a later version names that version") {
   check_all({
       {replaced(pair(), "name: mesh", "name: mesh\nserve: {}"), 3, {"\"serve\"", "kvmesh 0.5", "install"}},
       {replaced(pair(), "\"{question}\"}", "\"{question}\", restart: never}"), 7, {"\"restart\"", "kvmesh 0.3"}},
-      {pair("medium: kv, layers: {ratio: 0.3, unit: head}"), 9, {"\"unit\"", "kvmesh 0.2"}},
       {pair("medium: kv, fallback: text"), 9, {"\"fallback\"", "kvmesh 0.3"}},
   });
 }

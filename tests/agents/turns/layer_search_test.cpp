@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "llm/decode/target_nats.hpp"
 #include "llm/host.hpp"
+#include "tests/support/dense_reference.hpp"
 #include "tests/support/golden.hpp"
 
 using namespace kvmesh;
@@ -109,6 +110,43 @@ TEST_CASE("each set on a search's path costs what a plain forward behind exactly
       }
     }
   }
+}
+
+TEST_CASE("each set of heads on a search's path costs what plain attention with a mask for each head says") {
+  const llm::Model model = llm::Model::load(golden_llama(), {.dtype = "fp32"});
+  const DenseReference reference(golden_llama());
+  Edges edges(model);
+  edges.first.spec.layers.unit = wire::Unit::kHead;
+  const Ids target = {60, 2, 130};
+  Ids own = kPrompt;
+  own.insert(own.end(), target.begin(), target.end());
+  SearchSample alone = sample(model, target);
+  const auto rows = static_cast<std::int64_t>(kFirst.size());
+  const llm::KvCache cache = read(model, kFirst);
+  std::vector<llm::LayerCache> layers;
+  for (int l = 0; l < cache.layers(); ++l) {
+    llm::LayerCache layer = cache.layer(l).copy();
+    layer.shared_rows = rows;
+    layers.push_back(layer.shared_alone(static_cast<std::int64_t>(own.size())));
+  }
+  alone.shared = llm::KvCache(std::move(layers));
+  alone.rows = {std::vector<llm::RowRange>(4, {0, rows})};
+  std::vector<SearchSample> samples;
+  samples.push_back(std::move(alone));
+  const bus::EdgeScores found = search_layers(model, {&edges.first}, 0, samples, {});
+  CHECK(found.heads == 2);
+  REQUIRE(found.path.size() == 9);
+  for (const bus::SharedLayers& set : found.path) {
+    std::vector<std::vector<int>> heads(4);
+    for (const int head : set.layers) heads[static_cast<std::size_t>(head / 2)].push_back(head % 2);
+    const at::Tensor expected = reference.logits_of_heads(kFirst, own, heads).to(at::kDouble).log_softmax(-1);
+    double nats = 0;
+    for (std::size_t i = kPrompt.size(); i < own.size(); ++i)
+      nats -= expected[static_cast<std::int64_t>(i) - 1][own[i]].item<double>();
+    CHECK(set.loss == Approx(nats).margin(1e-4));
+  }
+  for (std::size_t i = 0; i < found.by_attention.size(); ++i)  // of layers, as without heads
+    CHECK(found.by_attention[i].layers.back() < 4);
 }
 
 TEST_CASE("the last records do not choose but check") {

@@ -62,11 +62,13 @@ TrialPrompt trial(const Model& model, const Question& question) {
   said.insert(said.end(), question.answer.begin(), question.answer.end() - 1);
   const auto own = static_cast<std::int64_t>(said.size());
   std::vector<LayerCache> all, sinks;
+  std::vector<RowRange> left_out;
   for (int l = 0; l < whole.layers(); ++l) {
     all.push_back(whole.layer(l).shared_alone(own));
+    left_out.push_back({1, whole.layer(l).shared_rows});
     sinks.push_back(whole.layer(l).shared_alone(own, 1, whole.layer(l).shared_rows));
   }
-  return {KvCache(std::move(all)), KvCache(std::move(sinks)), model.embed(said), question.answer};
+  return {KvCache(std::move(all)), KvCache(std::move(sinks)), model.embed(said), question.answer, std::move(left_out)};
 }
 
 ShareTrials trials(const Model& model) {
@@ -119,6 +121,34 @@ TEST_CASE("a trial costs what plain attention with masks, in double, says") {
     for (std::size_t i = question.prompt.size(); i < own.size(); ++i)
       nats -= expected[static_cast<std::int64_t>(i) - 1][own[i]].item<double>();
     CHECK(tried.nats(Mask(4, true), {&mask, 1}, 0, 1)[0][0] == Approx(nats).margin(1e-4));
+  }
+}
+
+TEST_CASE("a trial of single heads costs what plain attention with a mask for each head, in double, says") {
+  const Model model = Model::load(golden_llama(), {.dtype = "fp32"});
+  const DenseReference reference(golden_llama());
+  const Question& question = kQuestions[0];
+  Ids own = question.prompt;
+  own.insert(own.end(), question.answer.begin(), question.answer.end());
+  ShareTrials tried = trials(model);
+  std::vector<Mask> masks = {Mask(8, true), Mask(8, false)};
+  for (const unsigned bits : {0x01U, 0x6cU, 0x93U, 0x80U, 0x7fU}) {
+    Mask& mask = masks.emplace_back();
+    for (unsigned head = 0; head < 8; ++head) mask.push_back((bits >> head & 1U) != 0);
+  }
+  for (const Mask& base : masks) {
+    const auto nats = tried.nats(base, masks, 0, 1);
+    for (std::size_t m = 0; m < masks.size(); ++m) {
+      std::vector<std::vector<int>> heads(4);
+      for (std::size_t part = 0; part < 8; ++part)
+        if (masks[m][part]) heads[part / 2].push_back(static_cast<int>(part % 2));
+      const at::Tensor expected =
+          reference.logits_of_heads(question.context, own, heads).to(at::kDouble).log_softmax(-1);
+      double want = 0;
+      for (std::size_t i = question.prompt.size(); i < own.size(); ++i)
+        want -= expected[static_cast<std::int64_t>(i) - 1][own[i]].item<double>();
+      REQUIRE(nats[m][0] == Approx(want).margin(1e-4));
+    }
   }
 }
 
