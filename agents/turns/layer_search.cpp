@@ -199,7 +199,8 @@ class EdgeSearch {
   llm::ShareTrials trials_;
 };
 
-/// The best layers by attention, from none to all in kCompared steps; what counts as layer 0 besides.
+/// The best layers by attention, from none to all in kCompared steps, with what counts as layer 0 besides; each set is
+/// larger than the one before.
 std::vector<bus::SharedLayers> sets_by_attention(const InboundEdge& wiring, std::size_t edge,
                                                  const std::vector<SearchSample>& samples) {
   const wire::LayerChoice& choice = wiring.spec.layers;
@@ -212,10 +213,12 @@ std::vector<bus::SharedLayers> sets_by_attention(const InboundEdge& wiring, std:
   const kvcodec::LayerMap map(static_cast<int>(wiring.sender.num_hidden_layers), static_cast<int>(mean.size()));
   std::vector<bus::SharedLayers> sets;
   const std::size_t step = (ranking.size() + kCompared - 1) / kCompared;
-  for (std::size_t count = 0; count <= ranking.size(); count += step) {
-    std::set<int> layers(ranking.begin(), ranking.begin() + static_cast<std::ptrdiff_t>(count));
+  for (std::size_t step_end = 0; step_end < ranking.size() + step; step_end += step) {
+    const auto count = static_cast<std::ptrdiff_t>(std::min(step_end, ranking.size()));
+    std::set<int> layers(ranking.begin(), ranking.begin() + count);
     layers.insert(map.first_layers().begin(), map.first_layers().end());
-    sets.push_back({.layers = {layers.begin(), layers.end()}});
+    if (sets.empty() || layers.size() > sets.back().layers.size())
+      sets.push_back({.layers = {layers.begin(), layers.end()}});
   }
   return sets;
 }

@@ -57,6 +57,7 @@ std::set<int> shared_layers(const InboundEdge& edge, const bus::EdgeScores& foun
 llm::TrialPrompt trial_of(const llm::Model& model, const SearchSample& sample, std::size_t edge,
                           const std::set<int>& layers, WireDtype wire) {
   std::vector<llm::LayerCache> whole, reduced;
+  std::vector<llm::RowRange> left_out;
   at::Tensor embeddings = sample.prompt;
   if (sample.target.size() > 1)
     embeddings = at::cat({embeddings, model.embed(std::span(sample.target).first(sample.target.size() - 1))});
@@ -70,10 +71,11 @@ llm::TrialPrompt trial_of(const llm::Model& model, const SearchSample& sample, s
       whole.back().key_store().narrow(0, rows.begin, rows.count()).copy_(came.keys);
       whole.back().value_store().narrow(0, rows.begin, rows.count()).copy_(came.values);
     }
-    reduced.push_back(
-        all.shared_alone(own, std::max<std::int64_t>(rows.begin, 1), std::max<std::int64_t>(rows.end, 1)));
+    left_out.push_back({std::max<std::int64_t>(rows.begin, 1), std::max<std::int64_t>(rows.end, 1)});
+    reduced.push_back(all.shared_alone(own, left_out.back().begin, left_out.back().end));
   }
-  return {llm::KvCache(std::move(whole)), llm::KvCache(std::move(reduced)), embeddings, sample.target};
+  return {llm::KvCache(std::move(whole)), llm::KvCache(std::move(reduced)), embeddings, sample.target,
+          std::move(left_out)};
 }
 
 }  // namespace
@@ -118,9 +120,8 @@ void choose_wire(const llm::Model& model, const InboundEdge& edge, std::size_t n
     llm::ShareTrials trials(model, std::move(prompts), [&](std::int64_t) {
       if (hooks.refuse_if_over) hooks.refuse_if_over();
     });
-    double sum = 0;
-    for (const double nats : trials.nats(mask, {&mask, 1}, 0, trials.prompts()).front()) sum += nats;
-    return sum / static_cast<double>(trials.prompts());
+    const auto nats = trials.nats(mask, {&mask, 1}, 0, trials.prompts());
+    return std::accumulate(nats.front().begin(), nats.front().end(), 0.0) / static_cast<double>(trials.prompts());
   };
   const double unquantised = loss(WireDtype::kSame, true), none = loss(WireDtype::kSame, false);
   found.wire = wire::to_string(WireDtype::kSame);

@@ -96,7 +96,8 @@ int number_in(const YamlValue& value, const std::string& text) {
 /// {8: [0, 2], 17: all}
 std::vector<wire::HeadsOfLayer> read_heads(const YamlValue& value) {
   std::vector<wire::HeadsOfLayer> all;
-  for (const auto& [layer, heads] : YamlFields(value).all()) {
+  const YamlFields layers(value);
+  for (const auto& [layer, heads] : layers.all()) {
     wire::HeadsOfLayer& one = all.emplace_back();
     one.layer = number_in(heads, layer);
     if (heads.is_list()) one.heads = read_layer_list(heads);

@@ -201,10 +201,10 @@ TEST_CASE("samples are gathered in their order, within a bound, and a new calibr
   const std::size_t bytes = sample(model, {60, 2}).bytes();
   SearchSamples samples(2 * bytes);
   const auto task = [](int sample) {
-    bus::Task task;
-    task.sample = sample;
-    task.samples = 3;
-    return task;
+    bus::Task one;
+    one.sample = sample;
+    one.samples = 3;
+    return one;
   };
   samples.add(task(0), sample(model, {60, 2}));
   CHECK_THROWS_WITH(samples.add(task(2), sample(model, {60, 2})), Catch::Contains("record 2 is missing"));
