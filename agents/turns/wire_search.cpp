@@ -31,7 +31,9 @@ kvcodec::LayerKv through_codec(const kvcodec::LayerKv& rows, WireDtype wire) {
   envelope.count = 1;
   envelope.context_end = rows.positions.back().first + rows.positions.back().count;
   const auto frames = kvcodec::address_rows(kvcodec::pack_rows(rows, wire), envelope).sealed();
-  return kvcodec::decode_layer(wire::decode_message(frames), rows.keys.size(1), rows.keys.size(2));
+  kvcodec::LayerKv came = {at::empty_like(rows.keys), at::empty_like(rows.values), rows.positions};
+  kvcodec::decode_layer_into(wire::decode_message(frames), came.keys, came.values);
+  return came;
 }
 
 kvcodec::LayerKv part(const kvcodec::LayerKv& rows, std::int64_t begin, std::int64_t end) {
@@ -53,7 +55,14 @@ std::set<int> shared_layers(const InboundEdge& edge, const bus::EdgeScores& foun
   return layers;
 }
 
-/// The sample with the edge's rows at `layers` as `wire` leaves them, elsewhere without them.
+/// Writes rows as `wire` leaves them to where they stand.
+void pass_through(llm::LayerCache& cache, const llm::RowRange& rows, WireDtype wire) {
+  const kvcodec::LayerKv came = as_received(rows_of(cache, rows.begin, rows.end), wire);
+  cache.key_store().narrow(0, rows.begin, rows.count()).copy_(came.keys);
+  cache.value_store().narrow(0, rows.begin, rows.count()).copy_(came.values);
+}
+
+/// The sample with the edge's rows at `layers` as `wire` leaves them, elsewhere its sink alone.
 llm::TrialPrompt trial_of(const llm::Model& model, const SearchSample& sample, std::size_t edge,
                           const std::set<int>& layers, WireDtype wire) {
   std::vector<llm::LayerCache> whole, reduced;
@@ -66,13 +75,10 @@ llm::TrialPrompt trial_of(const llm::Model& model, const SearchSample& sample, s
     const llm::RowRange rows = sample.rows.at(edge).at(static_cast<std::size_t>(l));
     const llm::LayerCache& all = sample.shared.layer(l);
     whole.push_back(all.shared_alone(own));
-    if (layers.contains(l) && rows.count() > 0) {
-      const kvcodec::LayerKv came = as_received(rows_of(all, rows.begin, rows.end), wire);
-      whole.back().key_store().narrow(0, rows.begin, rows.count()).copy_(came.keys);
-      whole.back().value_store().narrow(0, rows.begin, rows.count()).copy_(came.values);
-    }
+    if (layers.contains(l) && rows.count() > 0) pass_through(whole.back(), rows, wire);
     left_out.push_back({std::max<std::int64_t>(rows.begin, 1), std::max<std::int64_t>(rows.end, 1)});
     reduced.push_back(all.shared_alone(own, left_out.back().begin, left_out.back().end));
+    if (rows.begin == 0 && rows.count() > 0) pass_through(reduced.back(), {0, 1}, wire);
   }
   return {llm::KvCache(std::move(whole)), llm::KvCache(std::move(reduced)), embeddings, sample.target,
           std::move(left_out)};

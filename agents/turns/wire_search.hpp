@@ -20,8 +20,8 @@ inline constexpr double kLostToBits = 0.02;
 void choose_wire(const llm::Model& model, const InboundEdge& edge, std::size_t number,
                  const std::vector<SearchSample>& samples, const SearchHooks& hooks, bus::EdgeScores& found);
 
-/// Rows of one sender's layer, from its first on, as they come to stand at a receiver when they travel as `wire`: in
-/// bf16 where they were quantised, the first row of all in bf16 too.
+/// Rows of one sender's layer, from its first on, as they come to stand in a receiver's cache of the same dtype when
+/// they travel as `wire`; where that quantises, the first row of all travels in bf16.
 kvcodec::LayerKv as_received(const kvcodec::LayerKv& rows, wire::WireDtype wire);
 
 }  // namespace kvmesh::agents
