@@ -204,7 +204,7 @@ void measure(at::Device device) {
 int main(int argc, char** argv) {
   const std::string name = argc > 1 ? argv[1] : "cuda:0";
   try {
-    prepare_process();
+    prepare_process(argv);
     c10::InferenceMode guard;
     const at::Device device(name);
     if (device.is_cuda() && !at::hasCUDA()) {
