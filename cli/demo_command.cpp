@@ -113,8 +113,7 @@ int demo(const Arguments& arguments, std::ostream& out) {
                         .receiver = orchestrator::resolve_model(arguments.receiver),
                         .max_tokens = 16};
   fit_contexts(groups, comparison);
-  Evaluation evaluation(comparison, std::move(groups),
-                        {.samples = kSamples, .start = arguments.start});
+  Evaluation evaluation(comparison, std::move(groups), {.samples = kSamples, .start = arguments.start});
 
   out << "A reader process reads the context; a solver process gets the question and, over the bus, the reader's\n"
          "keys and values of a few layers. It never sees the context's text.\n";

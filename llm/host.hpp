@@ -13,7 +13,8 @@
 
 namespace kvmesh::llm {
 
-/// A model, of a checkpoint folder or a GGUF file, made ready to talk: model, tokenizer, chat template, stop tokens. Const members are thread-safe.
+/// A model, of a checkpoint folder or a GGUF file, made ready to talk: model, tokenizer, chat template, stop tokens.
+/// Const members are thread-safe.
 class Host {
  public:
   /// Throws Error{kFixInput} that names the file. A folder without a chat template is fine until a prompt needs one.

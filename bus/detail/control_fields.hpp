@@ -88,8 +88,9 @@ template <>
 inline constexpr auto kFields<EdgeScores> =
     std::tuple(field("from", &EdgeScores::from), field("to", &EdgeScores::to), field("scores", &EdgeScores::scores),
                field("path", &EdgeScores::path), field("by_attention", &EdgeScores::by_attention),
-               field("checks", &EdgeScores::checks), field("heads", &EdgeScores::heads), field("layer_bytes", &EdgeScores::layer_bytes),
-               field("wire", &EdgeScores::wire), field("wires", &EdgeScores::wires));
+               field("checks", &EdgeScores::checks), field("heads", &EdgeScores::heads),
+               field("layer_bytes", &EdgeScores::layer_bytes), field("wire", &EdgeScores::wire),
+               field("wires", &EdgeScores::wires));
 template <>
 inline constexpr auto kFields<Result> = std::tuple(required("request", &Result::request),
                                                    required("answer", &Result::answer), field("edges", &Result::edges),

@@ -119,8 +119,7 @@ void Evaluation::emit(const Method& method, const MethodResult& result, const st
   std::size_t next = 0;
   for (const DatasetGroup& group : groups_) {
     const char* shared = method.by_heads() ? "profile-heads" : "profile";
-    const std::string profile =
-        file_stem(method.chooses_bits() ? method.name + "-profile" : shared, group) + ".json";
+    const std::string profile = file_stem(method.chooses_bits() ? method.name + "-profile" : shared, group) + ".json";
     if (method.calibrated())
       write(folder / profile, orchestrator::to_json(profiles_.at({group.contexts, method.by_heads()})));
     write(folder / (file_stem(method.name, group) + ".yaml"),
