@@ -8,6 +8,7 @@
 #include <cmath>
 #include <numeric>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "agents/turns/wire_search.hpp"
@@ -61,22 +62,14 @@ class Work {
   double done_ = 0;
 };
 
-/// One edge's rows at one layer, but for the first of all: what is left out where the layer is not shared.
-llm::RowRange left_out(const SearchSample& sample, std::size_t edge, int layer) {
-  const llm::RowRange& rows = sample.rows.at(edge).at(static_cast<std::size_t>(layer));
-  return {std::max<std::int64_t>(rows.begin, 1), std::max<std::int64_t>(rows.end, 1)};
-}
-
 llm::TrialPrompt trial_of(const llm::Model& model, const SearchSample& sample, std::size_t edge) {
   c10::InferenceMode guard;
-  std::vector<std::int64_t> said(sample.target.begin(), sample.target.end() - 1);
-  at::Tensor embeddings = sample.prompt;
-  if (!said.empty()) embeddings = at::cat({embeddings, model.embed(said)});
+  const at::Tensor embeddings = sample.embeddings(model);
   std::vector<llm::LayerCache> whole, reduced;
   std::vector<llm::RowRange> left_out_of;
   for (int l = 0; l < sample.shared.layers(); ++l) {
     const llm::LayerCache& all = sample.shared.layer(l);
-    const llm::RowRange out = left_out(sample, edge, l);
+    const llm::RowRange out = sample.left_out(edge, l);
     left_out_of.push_back(out);
     whole.push_back(all.view());
     reduced.push_back(all.shared_alone(embeddings.size(0), out.begin, out.end));
@@ -98,7 +91,7 @@ class EdgeSearch {
         of_a_layer_(unit == wire::Unit::kHead ? static_cast<int>(model.config().num_key_value_heads) : 1),
         trials_(model, trials_of(model, edge, samples), std::move(before_layer)) {
     for (int part = 0; part < layers_ * of_a_layer_; ++part)
-      if (left_out(samples.front(), edge, part / of_a_layer_).count() > 0) units_.push_back(part);
+      if (samples.front().left_out(edge, part / of_a_layer_).count() > 0) units_.push_back(part);
   }
 
   /// Of `tokens` in all, what is left for choosing, in losses of all choosing records.
@@ -204,10 +197,7 @@ class EdgeSearch {
 std::vector<bus::SharedLayers> sets_by_attention(const InboundEdge& wiring, std::size_t edge,
                                                  const std::vector<SearchSample>& samples) {
   const wire::LayerChoice& choice = wiring.spec.layers;
-  std::vector<double> mean(samples.front().attention.at(edge).size());
-  for (const SearchSample& sample : samples)
-    for (std::size_t l = 0; l < mean.size(); ++l)
-      mean[l] += sample.attention[edge][l] / static_cast<double>(samples.size());
+  const std::vector<double> mean = mean_attention(samples, edge);
   const std::vector<int> ranking =
       kvcodec::rank_layers(kvcodec::layer_scores(mean, choice.alpha, choice.mu, choice.sigma));
   const kvcodec::LayerMap map(static_cast<int>(wiring.sender.num_hidden_layers), static_cast<int>(mean.size()));
@@ -230,6 +220,24 @@ std::size_t SearchSample::bytes() const {
   for (int l = 0; l < shared.layers(); ++l)
     bytes += shared.layer(l).key_store().nbytes() + shared.layer(l).value_store().nbytes();
   return bytes;
+}
+
+at::Tensor SearchSample::embeddings(const llm::Model& model) const {
+  const auto said = std::span(target).first(target.size() - 1);
+  return said.empty() ? prompt : at::cat({prompt, model.embed(said)});
+}
+
+llm::RowRange SearchSample::left_out(std::size_t edge, int layer) const {
+  const llm::RowRange& came = rows.at(edge).at(static_cast<std::size_t>(layer));
+  return {std::max<std::int64_t>(came.begin, 1), std::max<std::int64_t>(came.end, 1)};
+}
+
+std::vector<double> mean_attention(const std::vector<SearchSample>& samples, std::size_t edge) {
+  std::vector<double> mean(samples.front().attention.at(edge).size());
+  for (const SearchSample& sample : samples)
+    for (std::size_t l = 0; l < mean.size(); ++l)
+      mean[l] += sample.attention[edge][l] / static_cast<double>(samples.size());
+  return mean;
 }
 
 void SearchSamples::add(const bus::Task& task, SearchSample sample) {

@@ -25,7 +25,14 @@ struct SearchSample {
   std::vector<std::vector<double>> attention;    ///< of each kv edge, a number for each layer
 
   std::size_t bytes() const;
+  /// [tokens, hidden_size] of the prompt and of the target but its last.
+  at::Tensor embeddings(const llm::Model& model) const;
+  /// One edge's rows at one layer, but for the first of all: what is left out where the layer is not shared.
+  llm::RowRange left_out(std::size_t edge, int layer) const;
 };
+
+/// The attention on one kv edge, a number for each layer: the mean over `samples`, of which there is at least one.
+std::vector<double> mean_attention(const std::vector<SearchSample>& samples, std::size_t edge);
 
 /// The samples of a calibration, until the last of them has come. The computing thread's own.
 class SearchSamples {

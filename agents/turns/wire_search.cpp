@@ -67,16 +67,14 @@ llm::TrialPrompt trial_of(const llm::Model& model, const SearchSample& sample, s
                           const std::set<int>& layers, WireDtype wire) {
   std::vector<llm::LayerCache> whole, reduced;
   std::vector<llm::RowRange> left_out;
-  at::Tensor embeddings = sample.prompt;
-  if (sample.target.size() > 1)
-    embeddings = at::cat({embeddings, model.embed(std::span(sample.target).first(sample.target.size() - 1))});
+  const at::Tensor embeddings = sample.embeddings(model);
   const std::int64_t own = embeddings.size(0);
   for (int l = 0; l < sample.shared.layers(); ++l) {
     const llm::RowRange rows = sample.rows.at(edge).at(static_cast<std::size_t>(l));
     const llm::LayerCache& all = sample.shared.layer(l);
     whole.push_back(all.shared_alone(own));
     if (layers.contains(l) && rows.count() > 0) pass_through(whole.back(), rows, wire);
-    left_out.push_back({std::max<std::int64_t>(rows.begin, 1), std::max<std::int64_t>(rows.end, 1)});
+    left_out.push_back(sample.left_out(edge, l));
     reduced.push_back(all.shared_alone(own, left_out.back().begin, left_out.back().end));
     if (rows.begin == 0 && rows.count() > 0) pass_through(reduced.back(), {0, 1}, wire);
   }
@@ -108,10 +106,7 @@ void choose_wire(const llm::Model& model, const InboundEdge& edge, std::size_t n
   c10::InferenceMode guard;
   const auto checks = static_cast<std::size_t>(wire::checking_records(static_cast<int>(samples.size())));
   const std::size_t first = checks > 0 ? samples.size() - checks : 0;
-  std::vector<double> attention(samples.front().attention.at(number).size());
-  for (const SearchSample& sample : samples)
-    for (std::size_t l = 0; l < attention.size(); ++l)
-      attention[l] += sample.attention[number][l] / static_cast<double>(samples.size());
+  const std::vector<double> attention = mean_attention(samples, number);
   const at::Tensor keys = samples.front().shared.layer(0).keys();
   const auto loss = [&](WireDtype wire, bool shared) {
     const double bytes =

@@ -249,5 +249,35 @@ struct Block<StoredDtype::kQ3_K> : LargeBlock<16, false, 4> {
   const std::uint8_t* bytes;
 };
 
+/// Calls `use.template operator()<dtype>()` where `dtype` is quantised, that is where there is a Block of it; else
+/// gives false.
+template <class Use>
+KVMESH_INLINE bool with_block_of(StoredDtype dtype, const Use& use) {
+  switch (dtype) {
+    case StoredDtype::kQ4_0: use.template operator()<StoredDtype::kQ4_0>(); return true;
+    case StoredDtype::kQ4_1: use.template operator()<StoredDtype::kQ4_1>(); return true;
+    case StoredDtype::kQ5_0: use.template operator()<StoredDtype::kQ5_0>(); return true;
+    case StoredDtype::kQ5_1: use.template operator()<StoredDtype::kQ5_1>(); return true;
+    case StoredDtype::kQ8_0: use.template operator()<StoredDtype::kQ8_0>(); return true;
+    case StoredDtype::kQ2_K: use.template operator()<StoredDtype::kQ2_K>(); return true;
+    case StoredDtype::kQ3_K: use.template operator()<StoredDtype::kQ3_K>(); return true;
+    case StoredDtype::kQ4_K: use.template operator()<StoredDtype::kQ4_K>(); return true;
+    case StoredDtype::kQ5_K: use.template operator()<StoredDtype::kQ5_K>(); return true;
+    case StoredDtype::kQ6_K: use.template operator()<StoredDtype::kQ6_K>(); return true;
+    case StoredDtype::kIQ4_NL: use.template operator()<StoredDtype::kIQ4_NL>(); return true;
+    case StoredDtype::kDouble:
+    case StoredDtype::kFloat:
+    case StoredDtype::kHalf:
+    case StoredDtype::kBFloat16:
+    case StoredDtype::kLong:
+    case StoredDtype::kInt:
+    case StoredDtype::kShort:
+    case StoredDtype::kChar:
+    case StoredDtype::kByte:
+    case StoredDtype::kBool: break;
+  }
+  return false;
+}
+
 }  // namespace kvmesh::llm::kernels::KVMESH_KERNELS
 KVMESH_END_KERNELS

@@ -55,29 +55,10 @@ void widen_all(const std::uint8_t* from, std::int64_t count, float* to) {
 
 /// Numbers of a row, or of whole blocks of it.
 KVMESH_INLINE void dequantise_row(StoredDtype dtype, const std::uint8_t* from, std::int64_t count, float* to) {
-  switch (dtype) {
-    case StoredDtype::kFloat: std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float)); return;
-    case StoredDtype::kHalf: return widen_all<Fp16>(from, count, to);
-    case StoredDtype::kBFloat16: return widen_all<Bf16>(from, count, to);
-    case StoredDtype::kQ4_0: return dequantise_blocks<StoredDtype::kQ4_0>(from, count, to);
-    case StoredDtype::kQ4_1: return dequantise_blocks<StoredDtype::kQ4_1>(from, count, to);
-    case StoredDtype::kQ5_0: return dequantise_blocks<StoredDtype::kQ5_0>(from, count, to);
-    case StoredDtype::kQ5_1: return dequantise_blocks<StoredDtype::kQ5_1>(from, count, to);
-    case StoredDtype::kQ8_0: return dequantise_blocks<StoredDtype::kQ8_0>(from, count, to);
-    case StoredDtype::kQ2_K: return dequantise_blocks<StoredDtype::kQ2_K>(from, count, to);
-    case StoredDtype::kQ3_K: return dequantise_blocks<StoredDtype::kQ3_K>(from, count, to);
-    case StoredDtype::kQ4_K: return dequantise_blocks<StoredDtype::kQ4_K>(from, count, to);
-    case StoredDtype::kQ5_K: return dequantise_blocks<StoredDtype::kQ5_K>(from, count, to);
-    case StoredDtype::kQ6_K: return dequantise_blocks<StoredDtype::kQ6_K>(from, count, to);
-    case StoredDtype::kIQ4_NL: return dequantise_blocks<StoredDtype::kIQ4_NL>(from, count, to);
-    case StoredDtype::kDouble:
-    case StoredDtype::kLong:
-    case StoredDtype::kInt:
-    case StoredDtype::kShort:
-    case StoredDtype::kChar:
-    case StoredDtype::kByte:
-    case StoredDtype::kBool: return;  // no weights
-  }
+  if (dtype == StoredDtype::kFloat) std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
+  else if (dtype == StoredDtype::kHalf) widen_all<Fp16>(from, count, to);
+  else if (dtype == StoredDtype::kBFloat16) widen_all<Bf16>(from, count, to);
+  else with_block_of(dtype, [&]<StoredDtype kDtype>() { dequantise_blocks<kDtype>(from, count, to); });
 }
 
 inline void dequantise(const Dequantise& task, Range rows) {

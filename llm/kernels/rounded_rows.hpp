@@ -108,30 +108,7 @@ void rounded_rows_of(const StoredRows& task, const std::uint8_t* row, float* out
 
 /// False where the dtype is not quantised.
 KVMESH_INLINE bool rounded_row(const StoredRows& task, StoredDtype dtype, const std::uint8_t* row, float* output) {
-  switch (dtype) {
-    case StoredDtype::kQ4_0: rounded_rows_of<StoredDtype::kQ4_0>(task, row, output); return true;
-    case StoredDtype::kQ4_1: rounded_rows_of<StoredDtype::kQ4_1>(task, row, output); return true;
-    case StoredDtype::kQ5_0: rounded_rows_of<StoredDtype::kQ5_0>(task, row, output); return true;
-    case StoredDtype::kQ5_1: rounded_rows_of<StoredDtype::kQ5_1>(task, row, output); return true;
-    case StoredDtype::kQ8_0: rounded_rows_of<StoredDtype::kQ8_0>(task, row, output); return true;
-    case StoredDtype::kQ2_K: rounded_rows_of<StoredDtype::kQ2_K>(task, row, output); return true;
-    case StoredDtype::kQ3_K: rounded_rows_of<StoredDtype::kQ3_K>(task, row, output); return true;
-    case StoredDtype::kQ4_K: rounded_rows_of<StoredDtype::kQ4_K>(task, row, output); return true;
-    case StoredDtype::kQ5_K: rounded_rows_of<StoredDtype::kQ5_K>(task, row, output); return true;
-    case StoredDtype::kQ6_K: rounded_rows_of<StoredDtype::kQ6_K>(task, row, output); return true;
-    case StoredDtype::kIQ4_NL: rounded_rows_of<StoredDtype::kIQ4_NL>(task, row, output); return true;
-    case StoredDtype::kDouble:
-    case StoredDtype::kFloat:
-    case StoredDtype::kHalf:
-    case StoredDtype::kBFloat16:
-    case StoredDtype::kLong:
-    case StoredDtype::kInt:
-    case StoredDtype::kShort:
-    case StoredDtype::kChar:
-    case StoredDtype::kByte:
-    case StoredDtype::kBool: break;
-  }
-  return false;
+  return with_block_of(dtype, [&]<StoredDtype kDtype>() { rounded_rows_of<kDtype>(task, row, output); });
 }
 
 /// Activations as 16-bit numbers. Parts are groups of 32.
